@@ -1,0 +1,44 @@
+# Everything runs from a virtual environment in .venv, made from requirements.lock.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_DATA := data/synthetic
+
+.DEFAULT_GOAL := help
+.PHONY: help install sweep ui test check mutants lock clean
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+install: .venv/installed ## make the virtual environment (the other commands do this where it is missing)
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+sweep: .venv/installed ## make the built-in data and run the default study (about 4 minutes on 2 cores)
+	$(BIN)/rdpp data synth $(DEMO_DATA)
+	$(BIN)/rdpp sweep sweeps/demo.yaml
+
+ui: .venv/installed ## open the MLflow UI on 127.0.0.1:5000
+	$(BIN)/rdpp ui
+
+test: .venv/installed ## run the tests
+	$(BIN)/python -m pytest
+
+check: .venv/installed ## lint, format, types and import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+mutants: .venv/installed ## break the code in many small ways and see the tests notice
+	$(BIN)/python scripts/mutants.py
+
+lock: ## resolve the dependencies anew into requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove the virtual environment, runs and built-in data
+	rm -rf .venv runs $(DEMO_DATA)

@@ -1,0 +1,7 @@
+"""`python -m rdpp`."""
+
+import sys
+
+from rdpp.cli import main
+
+sys.exit(main())

@@ -1,0 +1,199 @@
+"""The command line: one short function a command. Heavy imports wait until a command needs them."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdpp import __version__
+
+if TYPE_CHECKING:
+    from rdpp.experiment import ExperimentConfig
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0; 2 after bad input, with one line on stderr; 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except ValueError as error:
+        from rdpp.config import ConfigError
+
+        if not isinstance(error, ConfigError):
+            raise
+        print(f"rdpp: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rdpp: stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _train(options: argparse.Namespace) -> None:
+    from rdpp.engine import resolve
+    from rdpp.tracking import ConsoleObserver, Store, cells, results_table, train_all
+
+    experiment = resolve(_experiment(options))
+    store = Store(options.tracking_uri)
+    with ConsoleObserver(len(cells(experiment))) as console:
+        results = train_all(store, experiment, [console])
+    rows = [_result_row(r.category, r.seed, r.epoch, r.evaluation.metrics) for r in results]
+    _print_results(options, rows, results_table)
+    _say_ui(options)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from rdpp.tracking import evaluate_source, results_table
+
+    experiment = _experiment(options) if options.experiment else None
+    found = evaluate_source(options.source, options.tracking_uri, experiment, _changes(options))
+    rows = [_result_row(e.category, e.seed, e.epoch, e.evaluation.metrics) for e in found]
+    _print_results(options, rows, results_table)
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from rdpp.sweep import run_sweep
+
+    run_sweep(
+        options.file,
+        _changes(options),
+        trials=options.trials,
+        storage=options.storage,
+        tracking_uri=options.tracking_uri,
+        as_json=options.json,
+    )
+    _say_ui(options)
+
+
+def _ui(options: argparse.Namespace) -> None:
+    from rdpp.tracking import Store
+
+    store = Store(options.tracking_uri)
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
+    os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(options.port)])
+
+
+def _synth(options: argparse.Namespace) -> None:
+    from rdpp.data.synthetic import make_categories
+
+    make_categories(options.folder, seed=options.seed, size=options.size)
+    print(f"synthetic categories in {options.folder}", file=sys.stderr)
+
+
+def _experiment(options: argparse.Namespace) -> "ExperimentConfig":
+    from rdpp.experiment import ExperimentConfig
+
+    return ExperimentConfig.from_yaml(options.experiment).with_overrides(_changes(options))
+
+
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
+    """Flags and --set as overrides by dotted path."""
+    import yaml
+
+    from rdpp.config import ConfigError
+
+    changes: dict[str, Any] = {}
+    flags = {
+        "data.root": options.data,
+        "data.categories": options.categories,
+        "device": options.device,
+        "training.epochs": getattr(options, "epochs", None),
+        "seeds": getattr(options, "seeds", None),
+    }
+    changes |= {path: value for path, value in flags.items() if value is not None}
+    for item in options.set:
+        path, equals, text = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes key=value, such as losses.ssot.weight=0.3, got '{item}'")
+        try:
+            changes[path] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {path}: '{text}' is not a YAML value") from None
+    return changes
+
+
+def _print_results(options: argparse.Namespace, rows: list[dict[str, Any]], as_table: Any) -> None:
+    if options.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        from rich.console import Console
+
+        Console().print(as_table(rows))
+
+
+def _result_row(category: str, seed: int | None, epoch: int | None, metrics: Any) -> dict[str, Any]:
+    values = {name: None if value != value else value for name, value in metrics.items()}
+    return {"category": category, "seed": seed, "epoch": epoch, "metrics": values}
+
+
+def _say_ui(options: argparse.Namespace) -> None:
+    uri = f" --tracking-uri {options.tracking_uri}" if options.tracking_uri else ""
+    print(f"browse the runs: rdpp ui{uri}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("rdpp", description="RD++ anomaly detection: train, evaluate, sweep, compare.")
+    parser.add_argument("--version", action="version", version=f"rdpp {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train every category with every seed of an experiment")
+    train.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml")
+    train.add_argument("--epochs", type=int, metavar="N", help="for every category")
+    _common(train)
+    train.add_argument("--seeds", type=_numbers, metavar="1,2,3")
+    train.set_defaults(command=_train)
+
+    evaluate = commands.add_parser("evaluate", help="evaluate a run, a checkpoint or official checkpoints")
+    evaluate.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="an MLflow run id, a checkpoint of ours, or a folder of official ones",
+    )
+    evaluate.add_argument(
+        "--experiment",
+        type=Path,
+        metavar="EXPERIMENT.yaml",
+        help="teacher and image size of official checkpoints",
+    )
+    _common(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+
+    sweep = commands.add_parser("sweep", help="run a study, or go on with it")
+    sweep.add_argument("file", type=Path, metavar="SWEEP.yaml")
+    sweep.add_argument("--trials", type=int, metavar="N", help="number of trials of the whole study")
+    sweep.add_argument("--storage", metavar="URL", help="Optuna storage, by default sqlite in ./runs")
+    _common(sweep)
+    sweep.set_defaults(command=_sweep)
+
+    ui = commands.add_parser("ui", help="open the MLflow UI on 127.0.0.1")
+    ui.add_argument("--port", type=int, default=5000)
+    ui.add_argument("--tracking-uri", metavar="URI")
+    ui.set_defaults(command=_ui)
+
+    data = commands.add_parser("data", help="make data").add_subparsers(required=True, metavar="WHAT")
+    synth = data.add_parser("synth", help="make the synthetic categories")
+    synth.add_argument("folder", type=Path, metavar="DIR")
+    synth.add_argument("--seed", type=int, default=0)
+    synth.add_argument("--size", type=int, default=128, help="side in pixels")
+    synth.set_defaults(command=_synth)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--categories", type=lambda text: text.split(","), metavar="A,B")
+    parser.add_argument("--data", metavar="DIR", help="folder of categories in the MVTec AD layout")
+    parser.add_argument("--device", metavar="auto|cpu|cuda|cuda:N")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any value, by dotted path")
+    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow store, by default sqlite in ./runs")
+    parser.add_argument("--json", action="store_true", help="results as JSON on standard output")
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]

@@ -1,0 +1,180 @@
+"""Mappings to frozen dataclasses and back, strictly: every key is known, every value has its declared type.
+
+A field's type is the schema: numbers, strings, booleans, None, Literal, tuple[T, ...], Mapping[str, T],
+dataclasses, and unions of dataclasses told apart by their Literal fields (``name: Literal["simplex"]``).
+Ranges are checked in the dataclass's own ``__post_init__`` with `require`.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """A configuration that a user can mend. The message names the value, the choices and the remedy."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise ConfigError(message) unless the condition holds."""
+    if not condition:
+        raise ConfigError(message)
+
+
+def choose(value: str, choices: Iterable[str], what: str) -> str:
+    """Return value if it is one of the choices, else raise ConfigError with the nearest one.
+
+    >>> choose("simplx", ["simplex", "gaussian"], "noise")
+    Traceback (most recent call last):
+    rdpp.config.ConfigError: unknown noise 'simplx', did you mean 'simplex'? choices: gaussian, simplex
+    """
+    names = sorted(choices)
+    if value in names:
+        return value
+    near = difflib.get_close_matches(value, names, 1)
+    hint = f", did you mean '{near[0]}'?" if near else ";"
+    raise ConfigError(f"unknown {what} '{value}'{hint} choices: {', '.join(names) or '(none)'}")
+
+
+def decode(kind: Any, value: Any, path: str = "") -> Any:
+    """Build a value of type `kind` from plain YAML data.
+
+    Args:
+        kind: a type as it stands in a dataclass field.
+        value: what YAML gives for it.
+        path: the dotted path of the value, for messages.
+
+    Raises:
+        ConfigError: unknown key, wrong type, value out of range.
+    """
+    if dataclasses.is_dataclass(kind) and isinstance(value, kind):  # type: ignore[arg-type]
+        return value
+    if kind is Any:
+        return value
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _decode_union(get_args(kind), value, path)
+    if origin is Literal:
+        return _decode_literal(get_args(kind), value, path)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise _wrong_type(path, "a list", value)
+        return tuple(decode(get_args(kind)[0], v, f"{path}[{i}]") for i, v in enumerate(value))
+    if origin is not None and issubclass(origin, Mapping):
+        return {k: decode(get_args(kind)[1], v, join(path, k)) for k, v in _mapping(value, path).items()}
+    if dataclasses.is_dataclass(kind):
+        return _decode_dataclass(kind, _mapping(value, path), path)
+    return _decode_scalar(kind, value, path)
+
+
+def encode(value: Any) -> Any:
+    """The plain YAML data that `decode` turns into an equal value."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {k: encode(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [encode(v) for v in value]
+    return value
+
+
+def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, by dotted path.
+
+    >>> flatten({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c': [2]}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        path = join(prefix, key)
+        flat |= flatten(value, path) if isinstance(value, Mapping) else {path: value}
+    return flat
+
+
+def join(path: str, key: object) -> str:
+    """A dotted path one step longer."""
+    return f"{path}.{key}" if path else str(key)
+
+
+def _decode_dataclass(kind: Any, mapping: Mapping[str, Any], path: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    for key in mapping:
+        choose(str(key), fields, f"key in {path}" if path else "key")
+    values = {k: decode(hints[k], v, join(path, k)) for k, v in mapping.items()}
+    for name, field in fields.items():
+        no_default = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        require(
+            name in values or not no_default,
+            f"{join(path, name)} is missing; add it ({_describe(hints[name])})",
+        )
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}" if path else str(error)) from None
+
+
+def _decode_union(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
+    if value is None and types.NoneType in kinds:
+        return None
+    kinds = tuple(k for k in kinds if k is not types.NoneType)
+    if len(kinds) == 1:
+        return decode(kinds[0], value, path)
+    if all(dataclasses.is_dataclass(k) for k in kinds):
+        return _decode_tagged(kinds, _mapping(value, path), path)
+    errors = []
+    for kind in kinds:
+        try:
+            return decode(kind, value, path)
+        except ConfigError as error:
+            errors.append(error)
+    raise _wrong_type(path, " or ".join(_describe(k) for k in kinds), value)
+
+
+def _decode_tagged(kinds: tuple[Any, ...], mapping: Mapping[str, Any], path: str) -> Any:
+    tag = next(f.name for f in dataclasses.fields(kinds[0]) if get_origin(f.type) is Literal)
+    by_name = {get_args(typing.get_type_hints(k)[tag])[0]: k for k in kinds}
+    default = next(f.default for f in dataclasses.fields(kinds[0]) if f.name == tag)
+    name = choose(str(mapping.get(tag, default)), by_name, join(path, tag))
+    return decode(by_name[name], mapping, path)
+
+
+def _decode_literal(choices: tuple[Any, ...], value: Any, path: str) -> Any:
+    if value in choices and not (isinstance(value, bool) and not any(c is value for c in choices)):
+        return value
+    choose(str(value), [str(c) for c in choices], f"value for {path}")
+    raise _wrong_type(path, " or ".join(map(repr, choices)), value)
+
+
+def _decode_scalar(kind: Any, value: Any, path: str) -> Any:
+    if kind is float and isinstance(value, str):  # YAML 1.1 reads 1e-3 as a string
+        try:
+            value = float(value)
+        except ValueError:
+            raise _wrong_type(path, "a number", value) from None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise _wrong_type(path, _describe(kind), value)
+    return value
+
+
+def _mapping(value: Any, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _wrong_type(path, "a mapping of keys to values", value)
+    return value
+
+
+def _wrong_type(path: str, wanted: str, value: Any) -> ConfigError:
+    return ConfigError(f"{path or 'value'} must be {wanted}, got {value!r}")
+
+
+def _describe(kind: Any) -> str:
+    if get_origin(kind) is tuple:
+        return f"a list of {_describe(get_args(kind)[0])}"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    return names.get(kind, getattr(kind, "__name__", str(kind)))

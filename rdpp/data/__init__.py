@@ -1,0 +1,18 @@
+"""Categories on disk, decoded once, in batches."""
+
+from rdpp.data.batches import ordered_batches, shuffled_batches
+from rdpp.data.cache import Split, load_test, load_train
+from rdpp.data.layout import GOOD, Category, Item, list_categories, scan
+
+__all__ = [
+    "GOOD",
+    "Category",
+    "Item",
+    "Split",
+    "list_categories",
+    "load_test",
+    "load_train",
+    "ordered_batches",
+    "scan",
+    "shuffled_batches",
+]

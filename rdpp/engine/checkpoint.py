@@ -1,0 +1,112 @@
+"""A trained network on disk: its tensors as safetensors, and beside them a JSON file that says what they are."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors.torch
+
+from rdpp import __version__
+from rdpp.config import ConfigError
+from rdpp.engine.events import EpochFinished, Event, RunStarted
+from rdpp.experiment import ExperimentConfig
+from rdpp.models import ARCHITECTURES, Network, Teacher
+from rdpp.models.weights import load_exactly, read_tensors
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What the JSON file says."""
+
+    experiment: ExperimentConfig
+    category: str
+    seed: int
+    epoch: int
+    teacher_fingerprint: str
+    tensors: Path
+
+
+class CheckpointWriter:
+    """An observer that keeps one epoch's network in a folder, as chosen.* or last.*."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._run: RunStarted | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self._run = event
+        if isinstance(event, EpochFinished) and self._run is not None:
+            keep: Literal["none", "last", "chosen"] = self._run.experiment.keep
+            last = event.epoch == self._run.epochs
+            if (keep == "chosen" and event.chosen) or (keep == "last" and last):
+                self._write(keep, self._run, event)
+
+    def _write(self, name: str, run: RunStarted, event: EpochFinished) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {k: v.detach().cpu().contiguous() for k, v in event.network.state_dict().items()}
+        description = {
+            "format": _FORMAT,
+            "rdpp": __version__,
+            "category": run.category.name,
+            "seed": run.seed,
+            "epoch": event.epoch,
+            "teacher": {"name": run.experiment.teacher.name, "fingerprint": run.teacher.fingerprint},
+            "data": run.category.fingerprint,
+            "metrics": dict(event.evaluation.metrics) if event.evaluation else None,
+            "experiment": run.experiment.to_mapping(),
+        }
+        scratch = self.folder / f".{name}.safetensors"
+        safetensors.torch.save_file(tensors, scratch)
+        os.replace(scratch, self.folder / f"{name}.safetensors")
+        scratch = self.folder / f".{name}.json"
+        scratch.write_text(json.dumps(description, indent=1))
+        os.replace(scratch, self.folder / f"{name}.json")
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read the description of a checkpoint, given its .safetensors or .json file, or a folder with one of them.
+
+    Raises:
+        ConfigError: no checkpoint there, or not one of ours.
+    """
+    if path.is_dir():
+        found = [path / f"{name}.json" for name in ("chosen", "last") if (path / f"{name}.json").is_file()]
+        if not found:
+            raise ConfigError(f"no checkpoint in {path}; expected chosen.json or last.json with its .safetensors file")
+        path = found[0]
+    description = path.with_suffix(".json")
+    if not description.is_file():
+        raise ConfigError(f"no {description} beside the checkpoint; it says what the tensors are")
+    data: Any = json.loads(description.read_text())
+    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+        raise ConfigError(f"{description} does not describe a checkpoint of format {_FORMAT}")
+    return Checkpoint(
+        ExperimentConfig.from_mapping(data["experiment"], str(description)),
+        data["category"],
+        data["seed"],
+        data["epoch"],
+        data["teacher"]["fingerprint"],
+        path.with_suffix(".safetensors"),
+    )
+
+
+def load_network(checkpoint: Checkpoint, teacher: Teacher) -> Network:
+    """The network of a checkpoint, in eval mode on the teacher's device.
+
+    Raises:
+        ConfigError: another teacher than the one it was trained with, or tensors that do not fit.
+    """
+    if teacher.fingerprint != checkpoint.teacher_fingerprint:
+        raise ConfigError(
+            f"{checkpoint.tensors} was trained with another teacher ({checkpoint.experiment.teacher.name}, "
+            f"fingerprint {checkpoint.teacher_fingerprint}, given {teacher.fingerprint}); "
+            "set teacher.weights to the weights it was trained with"
+        )
+    network = Network(ARCHITECTURES[checkpoint.experiment.teacher.name], projection=checkpoint.experiment.projection)
+    load_exactly(network, read_tensors(checkpoint.tensors), str(checkpoint.tensors))
+    return network.to(teacher.mean.device).eval()

@@ -1,0 +1,64 @@
+"""Where a run computes, and its configuration with nothing left open."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import torch
+
+from rdpp.config import ConfigError, choose
+from rdpp.data import list_categories
+from rdpp.experiment import ExperimentConfig
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of `auto | cpu | cuda | cuda:N`; auto is the first GPU, or the CPU where there is none.
+
+    Raises:
+        ConfigError: another name, or a GPU that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ConfigError(f"unknown device '{name}'; choices: auto, cpu, cuda, cuda:N")
+    device = torch.device(name)
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise ConfigError(
+                f"device '{name}' was asked for, but torch sees {count} GPUs here; use --device cpu or auto"
+            )
+    return device if device.type == "cpu" or device.index is not None else torch.device("cuda:0")
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's product name, or `cpu`."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def resolve(experiment: ExperimentConfig) -> ExperimentConfig:
+    """The same experiment with every `auto`, default and relative path filled in; resolving it again changes nothing.
+
+    Raises:
+        ConfigError: a missing data folder, an unknown category or device.
+    """
+    root = Path(experiment.data.root).expanduser().absolute()
+    found = list_categories(root)
+    for name in experiment.data.categories:
+        choose(name, found, f"category (in {root})")
+    data = dataclasses.replace(
+        experiment.data,
+        root=str(root),
+        categories=experiment.data.categories or tuple(found),
+        cache=str(Path(experiment.data.cache).expanduser().absolute()),
+    )
+    teacher = experiment.teacher
+    if teacher.weights not in ("default", "random"):
+        teacher = dataclasses.replace(teacher, weights=str(Path(teacher.weights).expanduser().absolute()))
+    return dataclasses.replace(
+        experiment,
+        data=data,
+        teacher=teacher,
+        device=str(resolve_device(experiment.device)),
+        threads=experiment.threads or torch.get_num_threads(),
+    )

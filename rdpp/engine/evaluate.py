@@ -1,0 +1,37 @@
+"""A trained network against a test split."""
+
+import numpy as np
+import torch
+
+from rdpp.data import Split, ordered_batches
+from rdpp.engine.events import Evaluation
+from rdpp.metrics import evaluate as compute_metrics
+from rdpp.models import Network, Teacher
+from rdpp.scoring import anomaly_map, image_score
+from rdpp.types import Prediction
+
+
+def evaluate(teacher: Teacher, network: Network, split: Split, *, batch_size: int, sigma: float) -> Evaluation:
+    """Predict the whole split and compute every metric, over all images and by defect type."""
+    prediction = predict(teacher, network, split, batch_size=batch_size, sigma=sigma)
+    metrics = compute_metrics(
+        prediction.anomaly_maps, split.masks, prediction.image_scores, split.labels, split.defect_types
+    )
+    return Evaluation(metrics, prediction)
+
+
+@torch.no_grad()
+def predict(teacher: Teacher, network: Network, split: Split, *, batch_size: int, sigma: float) -> Prediction:
+    """Anomaly maps and image scores of every image, in the split's order. Leaves the network's mode as it was."""
+    device = teacher.mean.device
+    training = network.training
+    network.eval()
+    size = split.images.shape[2:]
+    maps, scores = np.empty((len(split), *size), np.float32), np.empty(len(split), np.float32)
+    for batch in ordered_batches(split, batch_size):
+        features = network(teacher(batch.images.to(device)))
+        batch_maps = anomaly_map(features.teacher, features.student, size, sigma)
+        maps[batch.indices] = batch_maps[:, 0].cpu().numpy()
+        scores[batch.indices] = image_score(batch_maps).cpu().numpy()
+    network.train(training)
+    return Prediction(maps, scores)

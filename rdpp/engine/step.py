@@ -1,0 +1,101 @@
+"""One batch: forward, losses, backward, and an update when enough gradients are summed."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from rdpp.engine.seeding import Streams
+from rdpp.experiment import ExperimentConfig
+from rdpp.losses import LossValues, Weighted
+from rdpp.models import Network, Teacher
+from rdpp.types import Batch, Features
+
+
+class Stepper:
+    """Trains a network in place."""
+
+    def __init__(self, experiment: ExperimentConfig, teacher: Teacher, network: Network, streams: Streams) -> None:
+        self.teacher, self.network, self.streams = teacher, network, streams
+        self.noise = experiment.noise if experiment.needs_noise else None
+        self.losses = Weighted(experiment.terms)
+        self.accumulate = experiment.training.accumulate
+        self.groups = {
+            "projection": network.projection_parameters(),
+            "restoration": network.restoration_parameters(),
+        }
+        optimizer = experiment.optimizer
+        rates = {"projection": optimizer.projection_lr, "restoration": optimizer.restoration_lr}
+        groups = [{"params": p, "lr": rates[name]} for name, p in self.groups.items() if p]
+        beta1, beta2 = optimizer.betas
+        self.optimizer = torch.optim.Adam(groups, betas=(beta1, beta2))
+        self._summed = 0
+
+    def step(self, batch: Batch, *, inspect: bool = False) -> tuple[LossValues, dict[str, Tensor] | None]:
+        """Take one batch. With `inspect`, also each weighted term's own gradient norms.
+
+        Returns:
+            The losses, detached, and the norms by `GROUP/TERM` (None without `inspect`).
+        """
+        values = self.losses(self.features(batch), self.streams.losses)
+        norms = None
+        if inspect:
+            norms = self._backward_by_term(values.weighted)
+        else:
+            values.total.backward()
+        self._summed += 1
+        if self._summed == self.accumulate:
+            self.update()
+        return _detached(values), norms
+
+    def features(self, batch: Batch) -> Features:
+        """The batch's features, clean and (where a loss wants them) noisy."""
+        device = self.teacher.mean.device
+        images = batch.images.to(device)
+        if self.noise is None:
+            return self.network(self.teacher(images))
+        noisy, _ = self.noise(batch.images, self.streams.noise)
+        both = self.teacher(torch.cat([images, noisy.to(device)]))  # in eval mode each image stands alone
+        count = len(images)
+        return self.network(tuple(s[:count] for s in both), tuple(s[count:] for s in both))
+
+    def update(self) -> None:
+        """Update with the gradients summed so far; nothing where there are none."""
+        if self._summed:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            self._summed = 0
+
+    def _backward_by_term(self, weighted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Backward through each term alone; the sum is the total's gradient."""
+        parameters = [p for group in self.groups.values() for p in group]
+        norms: dict[str, Tensor] = {}
+        for name, value in weighted.items():
+            gradients = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+            start = 0
+            for group, members in self.groups.items():
+                if members:
+                    norms[f"{group}/{name}"] = _norm(gradients[start : start + len(members)], value)
+                start += len(members)
+            _add(parameters, gradients)
+        return norms
+
+
+def _add(parameters: list[Parameter], gradients: tuple[Tensor | None, ...]) -> None:
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if gradient is not None:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
+
+def _norm(gradients: tuple[Tensor | None, ...], like: Tensor) -> Tensor:
+    reached = [g for g in gradients if g is not None]
+    return torch.nn.utils.get_total_norm(reached) if reached else torch.zeros_like(like)
+
+
+def _detached(values: LossValues) -> LossValues:
+    return LossValues(
+        values.total.detach(),
+        {name: value.detach() for name, value in values.raw.items()},
+        {name: value.detach() for name, value in values.weighted.items()},
+    )

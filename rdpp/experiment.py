@@ -1,0 +1,241 @@
+"""ExperimentConfig: everything that decides the result of a run, from one YAML file.
+
+A file is complete, or the difference from one named `base` beside it. null switches a part off.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from rdpp.config import ConfigError, decode, encode, require
+from rdpp.losses import LOSSES, Loss
+from rdpp.models import TeacherConfig
+from rdpp.noise import Noise
+
+STRIDE = 32  # of the bottleneck's embedding; other image sides break the student's sizes
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images, and how they are read."""
+
+    root: str
+    """Folder of categories in the MVTec AD layout, relative to the working directory."""
+    categories: tuple[str, ...] = ()
+    """Empty: every category in root."""
+    image_size: int | tuple[int, ...] = 256  # RD4AD
+    """A side, or [height, width], in pixels: multiples of 32."""
+    cache: str = "~/.cache/rdpp"
+    """Folder for the decoded and resized images (0.75 MB an image of 256 x 256)."""
+
+    def __post_init__(self) -> None:
+        size = self.size
+        require(len(size) == 2, f"image_size must be a side or [height, width], got {list(size)}")
+        near = [max(STRIDE, round(s / STRIDE) * STRIDE) for s in size]
+        require(
+            list(size) == near,
+            f"image_size must be multiples of {STRIDE}, got {list(size)}; the nearest is {near}",
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam, with one learning rate for the projection and one for bottleneck and student."""
+
+    projection_lr: float = 1e-3  # released code
+    restoration_lr: float = 5e-3  # RD4AD, released code
+    betas: tuple[float, ...] = (0.5, 0.999)  # RD4AD, released code
+
+    def __post_init__(self) -> None:
+        for name, rate in (("projection_lr", self.projection_lr), ("restoration_lr", self.restoration_lr)):
+            require(rate > 0, f"{name} must be above 0, got {rate}")
+        good = len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas)
+        require(good, f"betas must be two numbers of at least 0 and below 1, got {list(self.betas)}")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long, and in what portions."""
+
+    epochs: int | Mapping[str, int] = 200  # RD4AD's number
+    """One number, or by category with a `default`."""
+    batch_size: int = 16  # RD4AD
+    accumulate: int = 2  # released code, since 2023-12-07
+    """Gradients of so many batches are summed before an update; a rest at an epoch's end is used there."""
+
+    def __post_init__(self) -> None:
+        by_category = self.epochs if isinstance(self.epochs, Mapping) else {"default": self.epochs}
+        require("default" in by_category, "epochs by category need a `default` entry for the other categories")
+        for name, epochs in by_category.items():
+            require(epochs >= 1, f"epochs must be at least 1, got {epochs} for {name}")
+        require(self.batch_size >= 1, f"batch_size must be at least 1, got {self.batch_size}")
+        require(self.accumulate >= 1, f"accumulate must be at least 1, got {self.accumulate}")
+
+    def epochs_of(self, category: str) -> int:
+        """Epochs for this category."""
+        return self.epochs if isinstance(self.epochs, int) else self.epochs.get(category, self.epochs["default"])
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How a trained network is scored, and which epoch counts."""
+
+    selection: Literal["last", "official"] = "last"
+    """`last`: the last epoch. `official`: the epoch with the best mean of image AUROC, pixel AUROC and per-image
+    PRO on the TEST set, as in the released code; it flatters the result."""
+    every: int = 1
+    """Epochs between evaluations; the last epoch is always evaluated."""
+    sigma: float = 4.0  # RD4AD
+    """Of the anomaly map's Gaussian, in pixels."""
+
+    def __post_init__(self) -> None:
+        require(self.every >= 1, f"every must be at least 1, got {self.every}")
+        require(self.sigma >= 0, f"sigma must be at least 0, got {self.sigma}")
+
+
+Losses = dataclasses.make_dataclass("Losses", [(name, kind | None, None) for name, kind in LOSSES.items()], frozen=True)
+"""One field a registered loss: its settings, or None where it is off."""
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """One experiment: categories x seeds, each a run of its own."""
+
+    name: str
+    data: DataConfig
+    teacher: TeacherConfig = TeacherConfig()
+    projection: bool = True
+    """Off: plain reverse distillation (RD4AD)."""
+    noise: Noise | None = None
+    losses: Any = field(default_factory=lambda: Losses(distillation=LOSSES["distillation"]()))
+    optimizer: OptimizerConfig = OptimizerConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    seeds: tuple[int, ...] = (111,)  # released code
+    device: str = "auto"
+    """auto | cpu | cuda | cuda:N."""
+    threads: int | None = None
+    """CPU threads of torch, all cores by default; part of the configuration since sums depend on it."""
+    keep: Literal["none", "last", "chosen"] = "chosen"
+    """Which epoch's checkpoint is kept."""
+    heatmaps: int = 3
+    """Pictures logged of each kind: worst misses, worst false alarms, typical hits; 0 for none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "losses", decode(Losses, self.losses, "losses"))
+        require(len(self.seeds) > 0, "seeds must name at least one seed")
+        require(min(self.seeds) >= 0, f"seeds must be at least 0, got {list(self.seeds)}")
+        require(len(set(self.seeds)) == len(self.seeds), f"seeds must differ, got {list(self.seeds)}")
+        require(self.threads is None or self.threads >= 1, f"threads must be at least 1, got {self.threads}")
+        require(self.heatmaps >= 0, f"heatmaps must be at least 0, got {self.heatmaps}")
+        require(bool(self.terms), "losses must have at least one term with a weight above 0, such as distillation")
+        has = {"projection": self.projection, "noise": self.noise is not None}
+        for name, term in self.terms.items():
+            for part in term.needs:
+                require(
+                    has[part],
+                    f"losses.{name} needs the {part}; switch {part} on, or set losses.{name} to null",
+                )
+
+    @property
+    def terms(self) -> dict[str, Loss]:
+        """The losses that are on: set, with a weight above 0."""
+        named = {f.name: getattr(self.losses, f.name) for f in dataclasses.fields(self.losses)}
+        return {name: term for name, term in named.items() if term is not None and term.weight > 0}
+
+    @property
+    def needs_noise(self) -> bool:
+        """Whether any term looks at noisy features; without one none are made."""
+        return any("noise" in term.needs for term in self.terms.values())
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> "ExperimentConfig":
+        """Read a file and its base.
+
+        Raises:
+            ConfigError: no such file, not YAML, or what `decode` objects to.
+        """
+        return cls.from_mapping(read_yaml(path), str(path))
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any], source: str) -> "ExperimentConfig":
+        """Decode plain data, naming its source in errors."""
+        try:
+            return decode(cls, mapping)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain data from which `from_mapping` builds an equal configuration."""
+        return encode(self)
+
+    def to_yaml(self) -> str:
+        """The complete configuration as a file of its own."""
+        return yaml.safe_dump(self.to_mapping(), sort_keys=False)
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> "ExperimentConfig":
+        """A copy with values replaced by dotted path, such as {"losses.ssot.weight": 0.3}.
+
+        Raises:
+            ConfigError: an unknown path or a value that does not fit.
+        """
+        data = self.to_mapping()
+        for path, value in overrides.items():
+            change: Any = value
+            for key in reversed(path.split(".")):
+                change = {key: change}
+            data = merge(data, change)
+        return decode(type(self), data)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file, laid over that of its `base`, whose path is relative to the file.
+
+    Raises:
+        ConfigError: no such file, or not a mapping.
+    """
+    if not path.is_file():
+        raise ConfigError(f"no file {path}; give the path of a YAML file")
+    try:
+        data = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} must hold a mapping of keys to values")
+    base = data.pop("base", None)
+    return data if base is None else merge(read_yaml(path.parent / str(base)), data)
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay changes over base, mapping by mapping.
+
+    Where a change names another kind (`name`, `pairing`), the old kind's settings go, but for a loss's weight.
+
+    >>> merge({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}})
+    {'a': {'b': 3, 'c': 2}}
+    >>> merge({"noise": {"name": "simplex", "octaves": 6}}, {"noise": {"name": "gaussian"}})
+    {'noise': {'name': 'gaussian'}}
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            merged[key] = merge(_same_kind(old, value), value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _same_kind(old: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]:
+    if all(new.get(tag, old.get(tag)) == old.get(tag) for tag in ("name", "pairing")):
+        return old
+    return {"weight": old["weight"]} if "weight" in old else {}

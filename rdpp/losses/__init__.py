@@ -1,0 +1,16 @@
+"""The loss terms. A new one is a file here, a line in LOSSES and a line in the conformance test's list."""
+
+from rdpp.losses.contrast import Contrast
+from rdpp.losses.distillation import Distillation
+from rdpp.losses.reconstruction import Reconstruction
+from rdpp.losses.ssot import Ssot
+from rdpp.losses.weighted import Loss, LossValues, Weighted
+
+LOSSES = {
+    "distillation": Distillation,
+    "ssot": Ssot,
+    "reconstruction": Reconstruction,
+    "contrast": Contrast,
+}
+
+__all__ = ["LOSSES", "Loss", "LossValues", "Weighted"]

@@ -1,0 +1,31 @@
+"""Reconstruction: the projection must map noisy features to clean ones (RD++, section 3.2)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import cosine_similarity
+
+from rdpp.config import require
+from rdpp.types import Features
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """Sum over stages of the mean over images and positions of 1 - cos(projected_noisy, projected) along channels."""
+
+    needs: ClassVar[tuple[str, ...]] = ("projection", "noise")
+    weight: float = 0.2 * 0.01 / 1.11  # effective weight of the released code
+
+    def __post_init__(self) -> None:
+        require(self.weight >= 0, f"weight must be at least 0, got {self.weight}")
+
+    def __call__(self, features: Features, generator: Generator) -> Tensor:
+        assert features.projected_noisy is not None
+        return torch.stack(
+            [
+                (1 - cosine_similarity(noisy, clean)).mean()
+                for noisy, clean in zip(features.projected_noisy, features.projected, strict=True)
+            ]
+        ).sum()

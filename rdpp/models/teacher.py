@@ -1,0 +1,96 @@
+"""The frozen teacher: which network, which weights, and where they come from."""
+
+import importlib.resources
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.error import URLError
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import init
+
+from rdpp.config import ConfigError
+from rdpp.models.backbone import ARCHITECTURES, Backbone
+from rdpp.models.weights import fingerprint, load_exactly, read_tensors
+from rdpp.types import Stages
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class TeacherConfig:
+    """Which teacher. `builtin` is small and ships with rdpp, for demonstrations; the others are torchvision's."""
+
+    name: Literal["builtin", "resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "wide_resnet101_2"] = (
+        "builtin"
+    )
+    weights: str = "default"
+    """`default`: the shipped file, or torchvision's IMAGENET1K_V1 (downloaded once); `random`: drawn from the
+    run's seed, for comparisons; else the path of a .safetensors or .pth state dict."""
+
+
+class Teacher(nn.Module):
+    """Images (B, 3, H, W) in [0, 1] to three stages, without gradients and in eval mode always."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.requires_grad_(False)
+        self.fingerprint = fingerprint(backbone.state_dict())
+        self.eval()
+
+    def train(self, mode: bool = True) -> "Teacher":
+        """Stay in eval mode: the teacher's BatchNorm statistics are part of its weights."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Stages:
+        return self.backbone((images - self.mean) / self.std)
+
+
+def load_teacher(config: TeacherConfig, seed: int = 0) -> Teacher:
+    """The teacher a configuration asks for, on the CPU.
+
+    Raises:
+        ConfigError: weights that cannot be had or do not fit. Random ones are used only when asked for.
+    """
+    backbone = Backbone(ARCHITECTURES[config.name])
+    if config.weights == "random":
+        _randomise(backbone, torch.Generator().manual_seed(seed))
+    elif config.weights == "default" and config.name == "builtin":
+        with importlib.resources.as_file(importlib.resources.files("rdpp.models")) as folder:
+            path = folder / "builtin_teacher.safetensors"
+            load_exactly(backbone, read_tensors(path), path.name)
+    elif config.weights == "default":
+        load_exactly(backbone, _download(config.name), config.name, ignore=("layer4.", "fc."))
+    else:
+        path = Path(config.weights).expanduser()
+        load_exactly(backbone, read_tensors(path), str(path), ignore=("layer4.", "fc."))
+    return Teacher(backbone)
+
+
+def _download(name: str) -> dict[str, Tensor]:
+    """torchvision's IMAGENET1K_V1 (DEFAULT is V2, another teacher), its hash checked, kept in torch's hub folder."""
+    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    try:
+        return dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
+    except (URLError, OSError, RuntimeError) as error:
+        raise ConfigError(
+            f"the weights of {name} could not be downloaded from {weights.url} ({error}); "
+            "download them elsewhere and set teacher.weights to the file's path"
+        ) from None
+
+
+def _randomise(backbone: Backbone, generator: torch.Generator) -> None:
+    """torchvision's own initialisation of a ResNet, from a generator."""
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)

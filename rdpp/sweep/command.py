@@ -1,0 +1,105 @@
+"""`rdpp sweep`: open the study, show it while it runs, print what it comes to."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+from rich.console import Console
+
+from rdpp.config import require
+from rdpp.engine import Event, RunFinished, RunStarted
+from rdpp.sweep import report
+from rdpp.sweep.config import SweepConfig, describe
+from rdpp.sweep.report import spread, spread_sentence, table
+from rdpp.sweep.study import open_study, remaining_trials, run_study
+from rdpp.tracking import ConsoleObserver, Store, cells, percent
+
+
+def run_sweep(
+    file: Path,
+    changes: Mapping[str, Any],
+    *,
+    trials: int | None = None,
+    storage: str | None = None,
+    tracking_uri: str | None = None,
+    as_json: bool = False,
+) -> None:
+    """Run the study of a sweep file to its number of trials and print its result on standard output.
+
+    Args:
+        file: the sweep.
+        changes: overrides of the base experiment by dotted path.
+        trials: of the whole study, instead of the file's.
+        storage: Optuna storage URL.
+        tracking_uri: MLflow store.
+        as_json: print JSON instead of tables.
+
+    Raises:
+        ConfigError: what a user can mend.
+    """
+    sweep = load_sweep(file, changes, trials)
+    store = Store(tracking_uri)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = open_study(sweep, storage)
+    left = remaining_trials(study, sweep.trials)
+    per_trial = len(cells(sweep.experiment))
+    with ConsoleObserver(left * per_trial) as console:
+        pruner, reason = sweep.chosen_pruner(per_trial)
+        console.line(
+            f"study {sweep.name}: {sweep.trials - left} of {sweep.trials} trials done; "
+            f"{per_trial} runs a trial; pruner {pruner}: {reason}"
+        )
+        run_id = run_study(sweep, study, store, [TrialDisplay(study, sweep, console), console])
+    _print(sweep, study, run_id, json_wanted=as_json)
+
+
+def load_sweep(file: Path, changes: Mapping[str, Any], trials: int | None) -> SweepConfig:
+    """The sweep of a file with overrides."""
+    sweep = SweepConfig.from_yaml(file, changes)
+    require(trials is None or trials >= 1, f"--trials must be at least 1, got {trials}")
+    return sweep if trials is None else dataclasses.replace(sweep, trials=trials)
+
+
+class TrialDisplay:
+    """Tells the console which trial runs and what the best one is."""
+
+    def __init__(self, study: optuna.Study, sweep: SweepConfig, console: ConsoleObserver) -> None:
+        self.study, self.sweep, self.console = study, sweep, console
+        self._trial: int | None = None
+        self._runs = 0
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            trial = self.study.get_trials(deepcopy=False)[-1]
+            if trial.number != self._trial:
+                self._begin(trial)
+            self.console.best = self._best()
+        if isinstance(event, RunFinished):
+            self._runs += 1
+
+    def _begin(self, trial: optuna.trial.FrozenTrial) -> None:
+        per_trial = len(cells(self.sweep.experiment))
+        if self._trial is not None and self._runs < per_trial:
+            self.console.skip(per_trial - self._runs)
+            self.console.line(f"trial {self._trial} pruned after {self._runs} of {per_trial} runs")
+        self._trial, self._runs = trial.number, 0
+        self.console.prefix = f"trial {trial.number} "
+        self.console.line(f"trial {trial.number}: {describe(trial.params)}   {self._best()}")
+
+    def _best(self) -> str:
+        states = (optuna.trial.TrialState.COMPLETE,)
+        if not self.study.get_trials(deepcopy=False, states=states):
+            return ""
+        return f"best so far: trial {self.study.best_trial.number}, {percent(self.study.best_value)}"
+
+
+def _print(sweep: SweepConfig, study: optuna.Study, run_id: str, *, json_wanted: bool) -> None:
+    if json_wanted:
+        print(json.dumps(report.as_json(sweep, study, run_id), indent=1))
+        return
+    console = Console()
+    console.print(table(sweep, study))
+    console.print(spread_sentence(spread(sweep, study)), highlight=False)

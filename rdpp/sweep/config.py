@@ -1,0 +1,98 @@
+"""SweepConfig: a study, from one YAML file."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rdpp.config import ConfigError, choose, decode, encode, require
+from rdpp.engine import resolve
+from rdpp.experiment import ExperimentConfig, merge, read_yaml
+from rdpp.metrics import METRICS
+from rdpp.sweep.space import Dimension, check_space
+
+WILCOXON_NEEDS = 6
+"""With fewer pairs the signed-rank test cannot reach its threshold (three give p >= 0.125)."""
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """How points are proposed: Optuna's TPE, Gaussian process, or at random."""
+
+    name: Literal["tpe", "gp", "random"] = "tpe"
+    seed: int = 0
+    startup_trials: int = 5
+    """Random trials before the model takes over (tpe, gp)."""
+
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, f"seed must be at least 0, got {self.seed}")
+        require(self.startup_trials >= 1, f"startup_trials must be at least 1, got {self.startup_trials}")
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """A search space over one experiment, and the budget to search it with."""
+
+    name: str
+    experiment: ExperimentConfig
+    space: Mapping[str, Dimension]
+    trials: int
+    objective: tuple[str, ...] = ("image_auroc", "pixel_aupro")
+    """Metrics whose mean over categories, seeds and each other is maximised."""
+    sampler: SamplerConfig = SamplerConfig()
+    pruner: Literal["auto", "wilcoxon", "median", "none"] = "auto"
+    """auto: wilcoxon from six instances (category x seed) on, median below."""
+
+    def __post_init__(self) -> None:
+        require(self.trials >= 1, f"trials must be at least 1, got {self.trials}")
+        require(len(self.objective) > 0, "objective must name at least one metric")
+        for metric in self.objective:
+            choose(metric, METRICS, "objective metric")
+        check_space(self.space, self.experiment)
+
+    @classmethod
+    def from_yaml(cls, path: Path, changes: Mapping[str, Any] | None = None) -> "SweepConfig":
+        """Read a sweep file. `experiment` is the path of a base experiment, relative to the file; `set` holds
+        values by dotted path that replace the base's; `changes` are laid over these. The result is resolved.
+
+        Raises:
+            ConfigError: what a user can mend, in one line.
+        """
+        data = read_yaml(path)
+        base = data.pop("experiment", None)
+        require(isinstance(base, str), f"{path}: experiment must be the path of an experiment file")
+        experiment = ExperimentConfig.from_yaml(path.parent / str(base))
+        overrides = data.pop("set", {})
+        require(isinstance(overrides, dict), f"{path}: set must be a mapping of dotted paths to values")
+        try:
+            experiment = resolve(experiment.with_overrides({**overrides, **(changes or {})}))
+            return decode(cls, {**data, "experiment": experiment})
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+    def fingerprint(self) -> str:
+        """Changes with anything that decides a trial's value, not with the number of trials, the
+        device or the place of the files."""
+        place = {"device": None, "heatmaps": None, "keep": None, "data": {"root": None, "cache": None}}
+        data = merge(encode(self), {"trials": None, "experiment": place})
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+    def chosen_pruner(self, instances: int) -> tuple[str, str]:
+        """The pruner's name and why it is used."""
+        if self.pruner != "auto":
+            return self.pruner, "as the sweep file says"
+        if instances >= WILCOXON_NEEDS:
+            return "wilcoxon", f"{instances} instances (category x seed) are enough for a signed-rank test"
+        return "median", f"{instances} instances (category x seed) are too few for a signed-rank test"
+
+
+def describe(values: Mapping[str, Any]) -> str:
+    """Values by dotted path as one short line.
+
+    >>> describe({"noise.scale": 0.123456, "noise.field": "run"})
+    'noise.scale=0.1235 noise.field=run'
+    """
+    shown = {k: f"{v:.4g}" if isinstance(v, float) else str(v) for k, v in values.items()}
+    return " ".join(f"{k}={v}" for k, v in shown.items())

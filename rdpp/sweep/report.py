@@ -1,0 +1,126 @@
+"""What a study comes to, for a person and for a program."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from rich.table import Table
+
+from rdpp.sweep.config import SweepConfig
+from rdpp.tracking.console import percent
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far trials lie apart, beside what seeds alone do."""
+
+    trials: float
+    """Standard deviation of the complete trials' objectives; NaN with fewer than two."""
+    seeds: float
+    """Standard deviation of the objective (mean over categories) between seeds of one trial, pooled over trials;
+    NaN with one seed."""
+    seeds_of_mean: float
+    """The same for a trial's mean over its seeds: seeds / sqrt(number of seeds)."""
+
+
+def trial_cells(trial: FrozenTrial, objective: tuple[str, ...]) -> dict[tuple[str, int], float]:
+    """The objective of each (category, seed) that the trial finished."""
+    values = {}
+    for key, stored in trial.user_attrs.items():
+        if key.startswith("cell/"):
+            _, category, seed = key.split("/")
+            values[category, int(seed)] = float(np.mean([stored["metrics"][name] for name in objective]))
+    return values
+
+
+def spread(sweep: SweepConfig, study: optuna.Study) -> Spread:
+    """Between trials and between seeds, over the complete trials."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    values = [t.value for t in complete if t.value is not None]
+    variances, seeds = [], 1
+    for trial in complete:
+        by_seed: dict[int, list[float]] = {}
+        for (_, seed), value in trial_cells(trial, sweep.objective).items():
+            by_seed.setdefault(seed, []).append(value)
+        seeds = len(by_seed)
+        if seeds > 1:
+            variances.append(np.var([np.mean(v) for v in by_seed.values()], ddof=1))
+    between_seeds = float(np.sqrt(np.mean(variances))) if variances else float("nan")
+    between_trials = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return Spread(between_trials, between_seeds, between_seeds / np.sqrt(seeds))
+
+
+def spread_sentence(found: Spread) -> str:
+    """The two spreads beside each other, and what follows."""
+    if np.isnan(found.trials) or np.isnan(found.seeds):
+        return "Too few trials or seeds to tell differences between trials from chance."
+    verdict = (
+        "the trials differ by more than chance explains"
+        if found.trials > 2 * found.seeds_of_mean
+        else "differences of this size between trials may be chance"
+    )
+    return (
+        f"Spread between trials {100 * found.trials:.2f} points, between seeds {100 * found.seeds:.2f} "
+        f"({100 * found.seeds_of_mean:.2f} for a trial's mean over its seeds): {verdict}."
+    )
+
+
+def table(sweep: SweepConfig, study: optuna.Study) -> Table:
+    """One row a trial, the best first: its values, the objective by category (mean over seeds) and overall."""
+    rows = sorted(study.get_trials(deepcopy=False), key=lambda t: (t.state != TrialState.COMPLETE, -(t.value or 0)))
+    categories = sorted({c for t in rows for c, _ in trial_cells(t, sweep.objective)})
+    columns = Table(title=f"{sweep.name}: {' + '.join(sweep.objective)}, mean, per cent")
+    for name in ("trial", *sweep.space, *categories, "mean", "state"):
+        columns.add_column(name, justify="left" if name == "state" else "right", overflow="fold")
+    for trial in rows:
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            columns.add_row(*_row(trial, sweep, categories))
+    return columns
+
+
+def _row(trial: FrozenTrial, sweep: SweepConfig, categories: list[str]) -> list[str]:
+    by_category = _by_category(trial, sweep)
+    params = [_short(trial.params.get(path)) for path in sweep.space]
+    means = [percent(by_category[c]) if c in by_category else "" for c in categories]
+    complete = trial.state == TrialState.COMPLETE and trial.value is not None
+    state = "complete" if complete else f"pruned after {len(trial_cells(trial, sweep.objective))}"
+    return [str(trial.number), *params, *means, percent(trial.value or 0) if complete else "", state]
+
+
+def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str) -> dict[str, Any]:
+    """The study for a program."""
+    found = spread(sweep, study)
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return {
+        "study": sweep.name,
+        "mlflow_run": mlflow_run,
+        "objective": list(sweep.objective),
+        "best": {"trial": study.best_trial.number, "value": study.best_value, "params": study.best_params}
+        if complete
+        else None,
+        "spread": {k: None if np.isnan(v) else v for k, v in vars(found).items()},
+        "trials": [
+            {
+                "number": t.number,
+                "state": t.state.name.lower(),
+                "value": t.value,
+                "params": t.params,
+                "by_category": _by_category(t, sweep),
+            }
+            for t in study.get_trials(deepcopy=False)
+        ],
+    }
+
+
+def _by_category(trial: FrozenTrial, sweep: SweepConfig) -> Mapping[str, float]:
+    by_category: dict[str, list[float]] = {}
+    for (category, _), value in trial_cells(trial, sweep.objective).items():
+        by_category.setdefault(category, []).append(value)
+    return {category: float(np.mean(values)) for category, values in sorted(by_category.items())}
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

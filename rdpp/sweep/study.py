@@ -1,0 +1,150 @@
+"""The study: created or taken up again in its storage, run to its number of trials, logged to MLflow."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from rdpp.config import ConfigError
+from rdpp.engine import Observer
+from rdpp.sweep.config import SamplerConfig, SweepConfig
+from rdpp.sweep.objective import Objective
+from rdpp.sweep.space import base_point
+from rdpp.tracking.campaign import cells
+from rdpp.tracking.store import DEFAULT_FOLDER, Store
+
+_HEARTBEAT = 15  # seconds; a trial silent for three of them has died
+_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def default_storage() -> str:
+    """An sqlite file in ./runs."""
+    return f"sqlite:///{(DEFAULT_FOLDER / 'optuna.db').absolute()}"
+
+
+def open_study(sweep: SweepConfig, storage: str | None = None) -> optuna.Study:
+    """Create the sweep's study, or take it up where it stopped.
+
+    Raises:
+        ConfigError: a storage that cannot be used, or a study of that name with another definition.
+    """
+    url = storage or default_storage()
+    shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        backend = optuna.storages.RDBStorage(url, heartbeat_interval=_HEARTBEAT, grace_period=3 * _HEARTBEAT)
+        study = optuna.create_study(
+            storage=backend,
+            study_name=sweep.name,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=_pruner(sweep),
+        )
+    except (SQLAlchemyError, ValueError, ImportError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"the storage {shown} cannot be used ({reason}); give another with --storage URL") from None
+    _check_definition(study, sweep)
+    return study
+
+
+def _check_definition(study: optuna.Study, sweep: SweepConfig) -> None:
+    known = study.user_attrs.get("definition")
+    if known is None:
+        study.set_user_attr("definition", sweep.fingerprint())
+    elif known != sweep.fingerprint():
+        raise ConfigError(
+            f"the study '{sweep.name}' was started with another definition (space, experiment, categories, seeds, "
+            "objective, sampler or pruner); give the sweep another name, or take up the old definition"
+        )
+
+
+def run_study(sweep: SweepConfig, study: optuna.Study, store: Store, observers: Sequence[Observer] = ()) -> str:
+    """Run trials until the study has its number of them, complete or pruned, and log it.
+
+    Every trial's sampler is seeded from the sweep's seed and the trial's number, so that a study that was
+    interrupted goes on as it would have gone. Trials that failed are tried again with the same values.
+
+    Returns:
+        The id of the study's MLflow run.
+    """
+    if not study.trials:
+        point = base_point(sweep.space, sweep.experiment)
+        if point is not None:
+            study.enqueue_trial(point)
+    tags = {"level": "study", "study": sweep.name, "variant": sweep.experiment.name}
+    tags["teacher"] = sweep.experiment.teacher.name
+    pruner, reason = sweep.chosen_pruner(len(cells(sweep.experiment)))
+    with store.run(sweep.name, tags={**tags, "pruner": pruner}, resume=study.user_attrs.get(_run_key(store))) as run_id:
+        study.set_user_attr(_run_key(store), run_id)
+        objective = Objective(sweep, store, run_id, pruner, observers)
+        while remaining_trials(study, sweep.trials) > 0:
+            _retry_failed(study)
+            study.sampler = _sampler(sweep.sampler, len(study.trials))
+            study.optimize(objective, n_trials=1)
+        store.set_tags(run_id, {"pruner_reason": reason})
+        log_study(store, run_id, study)
+    return run_id
+
+
+def remaining_trials(study: optuna.Study, trials: int) -> int:
+    """How many more trials the study wants."""
+    return max(0, trials - len(study.get_trials(deepcopy=False, states=_DONE)))
+
+
+def log_study(store: Store, run_id: str, study: optuna.Study) -> None:
+    """Log the best trial, the importances of the parameters, and Optuna's own figures."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not complete:
+        return
+    best = study.best_trial
+    store.log_metrics(run_id, {"best_objective": study.best_value, "best_trial": best.number})
+    store.set_tags(run_id, {"best_trial": best.number, **{f"best/{k}": v for k, v in best.params.items()}})
+    store.client.log_dict(run_id, {"trial": best.number, "value": best.value, "params": best.params}, "best.json")
+    store.client.log_text(run_id, study.trials_dataframe().to_csv(index=False), "trials.csv")
+    figures = {
+        "history": optuna.visualization.plot_optimization_history,
+        "slices": optuna.visualization.plot_slice,
+    }
+    if len(complete) > 1 and np.ptp([t.value for t in complete if t.value is not None]) > 0:
+        importances = optuna.importance.get_param_importances(study)
+        store.log_metrics(run_id, {f"importance/{path}": value for path, value in importances.items()})
+        figures["importances"] = optuna.visualization.plot_param_importances
+    for name, plot in figures.items():
+        store.client.log_figure(run_id, plot(study), f"figures/{name}.html")
+
+
+def _run_key(store: Store) -> str:
+    return f"mlflow_run_id {store.uri}"
+
+
+def _retry_failed(study: optuna.Study) -> None:
+    """Queue each failed trial's values once more. Trials of a killed process count as failed after a while."""
+    optuna.storages.fail_stale_trials(study)
+    trials = study.get_trials(deepcopy=False)
+    retried = {t.user_attrs["retry_of"] for t in trials if "retry_of" in t.user_attrs}
+    for trial in trials:
+        if trial.state == TrialState.FAIL and trial.params and trial.number not in retried:
+            study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
+
+
+def _sampler(config: SamplerConfig, trial: int) -> optuna.samplers.BaseSampler:
+    seed = int(np.random.SeedSequence([config.seed, trial]).generate_state(1)[0])
+    if config.name == "random":
+        return optuna.samplers.RandomSampler(seed)
+    if config.name == "gp":
+        return optuna.samplers.GPSampler(seed=seed, n_startup_trials=config.startup_trials)
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.startup_trials)
+
+
+def _pruner(sweep: SweepConfig) -> optuna.pruners.BasePruner:
+    name, _ = sweep.chosen_pruner(len(cells(sweep.experiment)))
+    if name == "wilcoxon":
+        return optuna.pruners.WilcoxonPruner(p_threshold=0.1)
+    if name == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=3)
+    return optuna.pruners.NopPruner()

@@ -1,0 +1,106 @@
+"""What a person sees while runs go on: a live line in a terminal, plain lines elsewhere. Everything on stderr."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rdpp.engine import BatchFinished, EpochFinished, Event, RunFinished, RunStarted
+
+_HEADLINE = ("image_auroc", "pixel_auroc", "pixel_aupro")
+_UNITS = 1000  # of progress a run: its batches differ from category to category
+
+
+def percent(value: float | None) -> str:
+    """A metric as the field prints it: 0.98765 as 98.77; a dash where it is undefined.
+
+    >>> percent(0.98765)
+    '98.77'
+    """
+    return "-" if value is None or value != value else f"{100 * value:.2f}"
+
+
+def results_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Results (category, seed, epoch, metrics) as a table: all defects together, per cent."""
+    names = [name for name in rows[0]["metrics"] if "/" not in name]
+    table = Table(title="test set, per cent")
+    for column in ("category", "seed", "epoch", *names):
+        table.add_column(column, justify="left" if column == "category" else "right", overflow="fold")
+    for row in rows:
+        where = [row["category"], *("-" if row[k] is None else str(row[k]) for k in ("seed", "epoch"))]
+        table.add_row(*where, *(percent(row["metrics"][name]) for name in names))
+    return table
+
+
+class ConsoleObserver:
+    """An observer that shows trial, category, epoch, time left and the best so far."""
+
+    def __init__(self, runs: int, console: Console | None = None) -> None:
+        """Args:
+        runs: how many runs are to come, for the time left.
+        console: for tests.
+        """
+        self.console = console or Console(stderr=True)
+        self.live = self.console.is_terminal
+        self.prefix = ""
+        self.best = ""
+        self._batch = self._batches = 0
+        self._label = ""
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[best]}"),
+            console=self.console,
+            disable=not self.live,
+        )
+        self._task = self._progress.add_task("starting", total=runs * _UNITS, best="")
+        self._done = 0
+
+    def __enter__(self) -> "ConsoleObserver":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self._label = f"{self.prefix}{event.category.name} seed {event.seed}"
+                self._batch, self._batches = 0, event.epochs * event.steps_per_epoch
+                self._show(f"{self._label} epoch 1/{event.epochs}")
+                self._epochs = event.epochs
+            case BatchFinished():
+                self._batch += 1
+                self._show()
+            case EpochFinished():
+                self._show(f"{self._label} epoch {min(event.epoch + 1, self._epochs)}/{self._epochs}")
+            case RunFinished():
+                self._done += 1
+                metrics = event.result.evaluation.metrics
+                values = "  ".join(f"{name} {percent(metrics[name])}" for name in _HEADLINE)
+                self.line(f"{self._label}: epoch {event.result.epoch}  {values}  ({event.result.seconds:.0f} s)")
+
+    def line(self, text: str) -> None:
+        """Print one line above the live display."""
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+    def _show(self, description: str | None = None) -> None:
+        completed = self._done * _UNITS + _UNITS * self._batch / max(1, self._batches)
+        self._progress.update(self._task, completed=completed, best=self.best)
+        if description is not None:
+            self._progress.update(self._task, description=description)
+
+    def skip(self, runs: int) -> None:
+        """Count runs that will not take place, such as those of a pruned trial."""
+        self._done += runs
+        self._show()

@@ -1,0 +1,103 @@
+"""Pictures for a person: an image, its mask, its anomaly map, and the map laid over the image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import binary_dilation
+from sklearn.metrics import precision_recall_curve
+
+from rdpp.data import Split
+from rdpp.types import Prediction
+
+_GAP, _HEADER = 6, 40
+_COLOURS = matplotlib.colormaps["inferno"]
+_OUTLINE = (0, 255, 120)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One colour scale for a category, and the score that tells good from defective there."""
+
+    low: float
+    high: float
+    threshold: float
+    """The image score with the best F1 on the test set."""
+
+    @classmethod
+    def of(cls, prediction: Prediction, labels: np.ndarray) -> "Scale":
+        """From the median of all map values (background) to the highest but for one pixel in ten thousand."""
+        low, high = np.quantile(prediction.anomaly_maps, [0.5, 0.9999])
+        return cls(float(low), max(float(high), float(low) + 1e-6), best_threshold(prediction.image_scores, labels))
+
+
+def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The score from which on an image is called defective for the best F1; infinite without defective images."""
+    if not labels.any():
+        return float("inf")
+    precision, recall, thresholds = precision_recall_curve(labels, scores)
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    return float(thresholds[np.argmax(f1[:-1])])
+
+
+def interesting(scores: np.ndarray, labels: np.ndarray, count: int) -> Mapping[str, list[int]]:
+    """Indices of up to `count` images a kind: `miss` (defective, lowest scores), `false_alarm` (good, highest
+    scores), `hit` (defective, about the median score). No image twice."""
+    defective, good = np.flatnonzero(labels), np.flatnonzero(~labels)
+    rising = defective[np.argsort(scores[defective], kind="stable")]
+    misses = rising[:count]
+    middle = max(len(misses), (len(rising) - count) // 2)
+    alarms = good[np.argsort(-scores[good], kind="stable")][:count]
+    kinds = {"miss": misses, "false_alarm": alarms, "hit": rising[middle : middle + count]}
+    return {kind: [int(i) for i in indices] for kind, indices in kinds.items()}
+
+
+def heatmap(split: Split, index: int, anomaly_map: np.ndarray, score: float, scale: Scale) -> Image.Image:
+    """Four panels side by side under a caption: image, mask, anomaly map (scale of the category), overlay.
+
+    Args:
+        split: the images and masks.
+        index: which of them.
+        anomaly_map: (H, W).
+        score: its image score.
+        scale: of the category.
+    """
+    pixels = (split.images[index].transpose(1, 2, 0).clip(0, 1) * 255).astype(np.uint8)
+    mask = split.masks[index]
+    heat = colour(anomaly_map, scale)
+    overlay = (0.55 * pixels + 0.45 * heat).astype(np.uint8)
+    outline = binary_dilation(mask) & ~mask
+    overlay[outline] = _OUTLINE
+    panels = [pixels, np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2), heat, overlay]
+    item = split.items[index]
+    verdict = _verdict(item.label, score, scale)
+    caption = f"{item.defect_type}/{item.path.name}   score {score:.3f}, threshold {scale.threshold:.3f}: {verdict}"
+    titles = ("image", "mask", f"map, {scale.low:.2f} to {scale.high:.2f}", "overlay")
+    return _row(panels, titles, caption)
+
+
+def colour(anomaly_map: np.ndarray, scale: Scale) -> np.ndarray:
+    """(H, W) to (H, W, 3) uint8; values beyond the scale take its end colours."""
+    relative = (anomaly_map - scale.low) / (scale.high - scale.low)
+    return (_COLOURS(relative.clip(0, 1))[..., :3] * 255).astype(np.uint8)
+
+
+def _verdict(defective: bool, score: float, scale: Scale) -> str:
+    if score >= scale.threshold:
+        return "found" if defective else "FALSE ALARM"
+    return "MISSED" if defective else "passed"
+
+
+def _row(panels: list[np.ndarray], titles: tuple[str, ...], caption: str) -> Image.Image:
+    height, width = panels[0].shape[:2]
+    font = ImageFont.load_default(size=13)
+    row = Image.new("RGB", (len(panels) * (width + _GAP) - _GAP, height + _HEADER), "white")
+    draw = ImageDraw.Draw(row)
+    draw.text((2, 2), caption, fill="black", font=font)
+    for i, (panel, title) in enumerate(zip(panels, titles, strict=True)):
+        left = i * (width + _GAP)
+        draw.text((left + 2, 21), title, fill=(90, 90, 90), font=font)
+        row.paste(Image.fromarray(panel), (left, _HEADER))
+    return row

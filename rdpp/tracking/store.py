@@ -1,0 +1,122 @@
+"""The MLflow store: where runs are kept, and how one is opened and closed."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.utils.time import get_current_time_millis
+from sqlalchemy.exc import SQLAlchemyError
+
+from rdpp.config import ConfigError
+from rdpp.tracking.provenance import code_tags
+
+DEFAULT_FOLDER = Path("runs")
+MLFLOW_EXPERIMENT = "rdpp"
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens its GenAI view
+_BATCH = 900  # MLflow takes at most 1000 metrics, 100 params at once
+_PARAMS = 90
+
+
+def tracking_uri(given: str | None) -> str:
+    """The flag, else MLFLOW_TRACKING_URI, else an sqlite file in ./runs."""
+    return given or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(DEFAULT_FOLDER / 'mlflow.db').absolute()}"
+
+
+class Store:
+    """One tracking store with rdpp's MLflow experiment in it.
+
+    Raises:
+        ConfigError: a store that cannot be reached or created.
+    """
+
+    def __init__(self, uri: str | None = None, experiment: str = MLFLOW_EXPERIMENT) -> None:
+        self.uri = tracking_uri(uri)
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an absent server is told within seconds
+        try:
+            if self.uri.startswith("sqlite:///"):
+                Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            self.client = MlflowClient(self.uri)
+            self.experiment_id = self._experiment(experiment)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigError(
+                f"the MLflow store {self.uri} cannot be used ({reason}); "
+                "give another with --tracking-uri or MLFLOW_TRACKING_URI"
+            ) from None
+
+    def _experiment(self, name: str) -> str:
+        known = self.client.get_experiment_by_name(name)
+        if known is not None:
+            return known.experiment_id
+        location = None
+        if self.uri.startswith("sqlite:///"):
+            location = (Path(self.uri.removeprefix("sqlite:///")).absolute().parent / "artifacts").as_uri()
+        return self.client.create_experiment(name, artifact_location=location, tags=_KIND)
+
+    @contextmanager
+    def run(
+        self, name: str, *, parent: str | None = None, tags: Mapping[str, object], resume: str | None = None
+    ) -> Iterator[str]:
+        """Open a run and close it: FINISHED, KILLED where the user stopped it, else FAILED with the error as a tag.
+
+        Args:
+            name: shown in the UI.
+            parent: id of the run it stands under.
+            tags: searchable; those of the code version are added.
+            resume: id of a run to take up again instead of a new one, where the store still has it.
+
+        Yields:
+            The run's id.
+        """
+        all_tags = {k: str(v) for k, v in {**code_tags(), **tags}.items()}
+        if parent is not None:
+            all_tags["mlflow.parentRunId"] = parent
+        if "git_commit" in all_tags:
+            all_tags["mlflow.source.git.commit"] = all_tags["git_commit"]
+        if resume is not None and self._has(resume):
+            run_id = resume
+            self.client.update_run(run_id, status="RUNNING")
+        else:
+            run_id = self.client.create_run(self.experiment_id, tags=all_tags, run_name=name).info.run_id
+        try:
+            yield run_id
+        except KeyboardInterrupt:
+            self.client.set_terminated(run_id, "KILLED")
+            raise
+        except BaseException as error:
+            self.client.set_tag(run_id, "error", f"{type(error).__name__}: {error}"[:500])
+            self.client.set_terminated(run_id, "FAILED")
+            raise
+        self.client.set_terminated(run_id, "FINISHED")
+
+    def _has(self, run_id: str) -> bool:
+        try:
+            return self.client.get_run(run_id).info.lifecycle_stage == "active"
+        except MlflowException:
+            return False
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log one value a name."""
+        self.log_series(run_id, [(name, value, step) for name, value in metrics.items()])
+
+    def log_series(self, run_id: str, points: list[tuple[str, float, int]]) -> None:
+        """Log many (name, value, step). Undefined values (NaN) are left out: absent, not zero."""
+        now = get_current_time_millis()
+        metrics = [Metric(name, float(value), now, step) for name, value, step in points if value == value]
+        for start in range(0, len(metrics), _BATCH):
+            self.client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
+
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Log parameters by dotted path."""
+        items = [Param(name, str(value)) for name, value in params.items()]
+        for start in range(0, len(items), _PARAMS):
+            self.client.log_batch(run_id, params=items[start : start + _PARAMS])
+
+    def set_tags(self, run_id: str, tags: Mapping[str, object]) -> None:
+        """Set several tags at once."""
+        self.client.log_batch(run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])

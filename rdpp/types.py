@@ -1,0 +1,45 @@
+"""The values that flow from images to metrics.
+
+Shape legend, used by every docstring: B images, C channels, H x W pixels; k = stage (0, 1, 2: strides 4, 8, 16
+of the image); N images of a whole data split.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+Stages = tuple[Tensor, ...]
+"""One (B, C_k, H_k, W_k) tensor a stage, finest first."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of one training or evaluation step."""
+
+    images: Tensor
+    """(B, 3, H, W) float32 in [0, 1]."""
+    indices: Tensor
+    """(B,) int64, positions in the split they were drawn from."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the losses and the anomaly map see. The noisy parts are None where no pseudo-anomaly was made,
+    the projected ones are the teacher's own where the network has no projection."""
+
+    teacher: Stages
+    projected: Stages
+    student: Stages
+    teacher_noisy: Stages | None = None
+    projected_noisy: Stages | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a trained network says of a split."""
+
+    anomaly_maps: np.ndarray
+    """(N, H, W) float32, larger = more anomalous."""
+    image_scores: np.ndarray
+    """(N,) float32."""
