@@ -26,12 +26,13 @@ def predict(teacher: Teacher, network: Network, split: Split, *, batch_size: int
     device = teacher.mean.device
     training = network.training
     network.eval()
-    size = split.images.shape[2:]
-    maps, scores = np.empty((len(split), *size), np.float32), np.empty(len(split), np.float32)
+    height, width = split.images.shape[2:]
+    maps, scores = np.empty((len(split), height, width), np.float32), np.empty(len(split), np.float32)
     for batch in ordered_batches(split, batch_size):
         features = network(teacher(batch.images.to(device)))
-        batch_maps = anomaly_map(features.teacher, features.student, size, sigma)
-        maps[batch.indices] = batch_maps[:, 0].cpu().numpy()
-        scores[batch.indices] = image_score(batch_maps).cpu().numpy()
+        batch_maps = anomaly_map(features.teacher, features.student, (height, width), sigma)
+        rows = batch.indices.numpy()
+        maps[rows] = batch_maps[:, 0].cpu().numpy()
+        scores[rows] = image_score(batch_maps).cpu().numpy()
     network.train(training)
     return Prediction(maps, scores)

@@ -94,7 +94,7 @@ def noise3(table: np.ndarray, x: float, y: float, z: float) -> float:
     return value / _NORM
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _locate(x: float, y: float, z: float) -> tuple[int, int, int, int]:
     """Region of the unit cell (a row of _NEIGHBOURS), and the place of each coordinate in falling order."""
     total = x + y + z
@@ -106,7 +106,7 @@ def _locate(x: float, y: float, z: float) -> tuple[int, int, int, int]:
     rank_z = int(x >= z) + int(not z_before_y)
     if 1.0 < total < 2.0:
         return 2, rank_x, rank_y, rank_z
-    middle = x + y + z - max(x, y, z) - min(x, y, z)
+    middle = max(min(x, y), min(max(x, y), z))
     off_corner = int(1.0 - (x + y + z) <= middle)  # is the corner none of the two nearest points?
     return (3 if total >= 2.0 else 0) + off_corner, rank_x, rank_y, rank_z
 

@@ -71,10 +71,11 @@ def test_each_image_is_official(seed, dtype):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_each_image_is_official_where_pixels_lie_on_the_thresholds(seed):
-    _, masks = random_case(seed, (1, 24, 25))
-    maps = np.random.default_rng(seed).integers(0, 201, masks.shape).astype(np.float32) + 0.0
-    maps[0, 0, :2] = 0, 200  # so that the thresholds are 0, 1, 2, ...
-    assert aupro_of_each_image(maps, masks) == pytest.approx([official(maps[0], masks[0])], abs=1e-12)
+    _, masks = random_case(seed, (3, 24, 25))
+    maps = np.random.default_rng(seed).integers(0, 201, masks.shape).astype(np.float32)
+    maps[:, 0, :2] = 0, 200  # so that the thresholds are 0, 1, 2, ...
+    expected = [official(m, k) for m, k in zip(maps[:2], masks[:2], strict=True)]
+    np.testing.assert_allclose(aupro_of_each_image(maps, masks)[:2], expected, rtol=0, atol=1e-12)
 
 
 def test_a_point_at_the_official_limit_is_not_kept():
