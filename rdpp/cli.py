@@ -123,9 +123,9 @@ def _print_results(options: argparse.Namespace, rows: list[dict[str, Any]], as_t
     if options.json:
         print(json.dumps(rows, indent=1))
     else:
-        from rich.console import Console
+        from rdpp.tracking import output_console
 
-        Console().print(as_table(rows))
+        output_console().print(as_table(rows))
 
 
 def _result_row(category: str, seed: int | None, epoch: int | None, metrics: Any) -> dict[str, Any]:

@@ -1,14 +1,94 @@
 """Shared fixtures. Real photographs and real weights are used where they lie beside the checkout."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401  (hooks)
+
+from rdpp.data.synthetic import make_categories
+from rdpp.experiment import ExperimentConfig
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def golden():
     """Open one of the reference files, written by running the official code."""
     return lambda name: np.load(GOLDEN / name, allow_pickle=False)
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder with real photographs and weights: RDPP_SHARED, or `shared` beside the checkout."""
+    folder = Path(os.environ.get("RDPP_SHARED") or Path(__file__).parents[2] / "shared")
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}; name the one with real photographs and weights in RDPP_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def resnet18_weights(shared):
+    """ImageNet weights of ResNet18's stem and layers 1-3."""
+    return shared / "weights" / "resnet18_imagenet1k_v1_stem_layer1-3.pth"
+
+
+@pytest.fixture(scope="session")
+def real_data(shared):
+    """Folder of real categories."""
+    return shared / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory):
+    """Folder of synthetic categories: 64 x 64, 5 images to train on, 2 good ones and one a defect type to test on."""
+    root = tmp_path_factory.mktemp("tiny")
+    make_categories(root, size=64, train_good=5, test_good=2, per_defect=1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_data, tmp_path_factory):
+    """The smallest experiment with every part switched on and every loss alive."""
+    return ExperimentConfig.from_mapping(
+        {
+            "name": "tiny",
+            "data": {
+                "root": str(tiny_data),
+                "categories": ["bolt"],
+                "image_size": 64,
+                "cache": str(tmp_path_factory.mktemp("cache")),
+            },
+            "teacher": {"name": "builtin"},
+            "noise": {"name": "simplex", "field": "sample"},
+            "losses": {
+                "distillation": {},
+                "ssot": {"pairing": "images", "positions": 16},
+                "reconstruction": {"weight": 0.1},
+                "contrast": {"weight": 0.1, "margin": 0.0},
+            },
+            "training": {"epochs": 2, "batch_size": 3, "accumulate": 2},
+            "seeds": [1],
+            "device": "cpu",
+            "threads": 1,
+        },
+        "tiny",
+    )
+
+
+@pytest.fixture(scope="session")
+def store_uri(tmp_path_factory):
+    """An MLflow store of its own; making one takes seconds, so the session has one."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"

@@ -1,10 +1,17 @@
-"""Tensors filled from their names, as the golden files were made (see golden files' own recipe)."""
+"""Tensors and models filled from their names, as the golden files were made."""
 
+import json
+from functools import cache
+from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from rdpp.models import ARCHITECTURES, Network, Teacher
+from rdpp.models.backbone import Backbone
+from rdpp.models.official import our_name
 
 
 def normal(name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -36,3 +43,40 @@ def statistics(x: Tensor) -> tuple[float, float, float]:
     """(mean, std, sum of every 997th element), in float64."""
     x = x.detach().double().flatten()
     return float(x.mean()), float(x.std()), float(x[::997].sum())
+
+
+@cache
+def official_keys(name: str) -> dict[str, dict[str, list[int]]]:
+    """Names and shapes in the official checkpoint of an architecture, by part."""
+    return json.loads((Path(__file__).parent / "golden" / f"official_keys_{name}.json").read_text())
+
+
+def unused(part: str, key: str) -> bool:
+    """Whether the official code saves this tensor and never uses it."""
+    return part == "bn" and key.startswith(("conv4.", "bn4."))
+
+
+def official_teacher(name: str, dtype: torch.dtype = torch.float32) -> Teacher:
+    """The teacher of the golden files, fed with images as they are."""
+    backbone = Backbone(ARCHITECTURES[name])
+    backbone.load_state_dict({k: fill("encoder", k, tuple(v.shape)) for k, v in backbone.state_dict().items()})
+    teacher = Teacher(backbone)
+    teacher.mean.zero_()
+    teacher.std.fill_(1)
+    return teacher.to(dtype)
+
+
+def official_network(name: str, dtype: torch.dtype = torch.float32) -> Network:
+    """The network of the golden files."""
+    with torch.device("meta"):
+        network = Network(ARCHITECTURES[name])
+    network.load_state_dict(
+        {
+            our_name(part, key): fill(part, key, tuple(shape))
+            for part, shapes in official_keys(name).items()
+            for key, shape in shapes.items()
+            if not unused(part, key)
+        },
+        assign=True,
+    )
+    return network.to(dtype)

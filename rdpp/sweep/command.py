@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from rich.console import Console
 
 from rdpp.config import require
 from rdpp.engine import Event, RunFinished, RunStarted
@@ -15,7 +14,7 @@ from rdpp.sweep import report
 from rdpp.sweep.config import SweepConfig, describe
 from rdpp.sweep.report import spread, spread_sentence, table
 from rdpp.sweep.study import open_study, remaining_trials, run_study
-from rdpp.tracking import ConsoleObserver, Store, cells, percent
+from rdpp.tracking import ConsoleObserver, Store, cells, output_console, percent
 
 
 def run_sweep(
@@ -100,6 +99,6 @@ def _print(sweep: SweepConfig, study: optuna.Study, run_id: str, *, json_wanted:
     if json_wanted:
         print(json.dumps(report.as_json(sweep, study, run_id), indent=1))
         return
-    console = Console()
+    console = output_console()
     console.print(table(sweep, study))
     console.print(spread_sentence(spread(sweep, study)), highlight=False)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from rich import box
 from rich.table import Table
 
 from rdpp.sweep.config import SweepConfig
@@ -72,9 +73,11 @@ def table(sweep: SweepConfig, study: optuna.Study) -> Table:
     """One row a trial, the best first: its values, the objective by category (mean over seeds) and overall."""
     rows = sorted(study.get_trials(deepcopy=False), key=lambda t: (t.state != TrialState.COMPLETE, -(t.value or 0)))
     categories = sorted({c for t in rows for c, _ in trial_cells(t, sweep.objective)})
-    columns = Table(title=f"{sweep.name}: {' + '.join(sweep.objective)}, mean, per cent")
-    for name in ("trial", *sweep.space, *categories, "mean", "state"):
-        columns.add_column(name, justify="left" if name == "state" else "right", overflow="fold")
+    title = f"{sweep.name}: mean of {' and '.join(sweep.objective)}, per cent"
+    columns = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    headers = [path.removeprefix("losses.").replace(".", "\n") for path in sweep.space]
+    for name in ("trial", *headers, *categories, "mean", "state"):
+        columns.add_column(name, justify="left" if name == "state" else "right")
     for trial in rows:
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             columns.add_row(*_row(trial, sweep, categories))

@@ -1,6 +1,7 @@
 """The study: created or taken up again in its storage, run to its number of trials, logged to MLflow."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from rdpp.sweep.objective import Objective
 from rdpp.sweep.space import base_point
 from rdpp.tracking.campaign import cells
 from rdpp.tracking.store import DEFAULT_FOLDER, Store
+
+# heartbeats and the signed-rank pruner are marked experimental since years; rdpp's tests cover its use of them
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 _HEARTBEAT = 15  # seconds; a trial silent for three of them has died
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -34,9 +38,9 @@ def open_study(sweep: SweepConfig, storage: str | None = None) -> optuna.Study:
     """
     url = storage or default_storage()
     shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     try:
+        if url.startswith("sqlite:///"):
+            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         backend = optuna.storages.RDBStorage(url, heartbeat_interval=_HEARTBEAT, grace_period=3 * _HEARTBEAT)
         study = optuna.create_study(
             storage=backend,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -11,7 +12,22 @@ from rich.table import Table
 from rdpp.engine import BatchFinished, EpochFinished, Event, RunFinished, RunStarted
 
 _HEADLINE = ("image_auroc", "pixel_auroc", "pixel_aupro")
+_HEADERS = {
+    "image_auroc": "image\nAUROC",
+    "image_ap": "image\nAP",
+    "image_f1_max": "image\nF1-max",
+    "pixel_auroc": "pixel\nAUROC",
+    "pixel_ap": "pixel\nAP",
+    "pixel_aupro": "AU-PRO\n0.3",
+    "pixel_aupro_per_image": "PRO per\nimage",
+}
 _UNITS = 1000  # of progress a run: its batches differ from category to category
+
+
+def output_console() -> Console:
+    """Standard output, at least wide enough for the tables where it is no terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 120))
 
 
 def percent(value: float | None) -> str:
@@ -25,10 +41,10 @@ def percent(value: float | None) -> str:
 
 def results_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Results (category, seed, epoch, metrics) as a table: all defects together, per cent."""
-    names = [name for name in rows[0]["metrics"] if "/" not in name]
-    table = Table(title="test set, per cent")
-    for column in ("category", "seed", "epoch", *names):
-        table.add_column(column, justify="left" if column == "category" else "right", overflow="fold")
+    names = [name for name in _HEADERS if name in rows[0]["metrics"]]
+    table = Table(title="test set, per cent", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("category", "seed", "epoch", *(_HEADERS[name] for name in names)):
+        table.add_column(column, justify="left" if column == "category" else "right", no_wrap=True)
     for row in rows:
         where = [row["category"], *("-" if row[k] is None else str(row[k]) for k in ("seed", "epoch"))]
         table.add_row(*where, *(percent(row["metrics"][name]) for name in names))

@@ -13,6 +13,7 @@ from rdpp.data import Split
 from rdpp.types import Prediction
 
 _GAP, _HEADER = 6, 40
+_SMALLEST = 256  # panels of small images are enlarged to about this height
 _COLOURS = matplotlib.colormaps["inferno"]
 _OUTLINE = (0, 255, 120)
 
@@ -64,6 +65,7 @@ def heatmap(split: Split, index: int, anomaly_map: np.ndarray, score: float, sca
         score: its image score.
         scale: of the category.
     """
+    enlarge = max(1, _SMALLEST // anomaly_map.shape[0])
     pixels = (split.images[index].transpose(1, 2, 0).clip(0, 1) * 255).astype(np.uint8)
     mask = split.masks[index]
     heat = colour(anomaly_map, scale)
@@ -75,7 +77,7 @@ def heatmap(split: Split, index: int, anomaly_map: np.ndarray, score: float, sca
     verdict = _verdict(item.label, score, scale)
     caption = f"{item.defect_type}/{item.path.name}   score {score:.3f}, threshold {scale.threshold:.3f}: {verdict}"
     titles = ("image", "mask", f"map, {scale.low:.2f} to {scale.high:.2f}", "overlay")
-    return _row(panels, titles, caption)
+    return _row([p.repeat(enlarge, 0).repeat(enlarge, 1) for p in panels], titles, caption)
 
 
 def colour(anomaly_map: np.ndarray, scale: Scale) -> np.ndarray:

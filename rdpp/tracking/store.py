@@ -1,5 +1,6 @@
 """The MLflow store: where runs are kept, and how one is opened and closed."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ class Store:
 
     def __init__(self, uri: str | None = None, experiment: str = MLFLOW_EXPERIMENT) -> None:
         self.uri = tracking_uri(uri)
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it reports each run's every detail
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an absent server is told within seconds
         try:
             if self.uri.startswith("sqlite:///"):

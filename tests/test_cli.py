@@ -1,0 +1,164 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rdpp.cli import main
+
+
+@pytest.fixture
+def experiment_file(tiny, tmp_path):
+    path = tmp_path / "experiment.yaml"
+    path.write_text(tiny.with_overrides({"data.categories": ["bolt"], "training.epochs": 1, "heatmaps": 0}).to_yaml())
+    return path
+
+
+@pytest.fixture
+def tracked(store_uri):
+    return ["--tracking-uri", store_uri]
+
+
+def fails(capsys, *arguments: object) -> str:
+    """The one line a command that cannot be done prints, after exit code 2."""
+    code = main([str(a) for a in arguments])
+    printed = capsys.readouterr()
+    lines = [line for line in printed.err.splitlines() if line]
+    assert code == 2, printed
+    assert len(lines) == 1
+    assert lines[0].startswith("rdpp: ")
+    return lines[0]
+
+
+def test_train_prints_results_as_json_on_standard_output(capsys, experiment_file, tracked):
+    assert main(["train", str(experiment_file), *tracked, "--json", "--seeds", "3,4", "--epochs", "2"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(r["category"], r["seed"], r["epoch"]) for r in rows] == [("bolt", 3, 2), ("bolt", 4, 2)]
+    assert all(0 <= r["metrics"]["image_auroc"] <= 1 for r in rows)
+
+
+def test_train_prints_a_table(capsys, experiment_file, tracked):
+    assert main(["train", str(experiment_file), *tracked]) == 0
+    assert "AUROC" in capsys.readouterr().out
+
+
+def test_flags_and_set_reach_the_configuration(capsys, experiment_file, tracked):
+    assert (
+        main(
+            [
+                "train",
+                str(experiment_file),
+                *tracked,
+                "--json",
+                "--categories",
+                "weave",
+                "--set",
+                "training.epochs={default: 1, weave: 3}",
+                "--set",
+                "name=flags",
+            ]
+        )
+        == 0
+    )
+    assert [(r["category"], r["epoch"]) for r in json.loads(capsys.readouterr().out)] == [("weave", 3)]
+
+
+def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, experiment_file, tracked, tmp_path):
+    sweep = tmp_path / "sweep.yaml"
+    space = {"noise.scale": {"low": 0.1, "high": 0.5}}
+    sweep.write_text(yaml.safe_dump({"name": "cli", "experiment": "experiment.yaml", "space": space, "trials": 3}))
+    storage = ["--storage", f"sqlite:///{tmp_path / 'optuna.db'}"]
+    assert main(["sweep", str(sweep), *tracked, *storage, "--trials", "1", "--json"]) == 0
+    assert [t["number"] for t in json.loads(capsys.readouterr().out)["trials"]] == [0]
+    assert main(["sweep", str(sweep), *tracked, *storage, "--trials", "2", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert [t["number"] for t in json.loads(printed.out)["trials"]] == [0, 1]
+    assert "1 of 2 trials done" in printed.err
+    assert "pruner median: 1 instances" in printed.err
+
+
+def test_data_synth_writes_the_categories(tmp_path):
+    assert main(["data", "synth", str(tmp_path / "made"), "--size", "64"]) == 0
+    assert (tmp_path / "made" / "bolt" / "train" / "good" / "000.png").is_file()
+
+
+def test_help_needs_no_heavy_import():
+    heavy = "{'torch', 'mlflow', 'optuna'}"
+    code = f"import sys; from rdpp.cli import _parser; _parser(); assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_ctrl_c_says_how_to_go_on(capsys, experiment_file, tracked, monkeypatch):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rdpp.tracking.train_all", stop)
+    assert main(["train", str(experiment_file), *tracked]) == 130
+    assert "run the same command again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "losses.ssott.weight=1"], "unknown key in losses 'ssott', did you mean 'ssot'?"),
+        (["--set", "training.batch_size=many"], "training.batch_size must be a whole number, got 'many'"),
+        (["--set", "noise.scale=-1"], "got -1"),
+        (["--set", "noise.scale"], "--set takes key=value"),
+        (["--set", "noise.scale=[1"], "is not a YAML value"),
+        (["--set", "data.image_size=100"], "the nearest is [96, 96]"),
+        (["--categories", "blot"], "unknown category (in"),
+        (["--data", "/nowhere"], "no data folder at /nowhere"),
+        (["--device", "cuda:7"], "device 'cuda:7' was asked for, but torch sees"),
+        (["--device", "tpu"], "unknown device 'tpu'; choices: auto, cpu, cuda, cuda:N"),
+        (["--seeds", "1,1"], "seeds must differ"),
+        (["--epochs", "0"], "epochs must be at least 1, got 0"),
+        (["--set", "teacher.weights=/nowhere.pth"], "no weights file at /nowhere.pth"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(capsys, experiment_file, tracked, arguments, message):
+    assert message in fails(capsys, "train", experiment_file, *tracked, *arguments)
+
+
+def test_numbers_that_are_none_are_refused_by_the_parser(capsys, experiment_file):
+    with pytest.raises(SystemExit) as caught:
+        main(["train", str(experiment_file), "--seeds", "one"])
+    assert caught.value.code == 2
+    assert "--seeds" in capsys.readouterr().err
+
+
+def test_a_missing_or_broken_experiment_file_is_named(capsys, tmp_path):
+    assert f"no file {tmp_path / 'x.yaml'}" in fails(capsys, "train", tmp_path / "x.yaml")
+    (tmp_path / "x.yaml").write_text("a: [")
+    assert "is not YAML" in fails(capsys, "train", tmp_path / "x.yaml")
+
+
+def test_an_unreachable_store_fails_before_any_training(capsys, experiment_file, tmp_path):
+    (tmp_path / "file").touch()
+    uri = f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}"
+    line = fails(capsys, "train", experiment_file, "--tracking-uri", uri)
+    assert "the MLflow store" in line
+    assert "--tracking-uri" in line
+
+
+def test_a_defective_image_that_cannot_be_decoded_is_named(capsys, experiment_file, tracked, tiny, tmp_path):
+    import shutil
+
+    data = tmp_path / "data"
+    shutil.copytree(Path(tiny.data.root) / "bolt", data / "bolt")
+    broken = next((data / "bolt" / "train" / "good").iterdir())
+    broken.write_bytes(b"no image")
+    line = fails(capsys, "train", experiment_file, *tracked, "--data", data)
+    assert str(broken) in line
+
+
+def test_evaluate_reads_a_checkpoint_folder(capsys, experiment_file, tracked, tiny, tmp_path):
+    from rdpp.engine import CheckpointWriter, train
+
+    result = train(tiny, "weave", 1, observers=[CheckpointWriter(tmp_path / "kept")])
+    assert main(["evaluate", str(tmp_path / "kept"), "--json", "--device", "cpu"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["metrics"] == result.evaluation.metrics
+    line = fails(capsys, "evaluate", tmp_path / "kept", "--set", "teacher.weights=random")
+    assert "trained with another teacher" in line

@@ -1,0 +1,208 @@
+import json
+
+import numpy as np
+import pytest
+
+from rdpp.engine import BatchFinished, Evaluation, Result, evaluate_checkpoint
+from rdpp.experiment import ExperimentConfig
+from rdpp.tracking import Store, cells, evaluate_source, means, train_all
+from rdpp.types import Prediction
+
+
+@pytest.fixture(scope="module")
+def trained(store_uri, tiny_data, tmp_path_factory):
+    """One tracked training of two categories: its store, results and parent run."""
+    experiment = ExperimentConfig.from_mapping(
+        {
+            "name": "tracked",
+            "data": {
+                "root": str(tiny_data),
+                "categories": ["weave", "bolt"],
+                "image_size": 64,
+                "cache": str(tmp_path_factory.mktemp("cache")),
+            },
+            "noise": {"name": "simplex"},
+            "losses": {"distillation": {}, "reconstruction": {}, "contrast": {"margin": 0.0}},
+            "training": {"epochs": 2, "batch_size": 3},
+            "seeds": [1],
+            "device": "cpu",
+            "threads": 1,
+            "heatmaps": 1,
+        },
+        "test",
+    )
+    store = Store(store_uri)
+    results = train_all(store, experiment)
+    parent = store.client.search_runs([store.experiment_id], "tags.level = 'training'", max_results=1)[0]
+    return store, experiment, results, parent
+
+
+def leaf_of(store: Store, parent, category: str):
+    query = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and tags.category = '{category}'"
+    (leaf,) = store.client.search_runs([store.experiment_id], query)
+    return leaf
+
+
+def test_the_store_opens_in_the_model_training_view(trained):
+    store = trained[0]
+    tags = store.client.get_experiment(store.experiment_id).tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+def test_the_parent_holds_the_means_over_categories(trained):
+    _, _, results, parent = trained
+    values = [r.evaluation.metrics["pixel_auroc"] for r in results]
+    assert parent.data.metrics["pixel_auroc"] == pytest.approx(np.mean(values))
+    assert parent.data.metrics["pixel_auroc/bolt"] == pytest.approx(values[1])
+    assert parent.info.status == "FINISHED"
+
+
+def test_a_leaf_can_be_found_by_its_tags(trained):
+    store, _, _, parent = trained
+    leaf = leaf_of(store, parent, "bolt")
+    assert leaf.info.run_name == "bolt-seed1"
+    assert {"level": "run", "seed": "1", "variant": "tracked", "teacher": "builtin", "device": "cpu"}.items() <= (
+        leaf.data.tags.items()
+    )
+    for tag in ("data_manifest", "teacher_fingerprint", "rdpp_version"):
+        assert leaf.data.tags[tag]
+
+
+def test_every_loss_term_is_logged_with_weight_and_gradient(trained):
+    store, experiment, _, parent = trained
+    metrics = leaf_of(store, parent, "bolt").data.metrics
+    for name, term in experiment.terms.items():
+        assert metrics[f"loss_weighted/{name}"] == pytest.approx(term.weight * metrics[f"loss/{name}"], rel=1e-5)
+        assert metrics[f"loss_weight/{name}"] == term.weight
+        assert metrics[f"gradient_norm/projection/{name}"] > 0
+    history = store.client.get_metric_history(leaf_of(store, parent, "bolt").info.run_id, "loss/total")
+    assert sorted(m.step for m in history) == [1, 2, 3, 4]
+
+
+def test_metrics_are_logged_by_epoch_and_for_the_chosen_one(trained):
+    store, _, results, parent = trained
+    leaf = leaf_of(store, parent, "bolt")
+    history = store.client.get_metric_history(leaf.info.run_id, "image_auroc")
+    assert sorted(m.step for m in history) == [1, 2]
+    expected = results[1].evaluation.metrics
+    assert leaf.data.metrics["chosen/pixel_aupro"] == pytest.approx(expected["pixel_aupro"])
+    for name in ("seconds_per_batch", "images_per_second", "peak_memory_mb"):
+        assert leaf.data.metrics[name] > 0
+
+
+def test_the_logged_configuration_starts_the_same_run_again(trained, tmp_path):
+    store, _, results, parent = trained
+    leaf = leaf_of(store, parent, "weave")
+    path = store.client.download_artifacts(leaf.info.run_id, "experiment.yaml", str(tmp_path))
+    again = ExperimentConfig.from_yaml(tmp_path / "experiment.yaml")
+    assert path
+    from rdpp.engine import train
+
+    assert train(again, "weave", 1).evaluation.metrics == results[0].evaluation.metrics
+
+
+def test_the_data_set_is_logged_with_its_manifest(trained, tmp_path):
+    store, _, _, parent = trained
+    leaf = leaf_of(store, parent, "weave")
+    (dataset,) = leaf.inputs.dataset_inputs
+    assert dataset.dataset.digest == leaf.data.tags["data_manifest"]
+    store.client.download_artifacts(leaf.info.run_id, "data_manifest.txt", str(tmp_path))
+    assert "train/good/000.png" in (tmp_path / "data_manifest.txt").read_text()
+
+
+def test_scores_of_every_test_image_are_a_table(trained, tmp_path):
+    store, _, results, parent = trained
+    leaf = leaf_of(store, parent, "weave")
+    store.client.download_artifacts(leaf.info.run_id, "image_scores.json", str(tmp_path))
+    table = json.loads((tmp_path / "image_scores.json").read_text())
+    assert "score" in table["columns"]
+    scores = [row[table["columns"].index("score")] for row in table["data"]]
+    assert scores == pytest.approx(results[0].evaluation.prediction.image_scores.tolist())
+
+
+def test_heatmaps_are_logged_for_misses_alarms_and_hits_at_each_frame(trained):
+    store, _, _, parent = trained
+    leaf = leaf_of(store, parent, "weave")
+    names = [f.path for f in store.client.list_artifacts(leaf.info.run_id, "images") if f.path.endswith(".png")]
+    for kind in ("miss", "false_alarm", "hit"):
+        for step in (1, 2):
+            assert any(f"{kind}~1_" in n and f"+step+{step}+" in n for n in names), (kind, step)
+
+
+def test_the_kept_checkpoint_of_a_run_evaluates_to_the_same_metrics(trained):
+    store, _, results, parent = trained
+    leaf = leaf_of(store, parent, "weave")
+    (evaluated,) = evaluate_source(leaf.info.run_id, store.uri, None, {"device": "cpu"})
+    assert evaluated.evaluation.metrics == results[0].evaluation.metrics
+    both = evaluate_source(parent.info.run_id, store.uri, None, {"device": "cpu"})
+    assert {e.category for e in both} == {"weave", "bolt"}
+
+
+def test_a_run_that_fails_is_marked_so_and_keeps_what_it_logged(trained, store_uri):
+    store, experiment, _, _ = trained
+
+    def break_at_the_third_batch(event) -> None:
+        if isinstance(event, BatchFinished) and event.batch == 3:
+            raise RuntimeError("the power failed")
+
+    broken = experiment.with_overrides({"name": "broken"})
+    with pytest.raises(RuntimeError, match="power failed"):
+        train_all(store, broken, [break_at_the_third_batch])
+    runs = store.client.search_runs([store.experiment_id], "tags.variant = 'broken'")
+    assert {run.info.status for run in runs} == {"FAILED"}
+    assert all("power failed" in run.data.tags["error"] for run in runs)
+    leaf = next(run for run in runs if run.data.tags["level"] == "run")
+    assert leaf.data.metrics["loss/total"] > 0
+
+
+def test_an_interrupted_run_is_marked_killed(store_uri):
+    store = Store(store_uri)
+    with pytest.raises(KeyboardInterrupt), store.run("stopped", tags={}) as run_id:
+        raise KeyboardInterrupt
+    assert store.client.get_run(run_id).info.status == "KILLED"
+
+
+def test_cells_are_every_category_with_every_seed(trained):
+    experiment = trained[1].with_overrides({"seeds": [5, 6]})
+    assert [c.name for c in cells(experiment)] == ["weave-seed5", "bolt-seed5", "weave-seed6", "bolt-seed6"]
+
+
+def test_means_weigh_categories_equally_whatever_their_number_of_seeds():
+    def result(category: str, seed: int, value: float) -> Result:
+        evaluation = Evaluation({"image_auroc": value, "image_auroc/hole": 0.0}, Prediction(np.zeros(1), np.zeros(1)))
+        return Result(category, seed, 1, evaluation, 1.0)
+
+    found = means([result("a", 1, 0.8), result("a", 2, 0.6), result("b", 1, 0.9)])
+    assert found == pytest.approx({"image_auroc": 0.8, "image_auroc/a": 0.7, "image_auroc/b": 0.9})
+
+
+def test_a_run_without_checkpoint_says_so(trained):
+    store, experiment, _, _ = trained
+    train_all(store, experiment.with_overrides({"name": "bare", "keep": "none", "data.categories": ["bolt"]}))
+    (leaf,) = store.client.search_runs([store.experiment_id], "tags.variant = 'bare' and tags.level = 'run'")
+    with pytest.raises(ValueError, match="has no checkpoint"):
+        evaluate_source(leaf.info.run_id, store.uri, None, {})
+
+
+def test_a_source_that_is_nothing_says_what_would_be(store_uri, tmp_path):
+    with pytest.raises(ValueError, match="neither a path nor an MLflow run id"):
+        evaluate_source("nowhere", store_uri, None, {})
+    with pytest.raises(ValueError, match=r"no run 0{32} in"):
+        evaluate_source("0" * 32, store_uri, None, {})
+    with pytest.raises(ValueError, match="no checkpoint in"):
+        evaluate_checkpoint(tmp_path, {})
+
+
+def test_official_checkpoints_need_an_experiment(tmp_path):
+    (tmp_path / "carpet").mkdir()
+    (tmp_path / "carpet" / "wres50_carpet.pth").touch()
+    with pytest.raises(ValueError, match="name their teacher with --experiment"):
+        evaluate_source(str(tmp_path), None, None, {})
+
+
+def test_a_store_that_cannot_be_reached_says_so(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"cannot be used .* give another with --tracking-uri"):
+        Store(f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}")
+    with pytest.raises(ValueError, match="cannot be used"):
+        Store("http://127.0.0.1:9")

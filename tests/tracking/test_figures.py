@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import numpy as np
+
+from rdpp.data import Item, Split
+from rdpp.tracking.figures import Scale, best_threshold, colour, heatmap, interesting
+from rdpp.types import Prediction
+
+
+def test_the_threshold_has_the_best_f1():
+    scores = np.array([0.1, 0.4, 0.35, 0.8])
+    labels = np.array([False, False, True, True])
+    assert best_threshold(scores, labels) == 0.35
+    assert best_threshold(scores, np.zeros(4, bool)) == float("inf")
+
+
+def test_interesting_images_are_the_lowest_defective_the_highest_good_and_middling_ones():
+    scores = np.array([0.9, 0.1, 0.5, 0.3, 0.7, 0.2])
+    labels = np.array([True, True, True, True, False, False])
+    assert interesting(scores, labels, 1) == {"miss": [1], "false_alarm": [4], "hit": [3]}
+
+
+def test_no_image_is_both_a_miss_and_a_hit_even_where_few_are_defective():
+    scores, labels = np.array([0.9, 0.1, 0.5]), np.array([True, True, False])
+    found = interesting(scores, labels, 3)
+    assert found == {"miss": [1, 0], "false_alarm": [2], "hit": []}
+
+
+def test_one_scale_colours_equal_values_equally():
+    scale = Scale(1.0, 2.0, 1.5)
+    low, middle, high = colour(np.array([[0.0, 1.0], [1.5, 1.5], [2.0, 9.0]]), scale)
+    assert (low[0] == low[1]).all()
+    assert (middle[0] == middle[1]).all()
+    assert (high[0] == high[1]).all()
+    assert not (low[0] == high[0]).all()
+
+
+def test_the_scale_runs_from_the_background_to_the_highest_values():
+    maps = np.concatenate([np.full((1, 10, 10), 0.2), np.full((1, 10, 10), 0.8)]).astype(np.float32)
+    scale = Scale.of(Prediction(maps, np.array([0.2, 0.8])), np.array([False, True]))
+    assert 0.2 <= scale.low <= 0.8
+    assert np.isclose(scale.high, 0.8)
+    assert np.isclose(scale.threshold, 0.8)
+
+
+def test_a_heatmap_shows_image_mask_map_and_overlay_side_by_side():
+    mask = np.zeros((1, 256, 256), bool)
+    mask[0, 100:120, 100:120] = True
+    images = np.full((1, 3, 256, 256), 0.5, np.float32)
+    split = Split((Item(Path("test/hole/000.png"), "hole", Path("m")),), images, mask)
+    picture = np.asarray(heatmap(split, 0, mask[0].astype(np.float32), 1.0, Scale(0.0, 1.0, 0.5)))
+    assert picture.shape[2] == 3
+    rows = picture[-256:]
+    assert (rows[110, 110] == 127).all()  # the image
+    assert (rows[110, 262 + 110] == 255).all()  # the mask
+    assert (rows[10, 262 + 10] == 0).all()
+    assert rows[110, 2 * 262 + 110].sum() > rows[10, 2 * 262 + 10].sum()  # the map
+    assert (rows[99, 3 * 262 + 110] == (0, 255, 120)).all()  # the mask's outline on the overlay
