@@ -76,6 +76,8 @@ def _ui(options: argparse.Namespace) -> None:
     from rdpp.tracking import Store
 
     store = Store(options.tracking_uri)
+    page = f"http://127.0.0.1:{options.port}/#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
+    print(f"open {page}", file=sys.stderr)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
     os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(options.port)])
 

@@ -57,7 +57,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Distil the built-in teacher from ResNet18 on procedural images.")
     parser.add_argument("--weights", type=Path, help="torch state dict of ResNet18; default: torchvision's download")
     parser.add_argument("--out", type=Path, default=Path("rdpp/models/builtin_teacher.safetensors"))
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=5500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--size", type=int, default=112, help="side of the training crops, in pixels")
     parser.add_argument("--pool", type=int, default=3000, help="images made before training")

@@ -82,7 +82,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     description = path.with_suffix(".json")
     if not description.is_file():
         raise ConfigError(f"no {description} beside the checkpoint; it says what the tensors are")
-    data: Any = json.loads(description.read_text())
+    try:
+        data: Any = json.loads(description.read_text())
+    except ValueError:
+        data = None
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
         raise ConfigError(f"{description} does not describe a checkpoint of format {_FORMAT}")
     return Checkpoint(

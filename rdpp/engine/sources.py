@@ -63,6 +63,8 @@ def evaluate_official(folder: Path, experiment: ExperimentConfig) -> Iterator[Ev
         ConfigError: no checkpoint for a category, or one of another architecture.
     """
     found = official_checkpoints(folder)
+    if not found:
+        raise ConfigError(f"no official checkpoint in {folder}; expected {folder / 'CATEGORY/wres50_CATEGORY.pth'}")
     wanted = experiment.data.categories or tuple(found)
     experiment = resolve(experiment.with_overrides({"data.categories": list(wanted)}))
     for category in wanted:

@@ -1,5 +1,6 @@
 """The MLflow store: where runs are kept, and how one is opened and closed."""
 
+import getpass
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,10 @@ MLFLOW_EXPERIMENT = "rdpp"
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens its GenAI view
 _BATCH = 900  # MLflow takes at most 1000 metrics, 100 params at once
 _PARAMS = 90
+
+
+def _source() -> dict[str, str]:
+    return {"mlflow.source.name": "rdpp", "mlflow.source.type": "LOCAL", "mlflow.user": getpass.getuser()}
 
 
 def tracking_uri(given: str | None) -> str:
@@ -75,7 +80,7 @@ class Store:
         Yields:
             The run's id.
         """
-        all_tags = {k: str(v) for k, v in {**code_tags(), **tags}.items()}
+        all_tags = {k: str(v) for k, v in {**_source(), **code_tags(), **tags}.items()}
         if parent is not None:
             all_tags["mlflow.parentRunId"] = parent
         if "git_commit" in all_tags:

@@ -10,8 +10,16 @@ import torch
 
 from rdpp import __version__
 from rdpp.config import ConfigError
-from rdpp.engine import CheckpointWriter, EpochFinished, evaluate_checkpoint, evaluate_official, load_network
-from rdpp.engine import official_checkpoints, read_checkpoint, resolve
+from rdpp.engine import (
+    CheckpointWriter,
+    EpochFinished,
+    evaluate_checkpoint,
+    evaluate_official,
+    load_network,
+    official_checkpoints,
+    read_checkpoint,
+    resolve,
+)
 from rdpp.models import ARCHITECTURES, Network, TeacherConfig, load_teacher
 from rdpp.models.official import save_official
 
@@ -94,7 +102,7 @@ def test_changes_reach_the_evaluation(write, tiny_data, tmp_path):
     plain = evaluate_checkpoint(folder, {"device": "cpu", "data.root": str(moved)})
     rough = evaluate_checkpoint(folder, {"device": "cpu", "evaluation.sigma": 0.0})
     assert not np.allclose(maps(plain), maps(rough))
-    with pytest.raises(ConfigError, match="no data folder at .*gone"):
+    with pytest.raises(ConfigError, match=r"no data folder at .*gone"):
         evaluate_checkpoint(folder, {"data.root": str(tmp_path / "gone")})
 
 
@@ -106,7 +114,7 @@ def test_a_folder_with_both_gives_the_chosen_one(write):
 def test_another_teacher_is_refused(write):
     checkpoint = read_checkpoint(write("last"))
     other = load_teacher(TeacherConfig(weights="random"))
-    with pytest.raises(ConfigError, match="trained with another teacher .* set teacher.weights to the weights"):
+    with pytest.raises(ConfigError, match=r"trained with another teacher .* set teacher.weights to the weights"):
         load_network(checkpoint, other)
     with pytest.raises(ConfigError, match=f"fingerprint {checkpoint.teacher_fingerprint}, given {other.fingerprint}"):
         load_network(checkpoint, other)
@@ -161,7 +169,9 @@ def test_official_checkpoints_evaluate_to_the_same(official, baseline, tiny):
 
 def test_a_category_without_official_checkpoint(official, tiny):
     wanted = tiny.with_overrides({"data.categories": ["bolt", "weave"]})
-    with pytest.raises(ConfigError, match=r"no official checkpoint of 'weave' in .*; found: bolt; expected .*wres50_weave"):
+    with pytest.raises(
+        ConfigError, match=r"no official checkpoint of 'weave' .*; found: bolt; expected .*wres50_weave"
+    ):
         next(evaluate_official(official, wanted))
 
 

@@ -32,7 +32,9 @@ def test_devices_of_a_machine_with_two_gpus(gpus):
 @pytest.mark.parametrize(("count", "name"), [(0, "cuda"), (0, "cuda:0"), (2, "cuda:2")])
 def test_a_gpu_that_is_not_there(gpus, count, name):
     gpus(count)
-    with pytest.raises(ConfigError, match=f"device '{name}' was asked for, but torch sees {count} GPUs .* --device cpu"):
+    with pytest.raises(
+        ConfigError, match=f"device '{name}' was asked for, but torch sees {count} GPUs .* --device cpu"
+    ):
         resolve_device(name)
 
 
@@ -75,5 +77,5 @@ def test_resolving_keeps_the_words_for_weights(tiny, weights):
 def test_resolving_checks_categories_and_folder(tiny, tmp_path):
     with pytest.raises(ConfigError, match=r"unknown category \(in .*\) 'bold', did you mean 'bolt'"):
         resolve(tiny.with_overrides({"data.categories": ["weave", "bold"]}))
-    with pytest.raises(ConfigError, match="no data folder at .*nowhere"):
+    with pytest.raises(ConfigError, match=r"no data folder at .*nowhere"):
         resolve(tiny.with_overrides({"data.root": str(tmp_path / "nowhere")}))

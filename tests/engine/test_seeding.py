@@ -5,7 +5,6 @@ import torch
 from rdpp.engine.seeding import streams
 
 
-
 def numbers(seed):
     used = streams(seed)
     return {

@@ -1,6 +1,7 @@
 """One run from end to end, on the tiny experiment."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, EpochFinished, Evaluation, RunFinished, RunStarted, resolve, train
+from rdpp.engine.step import Stepper
 from rdpp.metrics import METRICS
 
 
@@ -67,7 +69,7 @@ def test_another_seed_is_another_run(baseline, record, tiny):
     assert all(a != b for a, b in zip(other.losses[0].values(), baseline.losses[0].values(), strict=True))
 
 
-def test_the_global_generator_is_not_drawn_from_in_training(baseline, tiny, record, monkeypatch):
+def test_the_global_generator_is_not_drawn_from_in_training(tiny):
     states = []
 
     def remember(event):
@@ -114,7 +116,7 @@ def test_an_observers_error_ends_the_run(tiny):
 
 
 def test_an_unknown_category(tiny):
-    with pytest.raises(ConfigError, match="unknown category .*'bold', did you mean 'bolt'"):
+    with pytest.raises(ConfigError, match=r"unknown category .*'bold', did you mean 'bolt'"):
         train(tiny, "bold", 1)
 
 
@@ -129,11 +131,11 @@ def scripted(monkeypatch, baseline, tiny):
             names = ("image_auroc", "pixel_auroc", "pixel_aupro_per_image")
             return Evaluation(dict.fromkeys(names, next(queue)), baseline.result.evaluation.prediction)
 
-        monkeypatch.setattr("rdpp.engine.train.evaluate", evaluate)
-        monkeypatch.setattr("rdpp.engine.train.Stepper.step", lambda *arguments, **settings: (None, None))
+        monkeypatch.setattr(sys.modules[train.__module__], "evaluate", evaluate)
+        monkeypatch.setattr(Stepper, "step", lambda *arguments, **settings: (None, None))
         events = []
-        evaluation = {"evaluation.selection": selection, "evaluation.every": every}
-        result = train(tiny.with_overrides({**evaluation, "training.epochs": epochs}), "bolt", 1, observers=[events.append])
+        changes = {"evaluation.selection": selection, "evaluation.every": every, "training.epochs": epochs}
+        result = train(tiny.with_overrides(changes), "bolt", 1, observers=[events.append])
         return result, [event for event in events if isinstance(event, EpochFinished)]
 
     return go
@@ -158,7 +160,7 @@ def test_evaluation_now_and_then_and_always_after_the_last_epoch(scripted):
     assert result.epoch == 2
 
 
-def test_epochs_by_category(scripted, tiny):
+def test_epochs_by_category(scripted):
     _, epochs = scripted([0.5] * 3, epochs={"default": 1, "bolt": 3})
     assert [event.epoch for event in epochs] == [1, 2, 3]
 
