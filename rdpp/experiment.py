@@ -197,12 +197,13 @@ class ExperimentConfig:
         return decode(type(self), data)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, _above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The mapping in a YAML file, laid over that of its `base`, whose path is relative to the file.
 
     Raises:
-        ConfigError: no such file, or not a mapping.
+        ConfigError: no such file, not a mapping, or a file that is its own base.
     """
+    require(path.resolve() not in _above, f"{path} is its own base; take the line `base` out of one of the files")
     if not path.is_file():
         raise ConfigError(f"no file {path}; give the path of a YAML file")
     try:
@@ -212,7 +213,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold a mapping of keys to values")
     base = data.pop("base", None)
-    return data if base is None else merge(read_yaml(path.parent / str(base)), data)
+    return data if base is None else merge(read_yaml(path.parent / str(base), (*_above, path.resolve())), data)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

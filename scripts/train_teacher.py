@@ -3,7 +3,10 @@
     python scripts/train_teacher.py --bfloat16                    # downloads torchvision's IMAGENET1K_V1 once
     python scripts/train_teacher.py --bfloat16 --weights FILE     # a state dict: stem and layers 1-3 at least
 
-@COST@
+5500 steps of 32 crops: 40 minutes on one shared core, 2 GiB of memory (without --bfloat16 some 1.7 times as long).
+Progress lines give, for each stage, the share of ResNet18's variance left unexplained on held-out images and
+1 - cos along channels. Numbers to expect at the end: unexplained 0.267/0.382/0.439, cosine 0.043/0.133/0.139, no
+dead channel. The same command with the same versions gives the same file.
 """
 
 import argparse

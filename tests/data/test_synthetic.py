@@ -114,7 +114,7 @@ def test_nothing_is_left_behind_by_a_failure(tmp_path: Path, monkeypatch: pytest
     ("arguments", "message"),
     [
         ({"categories": ["weav"]}, "unknown category 'weav', did you mean 'weave'"),
-        ({"size": 16}, "size must be at least 32 pixels, got 16"),
+        ({"size": 16}, "size must be at least 64 pixels, got 16"),
         ({"seed": -1}, "seed must be 0 or more, got -1"),
         ({"train_good": 0}, "must be 1 or more"),
     ],

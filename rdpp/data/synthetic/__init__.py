@@ -66,14 +66,14 @@ def make_categories(
         root: made when missing; root/<category>/recipe.json keeps the arguments.
         categories: of CATEGORIES.
         seed: of everything; not negative.
-        size: side of the square images, in pixels, at least 32.
+        size: side of the square images, in pixels, at least 64.
         train_good: images, likewise test_good; per_defect: images a defect type.
 
     Raises:
         ConfigError: unknown category, argument out of range, or a folder that holds something else.
     """
     require(seed >= 0, f"seed must be 0 or more, got {seed}")
-    require(size >= 32, f"size must be at least 32 pixels, got {size}")
+    require(size >= 64, f"size must be at least 64 pixels, got {size}")
     require(min(train_good, test_good, per_defect) > 0, "train_good, test_good and per_defect must be 1 or more")
     recipe = Recipe(seed, size, train_good, test_good, per_defect)
     for category in categories:

@@ -10,8 +10,8 @@ Range = tuple[float, float]
 
 STRENGTHS: dict[str, dict[str, Range]] = {
     "weave": {
-        "hole": (0.5, 0.95),  # darkening; plain to see
-        "stain": (0.15, 0.45),  # tint; the weakest are hard
+        "hole": (0.7, 1.0),  # darkening; plain to see
+        "stain": (0.25, 0.6),  # tint; the weakest are hard
         "missing_thread": (0.12, 0.45),  # length of the stretch without one thread
         "skipped_crossings": (0.04, 0.08),  # radius of the patch where the warp stays above
         "pulled_thread": (0.5, 1.3),  # displacement, in threads
@@ -20,14 +20,14 @@ STRENGTHS: dict[str, dict[str, Range]] = {
         "crack": (0.2, 0.55),  # darkening of a hairline
         "foreign_chip": (0.5, 1.0),  # how far its colour is from the palette
         "bare_patch": (0.14, 0.22),  # radius of the patch without chips
-        "stain": (0.15, 0.4),  # darkening of a blotch
-        "haze": (0.6, 1.0),  # loss of contrast where the polish is missing
+        "stain": (0.2, 0.55),  # darkening of a blotch
+        "haze": (0.7, 1.0),  # loss of contrast where the polish is missing
     },
     "bolt": {
         "missing_tooth": (0.6, 1.0),  # how much of one tooth is gone
         "scratch": (0.12, 0.4),  # brightness of a line
-        "rust": (0.12, 0.35),  # tint of a blotch
-        "dent": (0.18, 0.45),  # shading of a dimple
+        "rust": (0.18, 0.4),  # tint of a blotch
+        "dent": (0.3, 0.6),  # shading of a dimple
         "missing_mark": (0.5, 1.0),  # how far one of the three grade marks is worn off
     },
 }

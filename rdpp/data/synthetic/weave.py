@@ -60,12 +60,12 @@ class Weave:
 
 def sample(rng: Generator, size: int) -> Weave:
     """A piece of fabric: phase, slant, waviness, thread tones and light differ."""
-    x, y = turned(*grid(size), rng.normal(0, 0.03))
-    pitch = THREADS * rng.uniform(0.97, 1.03)
-    shift = rng.uniform(16, 32, 2)
+    x, y = turned(*grid(size), rng.normal(0, 0.01))
+    pitch = THREADS * rng.uniform(0.99, 1.01)
+    shift = 24 + 0.15 * rng.standard_normal(2)  # the camera is triggered in register with the threads
     return Weave(
-        across=x * pitch + shift[0] + 0.08 * clouds(rng, size, (4, 4)),
-        along=y * pitch + shift[1] + 0.08 * clouds(rng, size, (4, 4)),
+        across=x * pitch + shift[0] + 0.05 * clouds(rng, size, (4, 4)),
+        along=y * pitch + shift[1] + 0.05 * clouds(rng, size, (4, 4)),
         warp_tone=1 + 0.06 * rng.standard_normal(64, np.float32),
         weft_tone=1 + 0.05 * rng.standard_normal(64, np.float32),
         fibres=(1 + 0.06 * clouds(rng, size, (24, 90)), 1 + 0.06 * clouds(rng, size, (90, 24))),
@@ -89,7 +89,7 @@ def _shade(profile: Array, height: Array) -> Array:
 
 def _hole(rng: Generator, scene: Weave, strength: float) -> Array:
     picture = scene.draw()
-    patch = blob(rng, len(picture), place(rng), rng.uniform(0.035, 0.075), 0.02)
+    patch = blob(rng, len(picture), place(rng), rng.uniform(0.05, 0.09), 0.02)
     return mix(picture, GAP * 0.5, patch * strength)
 
 

@@ -1,0 +1,321 @@
+"""The mutations of mutants.py: each breaks the method in one way that a reader of the paper would call wrong."""
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """One change to one file, and the tests that must notice it."""
+
+    name: str
+    file: str
+    old: str
+    """Occurs exactly once in the file."""
+    new: str
+    tests: str
+    """Arguments of pytest."""
+
+
+_COSINE, _SSOT = "tests/losses/test_cosine_losses.py", "tests/losses/test_ssot.py"
+_PARITY = "tests/models/test_official_parity.py -k resnet18"
+_NETWORK, _TEACHER = "tests/models/test_network.py", "tests/models/test_teacher.py"
+_STEP = "tests/engine/test_step.py -k 'not official'"
+_TRAIN, _CHECKPOINT = "tests/engine/test_train.py", "tests/engine/test_checkpoint.py"
+_CACHE, _SCORING = "tests/data/test_cache.py", "tests/test_scoring.py"
+_AUPRO = "tests/metrics/test_aupro.py"
+
+MUTATIONS = [
+    # losses
+    Mutation("distillation: sign", "rdpp/losses/distillation.py", "(1 - cosine", "(1 + cosine", _COSINE),
+    Mutation(
+        "distillation: position by position",
+        "rdpp/losses/distillation.py",
+        "teacher.flatten(1), student.flatten(1)",
+        "teacher, student",
+        _COSINE,
+    ),
+    Mutation(
+        "distillation: against noisy teacher features",
+        "rdpp/losses/distillation.py",
+        "zip(features.teacher,",
+        "zip(features.teacher_noisy or features.teacher,",
+        "tests/losses/test_losses_conformance.py",
+    ),
+    Mutation(
+        "reconstruction: whole images",
+        "rdpp/losses/reconstruction.py",
+        "cosine_similarity(noisy, clean)",
+        "cosine_similarity(noisy.flatten(1), clean.flatten(1))",
+        _COSINE,
+    ),
+    Mutation("contrast: margin ignored", "rdpp/losses/contrast.py", "apart, self.margin", "apart, 0.0", _COSINE),
+    Mutation("contrast: another margin", "rdpp/losses/contrast.py", "float = 0.5", "float = 0.4", _COSINE),
+    Mutation("contrast: target's sign", "rdpp/losses/contrast.py", "),), -1)", "),), 1)", _COSINE),
+    Mutation(
+        "contrast: another weight",
+        "rdpp/losses/contrast.py",
+        "0.2 * 0.1 / 1.11",
+        "0.2 * 0.1",
+        "tests/test_experiment.py",
+    ),
+    Mutation("ssot: no softmax", "rdpp/losses/ssot.py", "stage.flatten(1).softmax(1)", "stage.flatten(1)", _SSOT),
+    Mutation(
+        "ssot: not debiased",
+        "rdpp/losses/ssot.py",
+        'cost=cost, backend="tensorized"',
+        'cost=cost, backend="tensorized", debias=False',
+        _SSOT,
+    ),
+    Mutation("ssot: gradients doubled", "rdpp/losses/ssot.py", "fixed = points.detach()", "fixed = points", _SSOT),
+    Mutation("ssot images: own partner", "rdpp/losses/ssot.py", "order.roll(1)", "order", _SSOT),
+    Mutation(
+        "ssot images: partner not permuted",
+        "rdpp/losses/ssot.py",
+        "= clouds[partner.to",
+        "= clouds[0 * partner.to",
+        _SSOT,
+    ),
+    Mutation(
+        "ssot images: channels not normalised",
+        "rdpp/losses/ssot.py",
+        "normalize(clouds, dim=1).transpose",
+        "clouds.transpose",
+        _SSOT,
+    ),
+    Mutation(
+        "ssot images: positions from the global generator",
+        "rdpp/losses/ssot.py",
+        "features.shape[2], generator=generator)",
+        "features.shape[2])",
+        "tests/losses/test_losses_conformance.py",
+    ),
+    Mutation(
+        "total: weights left out",
+        "rdpp/losses/weighted.py",
+        "list(weighted.values())",
+        "list(raw.values())",
+        "tests/losses/test_weighted.py",
+    ),
+    # models
+    Mutation(
+        "teacher: not normalised", "rdpp/models/teacher.py", "(images - self.mean) / self.std", "images", _TEACHER
+    ),
+    Mutation(
+        "teacher: in train mode", "rdpp/models/teacher.py", "super().train(False)", "super().train(mode)", _TEACHER
+    ),
+    Mutation("teacher: with gradients", "rdpp/models/teacher.py", "    @torch.no_grad()\n", "", _TEACHER),
+    Mutation(
+        "teacher: weights V2",
+        "rdpp/models/teacher.py",
+        '["IMAGENET1K_V1"]',
+        '["IMAGENET1K_V2"]',
+        f"{_TEACHER} -k downloaded",
+    ),
+    Mutation("weights: unpickled", "rdpp/models/weights.py", "weights_only=True", "weights_only=False", _TEACHER),
+    Mutation(
+        "bottleneck: stages mixed up",
+        "rdpp/models/bottleneck.py",
+        "[self.first(first), self.second(second), third]",
+        "[self.second(second), self.first(first), third]",
+        _PARITY,
+    ),
+    Mutation(
+        "student: block order",
+        "rdpp/models/student.py",
+        "blocks = architecture.layers",
+        "blocks = architecture.layers[::-1]",
+        "tests/models/test_official_files.py",
+    ),
+    Mutation(
+        "projection: no InstanceNorm",
+        "rdpp/models/projection.py",
+        "nn.InstanceNorm2d(narrow_to)",
+        "nn.Identity()",
+        _PARITY,
+    ),
+    Mutation("projection: slope", "rdpp/models/projection.py", "LeakyReLU(0.01)", "LeakyReLU(0.2)", _PARITY),
+    Mutation(
+        "network: student fed with noisy features",
+        "rdpp/models/network.py",
+        "self.bottleneck(projected)",
+        "self.bottleneck(noisy or projected)",
+        _NETWORK,
+    ),
+    Mutation(
+        "network: a bias from the global generator",
+        "rdpp/models/network.py",
+        "-bound, bound, generator=generator)",
+        "-bound, bound)",
+        _NETWORK,
+    ),
+    # engine
+    Mutation("step: never accumulated", "rdpp/engine/step.py", "self._summed == self.accumulate", "True", _STEP),
+    Mutation("step: gradients kept", "rdpp/engine/step.py", "            self.optimizer.zero_grad()\n", "", _STEP),
+    Mutation(
+        "step: terms overwrite", "rdpp/engine/step.py", " else parameter.grad + gradient", " else gradient", _STEP
+    ),
+    Mutation(
+        "step: noise on the clean image",
+        "rdpp/engine/step.py",
+        "torch.cat([images, noisy.to(device)])",
+        "torch.cat([noisy.to(device), images])",
+        _STEP,
+    ),
+    Mutation(
+        "step: learning rates mixed up",
+        "rdpp/engine/step.py",
+        'rates = {"projection": optimizer.projection_lr, "restoration": optimizer.restoration_lr}',
+        'rates = {"restoration": optimizer.projection_lr, "projection": optimizer.restoration_lr}',
+        _STEP,
+    ),
+    Mutation(
+        "train: an odd batch leaks",
+        "rdpp/engine/train.py",
+        "        stepper.update()\n",
+        "",
+        f"{_TRAIN} -k rest",
+    ),
+    Mutation(
+        "train: weights from the global generator",
+        "rdpp/engine/train.py",
+        "        self.network.initialise(self.streams.weights)\n",
+        "",
+        f"{_TRAIN} -k digit",
+    ),
+    Mutation(
+        "evaluate: BatchNorm of the batch",
+        "rdpp/engine/evaluate.py",
+        "    network.eval()\n",
+        "",
+        "tests/engine/test_evaluate.py",
+    ),
+    Mutation(
+        "evaluate: eval mode stays",
+        "rdpp/engine/evaluate.py",
+        "    network.train(training)\n",
+        "",
+        "tests/engine/test_evaluate.py",
+    ),
+    Mutation(
+        "selection: equal is better",
+        "rdpp/engine/selection.py",
+        "> official_value(best)",
+        ">= official_value(best)",
+        "tests/engine/test_selection.py",
+    ),
+    Mutation(
+        "selection: not rounded",
+        "rdpp/engine/selection.py",
+        "round(metrics[name], 4)",
+        "metrics[name]",
+        "tests/engine/test_selection.py",
+    ),
+    Mutation(
+        "seeding: one stream for all uses",
+        "rdpp/engine/seeding.py",
+        "_generator(seed, use)",
+        '_generator(seed, "all")',
+        "tests/engine/test_seeding.py",
+    ),
+    Mutation(
+        "checkpoint: any teacher",
+        "rdpp/engine/checkpoint.py",
+        "teacher.fingerprint != checkpoint.teacher_fingerprint",
+        "False",
+        f"{_CHECKPOINT} -k teacher",
+    ),
+    # scoring
+    Mutation("map: corners not aligned", "rdpp/scoring.py", "align_corners=True", "align_corners=False", _SCORING),
+    Mutation("map: another sigma", "rdpp/scoring.py", "sigma: float = 4.0", "sigma: float = 3.0", _SCORING),
+    Mutation("map: Gaussian's border", "rdpp/scoring.py", 'mode="reflect"', 'mode="nearest"', _SCORING),
+    Mutation("map: Gaussian's reach", "rdpp/scoring.py", "truncate=4.0", "truncate=3.0", _SCORING),
+    Mutation("score: mean", "rdpp/scoring.py", "maps.amax(", "maps.mean(", _SCORING),
+    # data
+    Mutation("mask: threshold", "rdpp/data/cache.py", "/ 255 > 0.5", "/ 255 > 0.3", _CACHE),
+    Mutation("mask: nearest", "rdpp/data/cache.py", "Resampling.BILINEAR", "Resampling.NEAREST", _CACHE),
+    Mutation(
+        "image: resized as 8-bit numbers",
+        "rdpp/data/cache.py",
+        "return interpolate(tensor, size=size",
+        "return interpolate((tensor * 255).byte(), size=size",
+        _CACHE,
+    ),
+    Mutation("image: antialiased", "rdpp/data/cache.py", "align_corners=False)", "antialias=True)", _CACHE),
+    Mutation(
+        "cache: content not looked at", "rdpp/data/cache.py", "{category.manifest[name]} {name}", "{name}", _CACHE
+    ),
+    Mutation(
+        "batches: order from the global generator",
+        "rdpp/data/batches.py",
+        "len(split), generator=generator)",
+        "len(split))",
+        "tests/data/test_batches.py",
+    ),
+    # noise
+    Mutation(
+        "simplex: octaves' amplitude",
+        "rdpp/noise/opensimplex.py",
+        "amplitude *= persistence",
+        "amplitude *= 0.5",
+        "tests/noise/test_opensimplex.py -k octave",
+    ),
+    Mutation(
+        "simplex: order of axes",
+        "rdpp/noise/opensimplex.py",
+        "x / period, y / period, z / period)",
+        "z / period, y / period, x / period)",
+        "tests/noise/test_opensimplex.py -k octave",
+    ),
+    Mutation(
+        "simplex: ties",
+        "rdpp/noise/opensimplex.py",
+        "int(x >= z)",
+        "int(x > z)",
+        "tests/noise/test_opensimplex.py -k ties",
+    ),
+    Mutation(
+        "noise: largest size left out",
+        "rdpp/noise/simplex.py",
+        "- self.min_size + 1)",
+        "- self.min_size)",
+        "tests/noise/test_simplex.py -k uniform",
+    ),
+    Mutation(
+        "noise: clipped",
+        "rdpp/noise/simplex.py",
+        "return noisy, mask",
+        "return noisy.clamp(0, 1), mask",
+        "tests/noise/test_simplex.py",
+    ),
+    # metrics
+    Mutation(
+        "AU-PRO: regions of 4 neighbours",
+        "rdpp/metrics/pixels.py",
+        "np.ones((3, 3))",
+        "np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])",
+        _AUPRO,
+    ),
+    Mutation("AU-PRO: limit", "rdpp/metrics/aupro.py", "FPR_LIMIT = 0.3", "FPR_LIMIT = 0.25", _AUPRO),
+    Mutation("official PRO: limit included", "rdpp/metrics/aupro.py", "fpr < FPR_LIMIT", "fpr <= FPR_LIMIT", _AUPRO),
+    Mutation(
+        "AUROC: ties lost",
+        "rdpp/metrics/ranking.py",
+        "(self.fps_above + self.fps) / 2",
+        "self.fps",
+        "tests/metrics/test_ranking.py",
+    ),
+    # configuration
+    Mutation(
+        "merge: settings of another kind kept",
+        "rdpp/experiment.py",
+        'return {"weight": old["weight"]} if "weight" in old else {}',
+        "return old",
+        "tests/test_experiment.py",
+    ),
+    Mutation(
+        "config: true is a number",
+        "rdpp/config.py",
+        " or (isinstance(value, bool) and kind is not bool)",
+        "",
+        "tests/test_config.py",
+    ),
+]

@@ -1,0 +1,224 @@
+"""Images as the network gets them: official values, one decoding, many readers."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rdpp.config import ConfigError
+from rdpp.data import load_test, load_train, scan
+from rdpp.data.cache import read_image, read_mask
+from rdpp.models.teacher import IMAGENET_MEAN, IMAGENET_STD
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def random_pixels(seed, *shape):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def bilinear(image, size):
+    """(H, W, C) float64 to size: half-pixel centres, borders repeated, no antialiasing. The textbook's form."""
+    for axis, wanted in enumerate(size):
+        given = image.shape[axis]
+        places = np.clip((np.arange(wanted) + 0.5) * given / wanted - 0.5, 0, given - 1)
+        low = np.floor(places).astype(int)
+        high = np.minimum(low + 1, given - 1)
+        share = (places - low).reshape([-1 if a == axis else 1 for a in range(image.ndim)])
+        image = image.take(low, axis) * (1 - share) + image.take(high, axis) * share
+    return image
+
+
+def test_official_preprocessing(golden, real_data):
+    expected = golden("official_preprocessing.npz")
+    image = read_image(real_data / "screw/test/scratch_head/000.png", (256, 256))
+    normalised = (image - np.float32(IMAGENET_MEAN)[:, None, None]) / np.float32(IMAGENET_STD)[:, None, None]
+    np.testing.assert_allclose(normalised, expected["image"], rtol=0, atol=1e-6)
+    mask = read_mask(real_data / "screw/ground_truth/scratch_head/000_mask.png", (256, 256))
+    np.testing.assert_array_equal(mask, expected["mask"][0] == 1)
+
+
+@pytest.mark.parametrize("given", [(90, 70), (20, 30), (64, 32)])
+def test_images_are_resized_as_floats_without_antialiasing(tmp_path, given):
+    pixels = random_pixels(0, *given, 3)
+    found = read_image(save(tmp_path / "a.png", pixels), (64, 32))
+    assert (found.shape, found.dtype) == ((3, 64, 32), np.float32)
+    np.testing.assert_allclose(found.transpose(1, 2, 0), bilinear(pixels / 255, (64, 32)), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
+def test_images_of_other_modes_become_rgb(tmp_path, mode):
+    picture = Image.fromarray(random_pixels(1, 32, 32, 3)).convert(mode)
+    picture.save(tmp_path / "a.png")
+    expected = np.asarray(picture.convert("RGB")).transpose(2, 0, 1) / 255
+    np.testing.assert_allclose(read_image(tmp_path / "a.png", (32, 32)), expected, rtol=0, atol=1e-6)
+
+
+def test_masks_are_resized_with_antialiasing_and_cut_above_a_half(tmp_path):
+    mask = np.zeros((4, 8), np.uint8)
+    mask[:, 1:3] = mask[:2, 5:8] = 255
+    path = save(tmp_path / "m.png", mask)
+    np.testing.assert_array_equal(read_mask(path, (4, 8)), mask > 0)
+    soft = np.asarray(Image.fromarray(mask).resize((4, 2), Image.Resampling.BILINEAR)) / 255
+    found = read_mask(path, (2, 4))
+    assert (found.shape, found.dtype) == ((2, 4), bool)
+    np.testing.assert_array_equal(found, soft > 0.5)
+    assert ((soft > 0.1) & (soft < 0.5)).any()
+
+
+def test_a_thin_line_vanishes_from_a_mask_and_a_broad_one_keeps_its_width(tmp_path):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, 8] = mask[:, 32:48] = 255
+    found = read_mask(save(tmp_path / "m.png", mask), (16, 16))
+    np.testing.assert_array_equal(np.flatnonzero(found[8]), [8, 9, 10, 11])
+
+
+def test_exactly_a_half_is_not_defective(tmp_path):
+    grey = np.full((32, 32), 127, np.uint8)
+    grey[:, 16:] = 128
+    np.testing.assert_array_equal(read_mask(save(tmp_path / "m.png", grey), (32, 32)), grey == 128)
+
+
+@pytest.mark.parametrize("read", [read_image, read_mask])
+@pytest.mark.parametrize("broken", [b"", b"no image", None])
+def test_what_cannot_be_decoded_is_named(tmp_path, read, broken):
+    path = save(tmp_path / "a.png", random_pixels(0, 40, 40, 3))
+    path.write_bytes(path.read_bytes()[:2000] if broken is None else broken)
+    with pytest.raises(
+        ConfigError, match=r"cannot decode the image .*a.png; repair it or take it \(and its mask\) out"
+    ):
+        read(path, (32, 32))
+
+
+@pytest.fixture
+def category(tmp_path):
+    """Images of 50 x 40 pixels: three to train on, one good and one cut to test on."""
+    nut = tmp_path / "data" / "nut"
+    places = ["train/good/0.png", "train/good/1.png", "train/good/2.png", "test/cut/0.png", "test/good/0.png"]
+    for seed, place in enumerate(places):
+        save(nut / place, random_pixels(seed, 40, 50, 3))
+    mask = np.zeros((40, 50), np.uint8)
+    mask[10:30, 5:45] = 255
+    save(nut / "ground_truth/cut/0_mask.png", mask)
+    return scan(tmp_path / "data", "nut")
+
+
+SIZE = (32, 64)
+
+
+def contents(folder):
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_splits_hold_images_masks_labels_and_types(category, tmp_path):
+    train, test = (load(category, SIZE, tmp_path / "cache") for load in (load_train, load_test))
+    assert (len(train), train.images.shape, train.images.dtype) == (3, (3, 3, *SIZE), np.float32)
+    assert not train.masks.any()
+    assert not train.labels.any()
+    assert test.labels.tolist() == [True, False]
+    assert test.defect_types == ["cut", "good"]
+    assert test.masks.shape == (2, *SIZE)
+    for split in (train, test):
+        for image, mask, item in zip(split.images, split.masks, split.items, strict=True):
+            np.testing.assert_array_equal(image, read_image(item.path, SIZE))
+            np.testing.assert_array_equal(mask, read_mask(item.mask, SIZE) if item.mask else np.zeros(SIZE))
+    assert test.masks[0].any()
+
+
+def test_what_is_cached_is_used_and_not_touched(category, tmp_path, monkeypatch):
+    first = load_test(category, SIZE, tmp_path / "cache")
+    before = contents(tmp_path / "cache")
+    assert len(before) == 2
+
+    def refuse(path, size):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr("rdpp.data.cache.read_image", refuse)
+    again = load_test(scan(category.folder.parent, "nut"), SIZE, tmp_path / "cache")
+    np.testing.assert_array_equal(again.images, first.images)
+    np.testing.assert_array_equal(again.masks, first.masks)
+    assert contents(tmp_path / "cache") == before
+
+
+def test_other_sizes_splits_and_contents_have_entries_of_their_own(category, tmp_path):
+    cache = tmp_path / "cache"
+    load_train(category, SIZE, cache)
+    load_train(category, (64, 32), cache)
+    load_test(category, SIZE, cache)
+    assert len(list(cache.iterdir())) == 3
+    save(category.folder / "train/good/1.png", random_pixels(77, 40, 50, 3))
+    changed = load_train(scan(category.folder.parent, "nut"), SIZE, cache)
+    assert len(list(cache.iterdir())) == 4
+    np.testing.assert_array_equal(changed.images[1], read_image(category.folder / "train/good/1.png", SIZE))
+
+
+def test_writing_to_a_split_does_not_reach_the_cache(category, tmp_path):
+    split = load_train(category, SIZE, tmp_path / "cache")
+    kept = split.images.copy()
+    torch.from_numpy(split.images).zero_()
+    np.testing.assert_array_equal(load_train(category, SIZE, tmp_path / "cache").images, kept)
+
+
+def test_a_failed_decoding_leaves_nothing_behind(category, tmp_path):
+    path = category.folder / "train/good/1.png"
+    path.write_bytes(b"no image")
+    with pytest.raises(ConfigError, match=r"cannot decode the image .*train/good/1.png"):
+        load_train(scan(category.folder.parent, "nut"), SIZE, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_an_entry_built_meanwhile_by_another_process_is_used(category, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    rename = os.rename
+
+    def too_late(scratch, folder):
+        monkeypatch.setattr(os, "rename", rename)
+        load_train(category, SIZE, cache)  # the other process
+        rename(scratch, folder)
+
+    monkeypatch.setattr(os, "rename", too_late)
+    split = load_train(category, SIZE, cache)
+    np.testing.assert_array_equal(split.images[2], read_image(split.items[2].path, SIZE))
+    assert [path.name.startswith("nut-32x64-") for path in cache.iterdir()] == [True]
+
+
+def test_a_cache_that_cannot_be_written_is_no_silent_success(category, tmp_path, monkeypatch):
+    def refuse(scratch, folder):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(PermissionError, match="read-only"):
+        load_train(category, SIZE, tmp_path / "cache")
+
+
+LOADER = """
+import sys
+from pathlib import Path
+from rdpp.data import load_test, scan
+print("ready", flush=True)
+sys.stdin.readline()
+split = load_test(scan(Path(sys.argv[1]), "nut"), (32, 64), Path(sys.argv[2]))
+print(float(split.images.sum()), int(split.masks.sum()))
+"""
+
+
+def test_two_processes_may_build_at_once(category, tmp_path):
+    command = [sys.executable, "-c", LOADER, str(category.folder.parent), str(tmp_path / "cache")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as other:
+        assert other.stdout.readline() == "ready\n"
+        other.stdin.write("\n")
+        other.stdin.flush()
+        split = load_test(category, SIZE, tmp_path / "cache")
+        answer, _ = other.communicate(timeout=60)
+    assert other.returncode == 0
+    assert answer == f"{float(split.images.sum())} {int(split.masks.sum())}\n"
+    assert len(list((tmp_path / "cache").iterdir())) == 1
