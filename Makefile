@@ -38,7 +38,7 @@ mutants: .venv/installed ## break the code in many small ways and see the tests 
 	$(BIN)/python scripts/mutants.py
 
 lock: ## resolve the dependencies anew into requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev --extra postgres pyproject.toml -o requirements.lock
 
 clean: ## remove the virtual environment, runs and built-in data
 	rm -rf .venv runs $(DEMO_DATA)

@@ -147,9 +147,8 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train every category with every seed of an experiment")
     train.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml")
-    train.add_argument("--epochs", type=int, metavar="N", help="for every category")
     _common(train)
-    train.add_argument("--seeds", type=_numbers, metavar="1,2,3")
+    _length(train)
     train.set_defaults(command=_train)
 
     evaluate = commands.add_parser("evaluate", help="evaluate a run, a checkpoint or official checkpoints")
@@ -172,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--trials", type=int, metavar="N", help="number of trials of the whole study")
     sweep.add_argument("--storage", metavar="URL", help="Optuna storage, by default sqlite in ./runs")
     _common(sweep)
+    _length(sweep)
     sweep.set_defaults(command=_sweep)
 
     ui = commands.add_parser("ui", help="open the MLflow UI on 127.0.0.1")
@@ -195,6 +195,11 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any value, by dotted path")
     parser.add_argument("--tracking-uri", metavar="URI", help="MLflow store, by default sqlite in ./runs")
     parser.add_argument("--json", action="store_true", help="results as JSON on standard output")
+
+
+def _length(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--epochs", type=int, metavar="N", help="for every category")
+    parser.add_argument("--seeds", type=_numbers, metavar="1,2,3")
 
 
 def _numbers(text: str) -> list[int]:

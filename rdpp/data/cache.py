@@ -126,9 +126,10 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
     Raises:
         ConfigError: not an image.
     """
+    height, width = size
     try:
         with Image.open(path) as image:
-            resized = image.convert("L").resize(size[::-1], Image.Resampling.BILINEAR)
+            resized = image.convert("L").resize((width, height), Image.Resampling.BILINEAR)
     except (UnidentifiedImageError, OSError, SyntaxError):
         raise undecodable(path) from None
     return np.asarray(resized, dtype=np.float32) / 255 > 0.5

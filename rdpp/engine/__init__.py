@@ -14,7 +14,7 @@ from rdpp.engine.events import (
     RunStarted,
 )
 from rdpp.engine.sources import Evaluated, evaluate_checkpoint, evaluate_official, official_checkpoints
-from rdpp.engine.train import train
+from rdpp.engine.train import prepare, train
 
 __all__ = [
     "BatchFinished",
@@ -33,6 +33,7 @@ __all__ = [
     "evaluate_official",
     "load_network",
     "official_checkpoints",
+    "prepare",
     "read_checkpoint",
     "resolve",
     "resolve_device",

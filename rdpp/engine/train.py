@@ -39,6 +39,25 @@ def train(experiment: ExperimentConfig, category: str, seed: int, *, observers: 
     return _Run(experiment, category, seed, observers).go()
 
 
+def prepare(experiment: ExperimentConfig) -> ExperimentConfig:
+    """Read everything a run will need, for every category, so that bad input is told before the first of many runs.
+
+    Returns:
+        The experiment, resolved.
+
+    Raises:
+        ConfigError: images or weights that cannot be used.
+    """
+    experiment = resolve(experiment)
+    data = experiment.data
+    load_teacher(experiment.teacher)
+    for name in data.categories:
+        category = scan(Path(data.root), name)
+        load_train(category, data.size, Path(data.cache))
+        load_test(category, data.size, Path(data.cache))
+    return experiment
+
+
 class _Run:
     def __init__(self, experiment: ExperimentConfig, category: str, seed: int, observers: Sequence[Observer]) -> None:
         self.experiment = resolve(experiment)

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
-from rdpp.engine import Observer
+from rdpp.engine import Observer, prepare
 from rdpp.sweep.config import SamplerConfig, SweepConfig
 from rdpp.sweep.objective import Objective
 from rdpp.sweep.space import base_point
@@ -76,6 +76,7 @@ def run_study(sweep: SweepConfig, study: optuna.Study, store: Store, observers: 
     Returns:
         The id of the study's MLflow run.
     """
+    prepare(sweep.experiment)
     if not study.trials:
         point = base_point(sweep.space, sweep.experiment)
         if point is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpp.engine import CheckpointWriter, Observer, Result, resolve, train
+from rdpp.engine import CheckpointWriter, Observer, Result, prepare, train
 from rdpp.experiment import ExperimentConfig
 from rdpp.tracking.observer import RunObserver, log_checkpoint
 from rdpp.tracking.store import Store
@@ -59,7 +59,7 @@ def train_cell(
 
 def train_all(store: Store, experiment: ExperimentConfig, observers: Sequence[Observer] = ()) -> list[Result]:
     """Plain training: a parent run with one child a cell; the parent gets the means."""
-    experiment = resolve(experiment)
+    experiment = prepare(experiment)
     tags = {"level": "training", "variant": experiment.name, "teacher": experiment.teacher.name}
     with store.run(experiment.name, tags=tags) as parent:
         child_tags = {"variant": experiment.name, "training": experiment.name}

@@ -37,7 +37,7 @@ class RunObserver:
         self._monitor = SystemMetricsMonitor(
             run_id,
             sampling_interval=system_metrics_interval,
-            samples_before_logging=2,
+            samples_before_logging=1,
             tracking_uri=store.uri,
         )
         self._batches: list[BatchFinished] = []
