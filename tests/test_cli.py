@@ -142,14 +142,15 @@ def test_an_unreachable_store_fails_before_any_training(capsys, experiment_file,
     assert "--tracking-uri" in line
 
 
-def test_a_defective_image_that_cannot_be_decoded_is_named(capsys, experiment_file, tracked, tiny, tmp_path):
+def test_an_image_that_cannot_be_decoded_is_named_before_any_training(capsys, experiment_file, tracked, tiny, tmp_path):
     import shutil
 
     data = tmp_path / "data"
-    shutil.copytree(Path(tiny.data.root) / "bolt", data / "bolt")
-    broken = next((data / "bolt" / "train" / "good").iterdir())
+    for category in ("bolt", "weave"):
+        shutil.copytree(Path(tiny.data.root) / category, data / category)
+    broken = next((data / "weave" / "train" / "good").iterdir())
     broken.write_bytes(b"no image")
-    line = fails(capsys, "train", experiment_file, *tracked, "--data", data)
+    line = fails(capsys, "train", experiment_file, *tracked, "--data", data, "--categories", "bolt,weave")
     assert str(broken) in line
 
 
@@ -162,3 +163,4 @@ def test_evaluate_reads_a_checkpoint_folder(capsys, experiment_file, tracked, ti
     assert row["metrics"] == result.evaluation.metrics
     line = fails(capsys, "evaluate", tmp_path / "kept", "--set", "teacher.weights=random")
     assert "trained with another teacher" in line
+    assert "was trained on 'weave'" in fails(capsys, "evaluate", tmp_path / "kept", "--categories", "bolt")

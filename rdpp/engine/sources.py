@@ -39,6 +39,9 @@ def evaluate_checkpoint(path: Path, changes: Mapping[str, Any]) -> Evaluated:
         ConfigError: no checkpoint, another teacher, or images that cannot be used.
     """
     checkpoint = read_checkpoint(path)
+    wanted = changes.get("data.categories")
+    if wanted and checkpoint.category not in wanted:
+        raise ConfigError(f"{checkpoint.tensors} was trained on '{checkpoint.category}', not on {', '.join(wanted)}")
     experiment = checkpoint.experiment.with_overrides({"device": "auto", **changes})
     experiment = resolve(experiment.with_overrides({"data.categories": [checkpoint.category]}))
     teacher = load_teacher(experiment.teacher, checkpoint.seed).to(experiment.device)

@@ -63,7 +63,7 @@ class ConsoleObserver:
         self.live = self.console.is_terminal
         self.prefix = ""
         self.best = ""
-        self._batch = self._batches = 0
+        self._batch = self._batches = self._epochs = 0
         self._label = ""
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -93,8 +93,8 @@ class ConsoleObserver:
             case RunStarted():
                 self._label = f"{self.prefix}{event.category.name} seed {event.seed}"
                 self._batch, self._batches = 0, event.epochs * event.steps_per_epoch
-                self._show(f"{self._label} epoch 1/{event.epochs}")
                 self._epochs = event.epochs
+                self._show(f"{self._label} epoch 1/{event.epochs}")
             case BatchFinished():
                 self._batch += 1
                 self._show()
