@@ -7,24 +7,37 @@ the tests from running at all.
 """
 
 import argparse
+import contextlib
+import multiprocessing
 import os
-import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).resolve().parents[1]
-TIMEOUT = 300
+TIMEOUT = 120
+LIBRARIES = [
+    "torch",
+    "torchvision",
+    "geomloss",
+    "scipy.ndimage",
+    "scipy.optimize",
+    "sklearn.metrics",
+    "numba",
+    "pytest",
+]
 
 
 class Outcome(NamedTuple):
@@ -44,31 +57,32 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="mutations at a time")
     options = parser.parse_args()
     chosen = [m for m in MUTATIONS if not options.words or any(w in f"{m.name} {m.file}" for w in options.words)]
-    with tempfile.TemporaryDirectory(prefix="rdpp-mutants-") as name, ThreadPoolExecutor(options.jobs) as pool:
-        scratch, bad = Path(name), 0
-        if problem := unmutated(chosen, scratch, pool):
-            print(problem)
+    bad = 0
+    with tempfile.TemporaryDirectory(prefix="rdpp-mutants-") as name, processes(options.jobs) as pool:
+        if broken := unmutated(chosen, Path(name), pool):
+            print(f"these fail without any mutation: {broken}")
             return 1
-        outcomes = pool.map(partial(attempt, scratch=scratch), chosen)
-        for mutation, outcome in zip(chosen, outcomes, strict=True):
+        for mutation, outcome in zip(chosen, pool.map(partial(attempt, scratch=Path(name)), chosen), strict=True):
             bad += outcome.verdict != "killed"
             print(f"{mutation.name:48} {outcome.verdict:12} {outcome.seconds:5.1f} s  {outcome.test}", flush=True)
     print(f"{len(chosen) - bad} of {len(chosen)} killed")
     return int(bad > 0 or not chosen)
 
 
-def unmutated(mutations: Sequence[Mutation], scratch: Path, pool: Executor) -> str | None:
-    """What is wrong before anything is broken: the copy is not what gets imported, or its tests fail."""
+def processes(jobs: int) -> ProcessPoolExecutor:
+    """A new process for each task, with the libraries (never the code to be mutated) already imported."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LIBRARIES)
+    return ProcessPoolExecutor(jobs, context, max_tasks_per_child=1)
+
+
+def unmutated(mutations: Sequence[Mutation], scratch: Path, pool: Executor) -> list[str]:
+    """The tests that fail before anything is broken."""
     folder = copy_checkout(Path(tempfile.mkdtemp(dir=scratch)))
-    code = "import rdpp; print(rdpp.__file__)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=scratch, env=environment(folder), capture_output=True)
-    imported = Path(done.stdout.decode().strip() or ".").resolve()
-    if folder.resolve() not in imported.parents:
-        return f"not the copy in {folder} was imported, but {imported}: every mutation would seem to survive"
     needed = sorted({mutation.tests for mutation in mutations})
     runs = zip(needed, pool.map(partial(run_tests, folder), needed), strict=True)
-    broken = [tests for tests, done in runs if done.returncode != 0]
-    return f"these fail without any mutation: {'; '.join(broken)}" if broken else None
+    return [tests for tests, (code, _) in runs if code != 0]
 
 
 def attempt(mutation: Mutation, scratch: Path) -> Outcome:
@@ -80,34 +94,50 @@ def attempt(mutation: Mutation, scratch: Path) -> Outcome:
     if text.count(mutation.old) != 1:
         return Outcome(f"occurs {text.count(mutation.old)} times", mutation.file, 0.0)
     path.write_text(text.replace(mutation.old, mutation.new))
-    try:
-        done = run_tests(folder, mutation.tests)
-    except subprocess.TimeoutExpired:
-        return Outcome("killed", "(time is up)", time.perf_counter() - started)
+    code, failed = run_tests(folder, mutation.tests)
     shutil.rmtree(folder)
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+(?: .*?\])?)", done.stdout, re.MULTILINE)
-    verdict = {0: "SURVIVED", 1: "killed"}.get(done.returncode, "did not run")
-    return Outcome(verdict, failed.group(1) if failed else "", time.perf_counter() - started)
+    verdict = {0: "SURVIVED", 1: "killed"}.get(code, "did not run")
+    return Outcome(verdict, failed, time.perf_counter() - started)
 
 
-def run_tests(folder: Path, tests: str) -> "subprocess.CompletedProcess[str]":
-    """pytest in a copy of the checkout, up to the first failure."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
-    return subprocess.run(
-        [*command, *shlex.split(tests)],
-        cwd=folder,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-    )
+class FirstFailure:
+    """A pytest plugin that keeps the name of the first test that failed."""
+
+    test = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called by pytest after each phase of each test."""
+        if report.failed and not self.test:
+            self.test = report.nodeid
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """The copy's code first on the path, one thread, no names of tests cut short, bytecode of libraries shared."""
-    own = {"PYTHONPATH": str(folder), "PYTHONPYCACHEPREFIX": str(folder.parent / "bytecode")}
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return inherited | own | {"OMP_NUM_THREADS": "1", "COLUMNS": "400"}
+def run_tests(folder: Path, tests: str) -> tuple[int, str]:
+    """pytest in a copy of the checkout, up to the first failure; only once in a process.
+
+    Returns:
+        pytest's exit code, and the first test that failed.
+    """
+    first = FirstFailure()
+    arguments = ["-x", "--tb=no", "-p", "no:cacheprovider", "--rootdir", str(folder), *shlex.split(tests)]
+    with inside(folder):
+        code = int(pytest.main(arguments, plugins=[first]))
+    imported = Path(str(sys.modules["rdpp"].__file__)).resolve()
+    assert folder.resolve() in imported.parents, f"not the copy in {folder} was tested, but {imported}"
+    return code, first.test
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """Work in a copy: its code first on the path, also that of child processes; silently, and not for ever."""
+    assert "rdpp" not in sys.modules
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = str(folder)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(TIMEOUT)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        yield
+    signal.alarm(0)
 
 
 def copy_checkout(folder: Path, without_compiled: str = "") -> Path:
