@@ -12,7 +12,7 @@ from sklearn.metrics import precision_recall_curve
 from rdpp.data import Split
 from rdpp.types import Prediction
 
-_GAP, _HEADER = 6, 40
+_GAP, _HEADER = 6, 56
 _SMALLEST = 256  # panels of small images are enlarged to about this height
 _COLOURS = matplotlib.colormaps["inferno"]
 _OUTLINE = (0, 255, 120)
@@ -55,8 +55,8 @@ def interesting(scores: np.ndarray, labels: np.ndarray, count: int) -> Mapping[s
     return {kind: [int(i) for i in indices] for kind, indices in kinds.items()}
 
 
-def heatmap(split: Split, index: int, anomaly_map: np.ndarray, score: float, scale: Scale) -> Image.Image:
-    """Four panels side by side under a caption: image, mask, anomaly map (scale of the category), overlay.
+def heatmap(split: Split, index: int, anomaly_map: np.ndarray, score: float, scale: Scale, epoch: int) -> Image.Image:
+    """Four panels under a caption: image and mask above, anomaly map (scale of the category) and overlay below.
 
     Args:
         split: the images and masks.
@@ -64,20 +64,22 @@ def heatmap(split: Split, index: int, anomaly_map: np.ndarray, score: float, sca
         anomaly_map: (H, W).
         score: its image score.
         scale: of the category.
+        epoch: that the map is from.
     """
     enlarge = max(1, _SMALLEST // anomaly_map.shape[0])
     pixels = (split.images[index].transpose(1, 2, 0).clip(0, 1) * 255).astype(np.uint8)
     mask = split.masks[index]
     heat = colour(anomaly_map, scale)
     overlay = (0.55 * pixels + 0.45 * heat).astype(np.uint8)
-    outline = binary_dilation(mask) & ~mask
-    overlay[outline] = _OUTLINE
+    overlay[binary_dilation(mask) & ~mask] = _OUTLINE
     panels = [pixels, np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2), heat, overlay]
     item = split.items[index]
-    verdict = _verdict(item.label, score, scale)
-    caption = f"{item.defect_type}/{item.path.name}   score {score:.3f}, threshold {scale.threshold:.3f}: {verdict}"
-    titles = ("image", "mask", f"map, {scale.low:.2f} to {scale.high:.2f}", "overlay")
-    return _row([p.repeat(enlarge, 0).repeat(enlarge, 1) for p in panels], titles, caption)
+    caption = (
+        f"{item.defect_type}/{item.path.name}   epoch {epoch}",
+        f"score {score:.3f}, threshold {scale.threshold:.3f}: {_verdict(item.label, score, scale)}",
+        f"map from {scale.low:.2f} (black) to {scale.high:.2f} (yellow); green: outline of the mask",
+    )
+    return _grid([p.repeat(enlarge, 0).repeat(enlarge, 1) for p in panels], caption)
 
 
 def colour(anomaly_map: np.ndarray, scale: Scale) -> np.ndarray:
@@ -92,14 +94,14 @@ def _verdict(defective: bool, score: float, scale: Scale) -> str:
     return "MISSED" if defective else "passed"
 
 
-def _row(panels: list[np.ndarray], titles: tuple[str, ...], caption: str) -> Image.Image:
+def _grid(panels: list[np.ndarray], caption: tuple[str, ...]) -> Image.Image:
+    """Two rows of two: nearly square, as the UI's previews are."""
     height, width = panels[0].shape[:2]
-    font = ImageFont.load_default(size=13)
-    row = Image.new("RGB", (len(panels) * (width + _GAP) - _GAP, height + _HEADER), "white")
-    draw = ImageDraw.Draw(row)
-    draw.text((2, 2), caption, fill="black", font=font)
-    for i, (panel, title) in enumerate(zip(panels, titles, strict=True)):
-        left = i * (width + _GAP)
-        draw.text((left + 2, 21), title, fill=(90, 90, 90), font=font)
-        row.paste(Image.fromarray(panel), (left, _HEADER))
-    return row
+    font = ImageFont.load_default(size=14)
+    grid = Image.new("RGB", (2 * width + _GAP, 2 * height + _GAP + _HEADER), "white")
+    draw = ImageDraw.Draw(grid)
+    for line, text in enumerate(caption):
+        draw.text((2, 2 + 17 * line), text, fill="black", font=font)
+    for i, panel in enumerate(panels):
+        grid.paste(Image.fromarray(panel), (i % 2 * (width + _GAP), _HEADER + i // 2 * (height + _GAP)))
+    return grid

@@ -26,6 +26,12 @@ from rdpp.tracking.store import Store
 _FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for the UI's slider
 
 
+# tags, or without influence on the result; the UI prints all parameters beside each picture
+_NOT_PARAMS = frozenset(
+    {"name", "data.root", "data.categories", "data.cache", "teacher.weights", "seeds", "device", "keep", "heatmaps"}
+)
+
+
 class RunObserver:
     """Logs a run: parameters, losses a batch, metrics an epoch, data set, configuration, scores, heatmaps.
 
@@ -63,7 +69,8 @@ class RunObserver:
         self._started = event
         experiment, category = event.experiment, event.category
         self._monitor.start()
-        self.store.log_params(self.run_id, flatten(experiment.to_mapping()))
+        params = flatten(experiment.to_mapping())
+        self.store.log_params(self.run_id, {k: v for k, v in params.items() if k not in _NOT_PARAMS})
         self.store.set_tags(
             self.run_id,
             {
@@ -110,7 +117,7 @@ class RunObserver:
         return {min(last, max(every, round(epoch / every) * every)) for epoch in wanted}
 
     def _finish(self, result: Result) -> None:
-        metrics = {f"chosen/{name}": value for name, value in result.evaluation.metrics.items()}
+        metrics = {f"chosen/{name}": value for name, value in result.evaluation.metrics.items() if "/" not in name}
         self.store.log_metrics(self.run_id, {**metrics, "chosen_epoch": result.epoch, "seconds": result.seconds})
         assert self._started is not None
         if self._started.experiment.heatmaps:
@@ -130,7 +137,10 @@ class RunObserver:
         self.store.client.log_table(self.run_id, table, "image_scores.json")
 
     def _log_heatmaps(self, chosen: Evaluation, chosen_epoch: int, count: int) -> None:
-        """The same images and one scale at every frame, chosen by what the chosen epoch made of them."""
+        """The same images and one scale in every frame, chosen by what the chosen epoch made of them.
+
+        The UI's slider starts at step 0, so steps count frames; the picture tells its epoch.
+        """
         assert self._started is not None
         test = self._started.test
         scale = Scale.of(chosen.prediction, test.labels)
@@ -140,10 +150,10 @@ class RunObserver:
             for rank, index in enumerate(indices, 1):
                 item = test.items[index]
                 key = f"{kind}/{rank}_{item.defect_type}_{item.path.stem}"
-                for epoch in sorted(frames):
-                    maps = frames[epoch][index].astype(np.float32)
-                    picture = heatmap(test, index, maps, float(maps.max()), scale)
-                    self.store.client.log_image(self.run_id, picture, key=key, step=epoch)
+                for frame, epoch in enumerate(sorted(frames)):
+                    anomaly_map = frames[epoch][index].astype(np.float32)
+                    picture = heatmap(test, index, anomaly_map, float(anomaly_map.max()), scale, epoch)
+                    self.store.client.log_image(self.run_id, picture, key=key, step=frame)
 
 
 def _loss_points(batch: BatchFinished, weights: dict[str, float]) -> list[tuple[str, float, int]]:

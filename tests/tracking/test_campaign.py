@@ -125,7 +125,7 @@ def test_heatmaps_are_logged_for_misses_alarms_and_hits_at_each_frame(trained):
     leaf = leaf_of(store, parent, "weave")
     names = [f.path for f in store.client.list_artifacts(leaf.info.run_id, "images") if f.path.endswith(".png")]
     for kind in ("miss", "false_alarm", "hit"):
-        for step in (1, 2):
+        for step in (0, 1):
             assert any(f"{kind}~1_" in n and f"+step+{step}+" in n for n in names), (kind, step)
 
 

@@ -43,16 +43,17 @@ def test_the_scale_runs_from_the_background_to_the_highest_values():
     assert np.isclose(scale.threshold, 0.8)
 
 
-def test_a_heatmap_shows_image_mask_map_and_overlay_side_by_side():
+def test_a_heatmap_shows_image_mask_map_and_overlay():
     mask = np.zeros((1, 256, 256), bool)
     mask[0, 100:120, 100:120] = True
     images = np.full((1, 3, 256, 256), 0.5, np.float32)
     split = Split((Item(Path("test/hole/000.png"), "hole", Path("m")),), images, mask)
-    picture = np.asarray(heatmap(split, 0, mask[0].astype(np.float32), 1.0, Scale(0.0, 1.0, 0.5)))
-    assert picture.shape[2] == 3
-    rows = picture[-256:]
-    assert (rows[110, 110] == 127).all()  # the image
-    assert (rows[110, 262 + 110] == 255).all()  # the mask
-    assert (rows[10, 262 + 10] == 0).all()
-    assert rows[110, 2 * 262 + 110].sum() > rows[10, 2 * 262 + 10].sum()  # the map
-    assert (rows[99, 3 * 262 + 110] == (0, 255, 120)).all()  # the mask's outline on the overlay
+    picture = np.asarray(heatmap(split, 0, mask[0].astype(np.float32), 1.0, Scale(0.0, 1.0, 0.5), 3))
+    above, below = picture[-518:-262], picture[-256:]
+    right = 262
+    assert (above[110, 110] == 127).all()  # the image
+    assert (above[110, right + 110] == 255).all()  # the mask
+    assert (above[10, right + 10] == 0).all()
+    assert below[110, 110].sum() > below[10, 10].sum()  # the map
+    assert (below[99, right + 110] == (0, 255, 120)).all()  # the mask's outline on the overlay
+    assert (picture[:40] == 0).any()  # the caption
