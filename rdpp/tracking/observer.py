@@ -89,7 +89,8 @@ class RunObserver:
         dataset = Dataset(category.name, category.fingerprint, "local", source, profile=profile)
         context = [InputTag("mlflow.data.context", "training and test")]
         self.store.client.log_inputs(self.run_id, [DatasetInput(dataset, context)])
-        self.store.client.log_text(self.run_id, code_comment() + experiment.to_yaml(), "experiment.yaml")
+        own = experiment.with_overrides({"data.categories": [category.name], "seeds": [event.seed]})
+        self.store.client.log_text(self.run_id, code_comment() + own.to_yaml(), "experiment.yaml")
         manifest = "".join(f"{digest}  {path}\n" for path, digest in category.manifest.items())
         self.store.client.log_text(self.run_id, manifest, "data_manifest.txt")
 

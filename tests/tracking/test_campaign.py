@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from rdpp.engine import BatchFinished, Evaluation, Result, evaluate_checkpoint
+from rdpp.engine import BatchFinished, Evaluation, Result, evaluate_checkpoint, train
 from rdpp.experiment import ExperimentConfig
 from rdpp.tracking import Store, cells, evaluate_source, means, train_all
 from rdpp.types import Prediction
@@ -96,8 +96,7 @@ def test_the_logged_configuration_starts_the_same_run_again(trained, tmp_path):
     path = store.client.download_artifacts(leaf.info.run_id, "experiment.yaml", str(tmp_path))
     again = ExperimentConfig.from_yaml(tmp_path / "experiment.yaml")
     assert path
-    from rdpp.engine import train
-
+    assert [c.name for c in cells(again)] == ["weave-seed1"]
     assert train(again, "weave", 1).evaluation.metrics == results[0].evaluation.metrics
 
 
