@@ -10,9 +10,9 @@ from typing import ClassVar, Literal
 import torch
 from geomloss import SamplesLoss
 from torch import Generator, Tensor
-from torch.nn.functional import normalize
 
 from rdpp.config import require
+from rdpp.losses.pairs import PairLoss, largest_distance
 from rdpp.types import Features
 
 _DIAMETER = 1e7  # released code: start of the annealing, far above the largest distance
@@ -59,7 +59,8 @@ class BatchSsot:
     scaling: float = 0.95  # released code
 
     def __post_init__(self) -> None:
-        _check(self.weight, self.blur, self.scaling)
+        require(self.weight >= 0, f"weight must be at least 0, got {self.weight}")
+        _check(self.blur, self.scaling)
 
     def __call__(self, features: Features, generator: Generator) -> Tensor:
         clouds = [stage.flatten(1).softmax(1) for stage in features.projected]
@@ -68,59 +69,29 @@ class BatchSsot:
 
 
 @dataclass(frozen=True)
-class ImagesSsot:
-    """A living form: image i against image s(i), s a random permutation without fixed points.
+class ImagesSsot(PairLoss):
+    """A living form: clouds of positions of pairs of images (see `PairLoss`).
 
-    Each image is a cloud of `positions` of its H * W positions (the same number from each, drawn anew each
-    step; all, where there are fewer) in C dimensions, channel-normalised. The blur is relative to the
-    largest distance between two points of the batch. Mean over images, summed over stages; 0 for one image.
+    The blur, down to which transport is resolved, is relative to the largest distance between two points of a pair.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("projection",)
     pairing: Literal["images"] = "images"
-    weight: float = 0.2 / 1.11  # as the released term
-    positions: int = 128
     relative_blur: float = 0.05
     scaling: float = 0.7
 
     def __post_init__(self) -> None:
-        _check(self.weight, self.relative_blur, self.scaling)
-        require(self.positions >= 1, f"positions must be at least 1, got {self.positions}")
+        super().__post_init__()
+        _check(self.relative_blur, self.scaling)
 
-    def __call__(self, features: Features, generator: Generator) -> Tensor:
-        partner = _derangement(len(features.projected[0]), generator)
-        return torch.stack([self._stage(stage, partner, generator) for stage in features.projected]).sum()
-
-    def _stage(self, stage: Tensor, partner: Tensor, generator: Generator) -> Tensor:
-        clouds = _subsample(stage.flatten(2), self.positions, generator)
-        clouds = normalize(clouds, dim=1).transpose(1, 2)
-        partners = clouds[partner.to(clouds.device)]
-        with torch.no_grad():
-            diameter = float(torch.cdist(clouds, partners).max().clamp_min(1e-6))
+    def divergence(self, first: Tensor, second: Tensor, generator: Generator) -> Tensor:
+        """(B,) debiased Sinkhorn divergences for the cost |x - y|^2 / 2."""
+        diameter = largest_distance(first, second)
         blur = self.relative_blur * diameter
         solver = SamplesLoss("sinkhorn", p=2, blur=blur, scaling=self.scaling, diameter=diameter, backend="tensorized")
-        return solver(clouds.contiguous(), partners.contiguous()).mean()
+        return solver(first, second)
 
 
-def _derangement(size: int, generator: Generator) -> Tensor:
-    """(size,) each index's partner: a random cycle through all, so none is its own partner where size > 1."""
-    order = torch.randperm(size, generator=generator)
-    partner = torch.empty_like(order)
-    partner[order] = order.roll(1)
-    return partner
-
-
-def _subsample(features: Tensor, positions: int, generator: Generator) -> Tensor:
-    """(B, C, P) to (B, C, min(P, positions)), other positions for each image."""
-    if features.shape[2] <= positions:
-        return features
-    keys = torch.rand(len(features), features.shape[2], generator=generator)
-    chosen = keys.topk(positions, 1).indices.to(features.device)
-    return features.gather(2, chosen[:, None].expand(-1, features.shape[1], -1))
-
-
-def _check(weight: float, blur: float, scaling: float) -> None:
-    require(weight >= 0, f"weight must be at least 0, got {weight}")
+def _check(blur: float, scaling: float) -> None:
     require(blur > 0, f"blur must be above 0, got {blur}")
     require(0 < scaling < 1, f"scaling must lie between 0 and 1, got {scaling}")
 

@@ -11,7 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import normalize
 
 from rdpp.config import ConfigError
-from rdpp.losses.ssot import BatchSsot, ImagesSsot, _derangement, sinkhorn_between_batches
+from rdpp.losses.pairs import derangement
+from rdpp.losses.ssot import BatchSsot, ImagesSsot, sinkhorn_between_batches
 from rdpp.types import Features
 
 BLUR, SCALING = 0.05, 0.95  # released code
@@ -104,7 +105,7 @@ def test_images_of_one_position_cost_half_the_squared_distance_of_their_directio
 
 
 def test_each_image_is_paired_with_another_in_every_stage(monkeypatch):
-    monkeypatch.setattr("rdpp.losses.ssot._derangement", lambda size, generator: torch.tensor([1, 2, 0]))
+    monkeypatch.setattr("rdpp.losses.pairs.derangement", lambda size, generator: torch.tensor([1, 2, 0]))
     stages = features(count=3).projected
     found = ImagesSsot(scaling=0.9)(only(stages), generator())
     expected = 0.0
@@ -135,7 +136,7 @@ def test_partners_form_one_random_cycle(size):
     source = generator()
     seen = set()
     for _ in range(20):
-        partner = _derangement(size, source).tolist()
+        partner = derangement(size, source).tolist()
         visited = [0]
         while len(visited) < size:
             visited.append(partner[visited[-1]])

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from rdpp.config import ConfigError, decode, encode
-from rdpp.noise import NOISES, Simplex
+from rdpp.noise import NOISES, CutPaste, Gaussian, Perlin, Simplex, Texture
 
-CASES = [Simplex(), Simplex(field="sample")]
+CASES = [Simplex(), Simplex(field="sample"), Gaussian(), Perlin(), CutPaste(), Texture()]
 
 pytestmark = pytest.mark.parametrize("noise", CASES, ids=lambda noise: noise.name)
 
