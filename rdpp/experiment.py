@@ -16,6 +16,8 @@ from rdpp.losses import LOSSES, Loss
 from rdpp.models import TeacherConfig
 from rdpp.noise import Noise
 
+HOLD_OUT = 0.2
+"""Share of the good training images held out by default."""
 STRIDE = 32  # of the bottleneck's embedding; other image sides break the student's sizes
 
 
@@ -70,7 +72,9 @@ class TrainingConfig:
     """One number, or by category with a `default`."""
     batch_size: int = 16  # RD4AD
     accumulate: int = 2  # released code, since 2023-12-07
-    """Gradients of so many batches are summed before an update; a rest at an epoch's end is used there."""
+    """Gradients of so many batches are gathered before an update; a rest at an epoch's end is used there."""
+    reduction: Literal["sum", "mean"] = "sum"  # released code
+    """How they are gathered. Adam divides the scale out again, so the two differ by its epsilon only."""
 
     def __post_init__(self) -> None:
         by_category = self.epochs if isinstance(self.epochs, Mapping) else {"default": self.epochs}
@@ -89,17 +93,41 @@ class TrainingConfig:
 class EvaluationConfig:
     """How a trained network is scored, and which epoch counts."""
 
-    selection: Literal["last", "official"] = "last"
+    selection: Literal["last", "official", "held_out"] = "last"
     """`last`: the last epoch. `official`: the epoch with the best mean of image AUROC, pixel AUROC and per-image
-    PRO on the TEST set, as in the released code; it flatters the result."""
+    PRO on the TEST set, as in the released code; it flatters the result. `held_out`: the epoch with the best mean of
+    image AUROC, pixel AUROC and AU-PRO on good training images held out, and copies of them with drawn defects."""
+    hold_out: float | None = None
+    """Share of the good training images that is held out (at least 8 of them); None: 0.2 for selection held_out,
+    else 0. Where some are held out, epochs are watched there, and the test images are read once, at the end."""
+    audit: bool = False
+    """After all choices are made, evaluate every evaluated epoch on the test set: what looking would have gained."""
     every: int = 1
     """Epochs between evaluations; the last epoch is always evaluated."""
     sigma: float = 4.0  # RD4AD
     """Of the anomaly map's Gaussian, in pixels."""
 
     def __post_init__(self) -> None:
+        share = self.held_out_share
+        require(0 <= share <= 0.5, f"hold_out must lie between 0 and 0.5, got {share}")
+        require(
+            share > 0 or self.selection != "held_out",
+            "selection held_out needs held-out images; set hold_out above 0, or selection: last",
+        )
         require(self.every >= 1, f"every must be at least 1, got {self.every}")
         require(self.sigma >= 0, f"sigma must be at least 0, got {self.sigma}")
+
+    @property
+    def held_out_share(self) -> float:
+        """hold_out with its default filled in."""
+        if self.hold_out is None:
+            return HOLD_OUT if self.selection == "held_out" else 0.0
+        return self.hold_out
+
+    @property
+    def watched(self) -> Literal["test", "held_out"]:
+        """Which images the epochs are evaluated on."""
+        return "held_out" if self.held_out_share > 0 and self.selection != "official" else "test"
 
 
 Losses = dataclasses.make_dataclass("Losses", [(name, kind | None, None) for name, kind in LOSSES.items()], frozen=True)
@@ -129,6 +157,11 @@ class ExperimentConfig:
     """Which epoch's checkpoint is kept."""
     heatmaps: int = 3
     """Pictures logged of each kind: worst misses, worst false alarms, typical hits; 0 for none."""
+    keep_maps: bool = False
+    """Whether the anomaly maps of the test images are stored with the run (float32, 0.25 MB an image of 256 x 256),
+    for `rdpp rescore` and `rdpp report`."""
+    strict: bool = False
+    """Whether a weighted loss term without a gradient stops the run, instead of a warning."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "losses", decode(Losses, self.losses, "losses"))

@@ -89,6 +89,15 @@ def tiny(tiny_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def held_out(tiny, tmp_path_factory):
+    """The tiny experiment, choosing by held-out images: on one category with 18 images to train on."""
+    root = tmp_path_factory.mktemp("more")
+    make_categories(root, size=64, train_good=18, test_good=2, per_defect=1)
+    changes = {"data.root": str(root), "evaluation.selection": "held_out", "training.batch_size": 5}
+    return tiny.with_overrides(changes)
+
+
+@pytest.fixture(scope="session")
 def store_uri(tmp_path_factory):
     """An MLflow store of its own; making one takes seconds, so the session has one."""
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"

@@ -65,7 +65,8 @@ def test_flags_and_set_reach_the_configuration(capsys, experiment_file, tracked)
     assert [(r["category"], r["epoch"]) for r in json.loads(capsys.readouterr().out)] == [("weave", 3)]
 
 
-def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, experiment_file, tracked, tmp_path):
+def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, held_out, tracked, tmp_path):
+    (tmp_path / "experiment.yaml").write_text(held_out.with_overrides({"training.epochs": 1, "heatmaps": 0}).to_yaml())
     sweep = tmp_path / "sweep.yaml"
     space = {"noise.scale": {"low": 0.1, "high": 0.5}}
     sweep.write_text(yaml.safe_dump({"name": "cli", "experiment": "experiment.yaml", "space": space, "trials": 3}))

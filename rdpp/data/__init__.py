@@ -2,6 +2,7 @@
 
 from rdpp.data.batches import ordered_batches, shuffled_batches
 from rdpp.data.cache import Split, load_test, load_train
+from rdpp.data.held_out import held_out_rows, hold_out
 from rdpp.data.layout import GOOD, Category, Item, list_categories, scan
 
 __all__ = [
@@ -9,6 +10,8 @@ __all__ = [
     "Category",
     "Item",
     "Split",
+    "held_out_rows",
+    "hold_out",
     "list_categories",
     "load_test",
     "load_train",

@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def load_train(category: Category, size: tuple[int, int], cache: Path) -> Split:
     Raises:
         ConfigError: an image that cannot be decoded.
     """
-    return _load(category, category.train, size, cache)
+    return _load(category, category.train, category.train_manifest, size, cache)
 
 
 def load_test(category: Category, size: tuple[int, int], cache: Path) -> Split:
@@ -61,11 +61,13 @@ def load_test(category: Category, size: tuple[int, int], cache: Path) -> Split:
     Raises:
         ConfigError: an image that cannot be decoded.
     """
-    return _load(category, category.test, size, cache)
+    return _load(category, category.test, category.test_manifest, size, cache)
 
 
-def _load(category: Category, items: tuple[Item, ...], size: tuple[int, int], cache: Path) -> Split:
-    folder = cache / f"{category.name}-{size[0]}x{size[1]}-{_key(category, items)}"
+def _load(
+    category: Category, items: tuple[Item, ...], manifest: Mapping[str, str], size: tuple[int, int], cache: Path
+) -> Split:
+    folder = cache / f"{category.name}-{size[0]}x{size[1]}-{_key(category, items, manifest)}"
     if not folder.is_dir():
         _build(items, size, folder)
     # copy-on-write: torch wants writable memory, and nothing written may reach the file
@@ -73,11 +75,11 @@ def _load(category: Category, items: tuple[Item, ...], size: tuple[int, int], ca
     return Split(items, images, np.load(folder / "masks.npy", allow_pickle=False))
 
 
-def _key(category: Category, items: Sequence[Item]) -> str:
+def _key(category: Category, items: Sequence[Item], manifest: Mapping[str, str]) -> str:
     digest = hashlib.sha256(_FORMAT.encode())
     for path in (p for item in items for p in (item.path, item.mask) if p is not None):
         name = path.relative_to(category.folder).as_posix()
-        digest.update(f"\n{category.manifest[name]} {name}".encode())
+        digest.update(f"\n{manifest[name]} {name}".encode())
     return digest.hexdigest()[:24]
 
 

@@ -31,25 +31,66 @@ class Item:
 
 @dataclass(frozen=True)
 class Category:
-    """The files of one category: good images to train on, good and defective ones to test on."""
+    """The files of one category: good images to train on, good and defective ones to test on.
+
+    Both halves are looked up when they are first asked for, and raise ConfigError then: training must not need the
+    test images before it is over.
+    """
 
     name: str
     folder: Path
-    train: tuple[Item, ...]
-    test: tuple[Item, ...]
 
     @cached_property
+    def train(self) -> tuple[Item, ...]:
+        """Good images. ConfigError: there are none."""
+        items = tuple(Item(path, GOOD) for path in _images(self.folder / "train" / GOOD))
+        if not items:
+            folder = self.folder / "train" / GOOD
+            raise ConfigError(f"no good training images in {folder}; training needs some (png, jpg, bmp, tif)")
+        return items
+
+    @cached_property
+    def test(self) -> tuple[Item, ...]:
+        """Good and defective images. ConfigError: there are none, or a mask is missing or of another size."""
+        items = tuple(_test_items(self.folder))
+        if not items:
+            folder = self.folder / "test"
+            raise ConfigError(f"no test images in {folder}; expected {GOOD}/ and one folder a defect type")
+        return items
+
+    @cached_property
+    def train_manifest(self) -> dict[str, str]:
+        """SHA-256 of every training file's content, by path relative to the folder, sorted."""
+        return self._digests(self.train)
+
+    @cached_property
+    def test_manifest(self) -> dict[str, str]:
+        """The same of the test images and their masks."""
+        return self._digests(self.test)
+
+    @property
     def manifest(self) -> dict[str, str]:
-        """SHA-256 of every file's content, by path relative to the folder, sorted."""
-        items = (*self.train, *self.test)
+        """Both together."""
+        return dict(sorted({**self.train_manifest, **self.test_manifest}.items()))
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that change with any file's content or name."""
+        return _fingerprint(self.manifest)
+
+    @property
+    def train_fingerprint(self) -> str:
+        """The same of the training images alone."""
+        return _fingerprint(self.train_manifest)
+
+    def _digests(self, items: tuple[Item, ...]) -> dict[str, str]:
         files = sorted({p for item in items for p in (item.path, item.mask) if p is not None})
         return {p.relative_to(self.folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits that change with any file's content or name."""
-        lines = "\n".join(f"{digest}  {path}" for path, digest in self.manifest.items())
-        return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+def _fingerprint(manifest: dict[str, str]) -> str:
+    lines = "\n".join(f"{digest}  {path}" for path, digest in manifest.items())
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
 def list_categories(root: Path) -> list[str]:
@@ -66,24 +107,23 @@ def list_categories(root: Path) -> list[str]:
     return names
 
 
-def scan(root: Path, name: str) -> Category:
+def scan(root: Path, name: str, *, test: bool = True) -> Category:
     """List the files of one category and check that they belong together.
+
+    Args:
+        root: folder of categories.
+        name: of one of them.
+        test: False leaves the test images for later.
 
     Raises:
         ConfigError: unknown category, no good training images, no test images, a defective image without
             its mask or with one of another size, a file that is no image.
     """
     choose(name, list_categories(root), f"category (in {root})")
-    folder = root / name
-    train = tuple(Item(path, GOOD) for path in _images(folder / "train" / GOOD))
-    if not train:
-        raise ConfigError(
-            f"no good training images in {folder / 'train' / GOOD}; training needs some (png, jpg, bmp, tif)"
-        )
-    test = tuple(_test_items(folder))
-    if not test:
-        raise ConfigError(f"no test images in {folder / 'test'}; expected {GOOD}/ and one folder a defect type")
-    return Category(name, folder, train, test)
+    category = Category(name, root / name)
+    assert category.train
+    assert category.test if test else True
+    return category
 
 
 def _test_items(folder: Path) -> Iterator[Item]:

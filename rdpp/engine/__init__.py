@@ -13,6 +13,7 @@ from rdpp.engine.events import (
     RunFinished,
     RunStarted,
 )
+from rdpp.engine.inspection import TermInspection
 from rdpp.engine.sources import Evaluated, evaluate_checkpoint, evaluate_official, official_checkpoints
 from rdpp.engine.train import prepare, train
 
@@ -27,6 +28,7 @@ __all__ = [
     "Result",
     "RunFinished",
     "RunStarted",
+    "TermInspection",
     "device_name",
     "evaluate",
     "evaluate_checkpoint",

@@ -57,6 +57,7 @@ class CheckpointWriter:
             "epoch": event.epoch,
             "teacher": {"name": run.experiment.teacher.name, "fingerprint": run.teacher.fingerprint},
             "data": run.category.fingerprint,
+            "evaluated_on": run.watched,
             "metrics": dict(event.evaluation.metrics) if event.evaluation else None,
             "experiment": run.experiment.to_mapping(),
         }

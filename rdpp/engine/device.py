@@ -55,9 +55,11 @@ def resolve(experiment: ExperimentConfig) -> ExperimentConfig:
     teacher = experiment.teacher
     if teacher.weights not in ("default", "random"):
         teacher = dataclasses.replace(teacher, weights=str(Path(teacher.weights).expanduser().absolute()))
+    evaluation = dataclasses.replace(experiment.evaluation, hold_out=experiment.evaluation.held_out_share)
     return dataclasses.replace(
         experiment,
         data=data,
+        evaluation=evaluation,
         teacher=teacher,
         device=str(resolve_device(experiment.device)),
         threads=experiment.threads or torch.get_num_threads(),

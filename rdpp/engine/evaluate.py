@@ -1,4 +1,4 @@
-"""A trained network against a test split."""
+"""A trained network against a split."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ def evaluate(teacher: Teacher, network: Network, split: Split, *, batch_size: in
     metrics = compute_metrics(
         prediction.anomaly_maps, split.masks, prediction.image_scores, split.labels, split.defect_types
     )
-    return Evaluation(metrics, prediction)
+    return Evaluation(metrics, prediction, split)
 
 
 @torch.no_grad()

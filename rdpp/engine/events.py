@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import Literal
 
 from rdpp.data import Category, Split
+from rdpp.engine.inspection import TermInspection
 from rdpp.experiment import ExperimentConfig
 from rdpp.losses import LossValues
 from rdpp.models import Network, Teacher
@@ -25,7 +25,11 @@ class RunStarted:
     """Batches an epoch (an update takes `accumulate` of them)."""
     teacher: Teacher
     train: Split
-    test: Split
+    held_out: Split | None
+    """Good images kept from training, and copies of them with drawn defects; None where none are held out."""
+    watched: Literal["test", "held_out"]
+    """Which images the epochs are evaluated on. If held-out ones, the test images are first read after the last
+    epoch, when the choice is made."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,17 @@ class BatchFinished:
     """Counted over the whole run, from 1."""
     losses: LossValues
     """Detached scalars on the run's device; reading them waits for it."""
-    gradient_norms: Mapping[str, Tensor] | None
-    """`projection/TERM` and `restoration/TERM`: 2-norms of each weighted term's own gradient; only for an
-    epoch's first batch."""
+    inspections: Mapping[str, TermInspection] | None
+    """What each weighted term does, by name; only for an epoch's first batch."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics (0 to 1) and the prediction they come from."""
+    """Metrics (0 to 1), the prediction they come from, and the images."""
 
     metrics: Mapping[str, float]
     prediction: Prediction
+    split: Split
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class EpochFinished:
     peak_memory_mb: float
     """CUDA's peak of the run, or the process's."""
     evaluation: Evaluation | None
+    """On the watched images; None where this epoch was not evaluated."""
     chosen: bool
     """Whether this epoch is, so far, the one that counts."""
     network: Network
@@ -73,7 +78,25 @@ class Result:
     seed: int
     epoch: int
     evaluation: Evaluation
+    """On the test images."""
+    held_out: Evaluation | None
+    """On the held-out images, where the epochs were watched there."""
+    audit: Mapping[int, Mapping[str, float]]
+    """Metrics on the test images of every evaluated epoch; empty without an audit."""
+    dead_terms: tuple[str, ...]
+    """Weighted loss terms that never had a gradient above rounding when they were inspected."""
     seconds: float
+
+    @property
+    def deciding(self) -> Evaluation:
+        """What choices between runs may look at: the held-out images, where there are some."""
+        return self.held_out or self.evaluation
+
+    @property
+    def selection_gap(self) -> dict[str, float]:
+        """What the best epoch on the test images would have shown above the chosen one, by metric; from the audit."""
+        names = [name for name in self.evaluation.metrics if "/" not in name] if self.audit else []
+        return {name: max(m[name] for m in self.audit.values()) - self.evaluation.metrics[name] for name in names}
 
 
 @dataclass(frozen=True)

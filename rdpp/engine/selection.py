@@ -5,11 +5,17 @@ from collections.abc import Mapping
 from rdpp.experiment import EvaluationConfig
 
 OFFICIAL_METRICS = ("image_auroc", "pixel_auroc", "pixel_aupro_per_image")
+HELD_OUT_METRICS = ("image_auroc", "pixel_auroc", "pixel_aupro")
 
 
 def official_value(metrics: Mapping[str, float]) -> float:
     """Mean of image AUROC, pixel AUROC and per-image PRO, each rounded to 4 places, as in the released code."""
     return sum(round(metrics[name], 4) for name in OFFICIAL_METRICS) / len(OFFICIAL_METRICS)
+
+
+def held_out_value(metrics: Mapping[str, float]) -> float:
+    """Mean of image AUROC, pixel AUROC and pooled AU-PRO."""
+    return sum(metrics[name] for name in HELD_OUT_METRICS) / len(HELD_OUT_METRICS)
 
 
 def is_chosen(
@@ -18,4 +24,5 @@ def is_chosen(
     """Whether the epoch with these metrics replaces the best so far."""
     if config.selection == "last":
         return final
-    return best is None or official_value(metrics) > official_value(best)
+    value = official_value if config.selection == "official" else held_out_value
+    return best is None or value(metrics) > value(best)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from rdpp.engine.inspection import TermInspection, inspect_term
 from rdpp.engine.seeding import Streams
 from rdpp.experiment import ExperimentConfig
 from rdpp.losses import LossValues, Weighted
@@ -20,7 +21,7 @@ class Stepper:
         self.teacher, self.network, self.streams = teacher, network, streams
         self.noise = experiment.noise if experiment.needs_noise else None
         self.losses = Weighted(experiment.terms)
-        self.accumulate = experiment.training.accumulate
+        self.training = experiment.training
         self.groups = {
             "projection": network.projection_parameters(),
             "restoration": network.restoration_parameters(),
@@ -32,22 +33,24 @@ class Stepper:
         self.optimizer = torch.optim.Adam(groups, betas=(beta1, beta2))
         self._summed = 0
 
-    def step(self, batch: Batch, *, inspect: bool = False) -> tuple[LossValues, dict[str, Tensor] | None]:
-        """Take one batch. With `inspect`, also each weighted term's own gradient norms.
+    def step(self, batch: Batch, *, inspect: bool = False) -> tuple[LossValues, dict[str, TermInspection] | None]:
+        """Take one batch. With `inspect`, also look into each weighted term.
 
         Returns:
-            The losses, detached, and the norms by `GROUP/TERM` (None without `inspect`).
+            The losses, detached, and what the terms do by name (None without `inspect`).
         """
-        values = self.losses(self.features(batch), self.streams.losses)
-        norms = None
+        features = self.features(batch)
+        state = self.streams.losses.get_state()
+        values = self.losses(features, self.streams.losses)
+        inspections = None
         if inspect:
-            norms = self._backward_by_term(values.weighted)
+            inspections = self._inspect(features, state, self._backward_by_term(values.weighted))
         else:
             values.total.backward()
         self._summed += 1
-        if self._summed == self.accumulate:
+        if self._summed == self.training.accumulate:
             self.update()
-        return _detached(values), norms
+        return _detached(values), inspections
 
     def features(self, batch: Batch) -> Features:
         """The batch's features, clean and (where a loss wants them) noisy."""
@@ -61,25 +64,41 @@ class Stepper:
         return self.network(tuple(s[:count] for s in both), tuple(s[count:] for s in both))
 
     def update(self) -> None:
-        """Update with the gradients summed so far; nothing where there are none."""
-        if self._summed:
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            self._summed = 0
+        """Update with the gradients gathered so far, their sum or their mean; nothing where there are none."""
+        if not self._summed:
+            return
+        if self.training.reduction == "mean":
+            for parameter in (p for group in self.groups.values() for p in group):
+                if parameter.grad is not None:
+                    parameter.grad /= self._summed
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self._summed = 0
 
-    def _backward_by_term(self, weighted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Backward through each term alone; the sum is the total's gradient."""
+    def _backward_by_term(self, weighted: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
+        """Backward through each term alone; the sum is the total's gradient. Norms by term and group."""
         parameters = [p for group in self.groups.values() for p in group]
-        norms: dict[str, Tensor] = {}
+        norms: dict[str, dict[str, float]] = {}
         for name, value in weighted.items():
             gradients = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
-            start = 0
+            start, norms[name] = 0, {}
             for group, members in self.groups.items():
                 if members:
-                    norms[f"{group}/{name}"] = _norm(gradients[start : start + len(members)], value)
+                    norms[name][group] = _norm(gradients[start : start + len(members)])
                 start += len(members)
             _add(parameters, gradients)
         return norms
+
+    def _inspect(
+        self, features: Features, state: Tensor, norms: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, TermInspection]:
+        """`state`: of the losses' generator before the first term drew from it."""
+        generator = torch.Generator()
+        generator.set_state(state)
+        inspections = {}
+        for name, term in self.losses.terms.items():
+            inspections[name] = TermInspection(norms[name], *inspect_term(term, features, generator))
+        return inspections
 
 
 def _add(parameters: list[Parameter], gradients: tuple[Tensor | None, ...]) -> None:
@@ -88,9 +107,9 @@ def _add(parameters: list[Parameter], gradients: tuple[Tensor | None, ...]) -> N
             parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
 
-def _norm(gradients: tuple[Tensor | None, ...], like: Tensor) -> Tensor:
+def _norm(gradients: tuple[Tensor | None, ...]) -> float:
     reached = [g for g in gradients if g is not None]
-    return torch.nn.utils.get_total_norm(reached) if reached else torch.zeros_like(like)
+    return float(torch.nn.utils.get_total_norm(reached)) if reached else 0.0
 
 
 def _detached(values: LossValues) -> LossValues:

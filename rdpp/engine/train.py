@@ -2,12 +2,14 @@
 
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 
-from rdpp.data import load_test, load_train, scan, shuffled_batches
+from rdpp.config import ConfigError
+from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan, shuffled_batches
 from rdpp.engine.device import resolve
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import (
@@ -20,6 +22,8 @@ from rdpp.engine.events import (
     RunFinished,
     RunStarted,
 )
+from rdpp.engine.inspection import TermInspection
+from rdpp.engine.kept import KeptNetworks
 from rdpp.engine.seeding import streams
 from rdpp.engine.selection import is_chosen
 from rdpp.engine.step import Stepper
@@ -40,7 +44,9 @@ def train(experiment: ExperimentConfig, category: str, seed: int, *, observers: 
 
 
 def prepare(experiment: ExperimentConfig) -> ExperimentConfig:
-    """Read everything a run will need, for every category, so that bad input is told before the first of many runs.
+    """Read what a run will need, for every category, so that bad input is told before the first of many runs.
+
+    Where held-out images are watched, the test images need not be there yet; those that are there are listed.
 
     Returns:
         The experiment, resolved.
@@ -52,9 +58,13 @@ def prepare(experiment: ExperimentConfig) -> ExperimentConfig:
     data = experiment.data
     load_teacher(experiment.teacher)
     for name in data.categories:
-        category = scan(Path(data.root), name)
-        load_train(category, data.size, Path(data.cache))
-        load_test(category, data.size, Path(data.cache))
+        later = experiment.evaluation.watched == "held_out" and not (Path(data.root) / name / "test").is_dir()
+        category = scan(Path(data.root), name, test=not later)
+        train_split = load_train(category, data.size, Path(data.cache))
+        if experiment.evaluation.held_out_share > 0:
+            held_out_rows(train_split, experiment.evaluation.held_out_share)
+        if experiment.evaluation.watched == "test":
+            load_test(category, data.size, Path(data.cache))
     return experiment
 
 
@@ -64,10 +74,7 @@ class _Run:
         self.seed, self.observers = seed, observers
         assert self.experiment.threads is not None
         torch.set_num_threads(self.experiment.threads)
-        data = self.experiment.data
-        self.category = scan(Path(data.root), category)
-        self.train = load_train(self.category, data.size, Path(data.cache))
-        self.test = load_test(self.category, data.size, Path(data.cache))
+        self._load_data(category)
         self.device = torch.device(self.experiment.device)
         self.streams = streams(seed)
         self.teacher = load_teacher(self.experiment.teacher, seed).to(self.device)
@@ -76,33 +83,45 @@ class _Run:
         self.network.initialise(self.streams.weights)
         self.network.to(self.device).train()
         self.epochs = self.experiment.training.epochs_of(category)
+        self.steps_per_epoch = -(-len(self.train) // self.experiment.training.batch_size)
         self.batch = 0
         self.best: tuple[int, Evaluation] | None = None
+        self.dead: set[str] | None = None
+
+    def _load_data(self, category: str) -> None:
+        """The training images and those that epochs are watched on; the test images only where they are these."""
+        data, share = self.experiment.data, self.experiment.evaluation.held_out_share
+        self.watches: Literal["test", "held_out"] = self.experiment.evaluation.watched
+        self.category = scan(Path(data.root), category, test=self.watches == "test")
+        self.train, self.held_out = load_train(self.category, data.size, Path(data.cache)), None
+        if share > 0:
+            self.train, self.held_out = hold_out(self.train, share)
+        held_out = self.held_out if self.watches == "held_out" else None
+        self.watched = held_out or load_test(self.category, data.size, Path(data.cache))
 
     def go(self) -> Result:
         started = time.perf_counter()
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         stepper = Stepper(self.experiment, self.teacher, self.network, self.streams)
-        per_epoch = -(-len(self.train) // self.experiment.training.batch_size)
         self._tell(
             RunStarted(
                 self.experiment,
                 self.category,
                 self.seed,
                 self.epochs,
-                per_epoch,
+                self.steps_per_epoch,
                 self.teacher,
                 self.train,
-                self.test,
+                self.held_out,
+                self.watches,
             )
         )
-        for epoch in range(1, self.epochs + 1):
-            seconds = self._train_epoch(stepper)
-            self._tell(self._finish_epoch(epoch, seconds, per_epoch))
-        assert self.best is not None
-        chosen, evaluation = self.best
-        result = Result(self.category.name, self.seed, chosen, evaluation, time.perf_counter() - started)
+        with KeptNetworks() as kept:
+            for epoch in range(1, self.epochs + 1):
+                seconds = self._train_epoch(stepper)
+                self._tell(self._finish_epoch(epoch, seconds, kept))
+            result = self._conclude(kept, started)
         self._tell(RunFinished(result))
         return result
 
@@ -110,38 +129,76 @@ class _Run:
         started = time.perf_counter()
         batches = shuffled_batches(self.train, self.experiment.training.batch_size, self.streams.order)
         for position, batch in enumerate(batches):
-            losses, norms = stepper.step(batch, inspect=position == 0)
+            losses, inspections = stepper.step(batch, inspect=position == 0)
             self.batch += 1
-            self._tell(BatchFinished(self.batch, losses, norms))
+            self._tell(BatchFinished(self.batch, losses, inspections))
+            if inspections is not None:
+                self._note_dead(inspections)
         stepper.update()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter() - started
 
-    def _finish_epoch(self, epoch: int, seconds: float, per_epoch: int) -> EpochFinished:
+    def _note_dead(self, inspections: Mapping[str, TermInspection]) -> None:
+        dead = {name for name, inspection in inspections.items() if inspection.dead}
+        self.dead = dead if self.dead is None else self.dead & dead
+        if self.experiment.strict and self.dead:
+            names = ", ".join(f"losses.{name}" for name in sorted(self.dead))
+            raise ConfigError(
+                f"no gradient beyond rounding: {names} (strict); change the term, set it to null, or strict: false"
+            )
+
+    def _finish_epoch(self, epoch: int, seconds: float, kept: KeptNetworks) -> EpochFinished:
         config, final = self.experiment.evaluation, epoch == self.epochs
         evaluation, chosen = None, False
         if final or epoch % config.every == 0:
-            evaluation = evaluate(
-                self.teacher,
-                self.network,
-                self.test,
-                batch_size=self.experiment.training.batch_size,
-                sigma=config.sigma,
-            )
+            evaluation = self._evaluate(self.watched)
             best = self.best[1].metrics if self.best else None
             chosen = is_chosen(config, evaluation.metrics, best, final=final)
             if chosen:
                 self.best = epoch, evaluation
+            if config.audit or (chosen and self.watches == "held_out"):
+                kept.keep(epoch, self.network, alone=not config.audit)
         return EpochFinished(
             epoch,
             self.batch,
-            seconds / per_epoch,
+            seconds / self.steps_per_epoch,
             len(self.train) / seconds,
             _peak_memory_mb(self.device),
             evaluation,
             chosen,
             self.network,
+        )
+
+    def _conclude(self, kept: KeptNetworks, started: float) -> Result:
+        """The choice is made; now, where held-out images were watched, the test images are looked at."""
+        assert self.best is not None
+        epoch, evaluation = self.best
+        held_out = None
+        if self.watches == "held_out":
+            held_out, test = evaluation, self._load_test()
+            kept.restore(epoch, self.network)
+            evaluation = self._evaluate(test)
+        audit = {}
+        if self.experiment.evaluation.audit:
+            for other in kept.epochs:
+                kept.restore(other, self.network)
+                audit[other] = self._evaluate(evaluation.split).metrics
+        seconds = time.perf_counter() - started
+        dead = tuple(sorted(self.dead or ()))
+        return Result(self.category.name, self.seed, epoch, evaluation, held_out, audit, dead, seconds)
+
+    def _load_test(self) -> Split:
+        data = self.experiment.data
+        return load_test(scan(Path(data.root), self.category.name), data.size, Path(data.cache))
+
+    def _evaluate(self, split: Split) -> Evaluation:
+        return evaluate(
+            self.teacher,
+            self.network,
+            split,
+            batch_size=self.experiment.training.batch_size,
+            sigma=self.experiment.evaluation.sigma,
         )
 
     def _tell(self, event: Event) -> None:

@@ -26,7 +26,7 @@ def perlin3(table: np.ndarray, x: float, y: float, z: float) -> float:
     for i in range(2):
         for j in range(2):
             for k in range(2):
-                hashed = table[(table[(table[(xb + i) & 255] + yb + j) & 255] + zb + k) & 255]
+                hashed = int(table[(table[(table[(xb + i) & 255] + yb + j) & 255] + zb + k) & 255])
                 share = (u if i else 1 - u) * (v if j else 1 - v) * (w if k else 1 - w)
                 value += share * _slope(hashed, x - i, y - j, z - k)
     return value

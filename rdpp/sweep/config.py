@@ -16,6 +16,9 @@ from rdpp.sweep.space import Dimension, check_space
 WILCOXON_NEEDS = 6
 """With fewer pairs the signed-rank test cannot reach its threshold (three give p >= 0.125)."""
 
+HONEST = {"evaluation.selection": "held_out"}
+"""What choices between epochs and between trials look at, by default."""
+
 
 @dataclass(frozen=True)
 class SamplerConfig:
@@ -40,7 +43,8 @@ class SweepConfig:
     space: Mapping[str, Dimension]
     trials: int
     objective: tuple[str, ...] = ("image_auroc", "pixel_aupro")
-    """Metrics whose mean over categories, seeds and each other is maximised."""
+    """Metrics whose mean over categories, seeds and each other is maximised: on the held-out images, or on those of
+    the test set where the experiment holds none out."""
     sampler: SamplerConfig = SamplerConfig()
     pruner: Literal["auto", "wilcoxon", "median", "none"] = "auto"
     """auto: wilcoxon from six instances (category x seed) on, median below."""
@@ -55,7 +59,8 @@ class SweepConfig:
     @classmethod
     def from_yaml(cls, path: Path, changes: Mapping[str, Any] | None = None) -> "SweepConfig":
         """Read a sweep file. `experiment` is the path of a base experiment, relative to the file; `set` holds
-        values by dotted path that replace the base's; `changes` are laid over these. The result is resolved.
+        values by dotted path that replace the base's; `changes` are laid over these. Unless they say otherwise,
+        evaluation.selection is held_out, whatever the base has. The result is resolved.
 
         Raises:
             ConfigError: what a user can mend, in one line.
@@ -67,7 +72,7 @@ class SweepConfig:
         overrides = data.pop("set", {})
         require(isinstance(overrides, dict), f"{path}: set must be a mapping of dotted paths to values")
         try:
-            experiment = resolve(experiment.with_overrides({**overrides, **(changes or {})}))
+            experiment = resolve(experiment.with_overrides({**HONEST, **overrides, **(changes or {})}))
             return decode(cls, {**data, "experiment": experiment})
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None

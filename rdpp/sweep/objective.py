@@ -15,7 +15,7 @@ from rdpp.tracking.store import Store
 
 
 class Objective:
-    """What Optuna maximises. Each trial is a child run of the study's run, with a child of its own a cell."""
+    """What Optuna maximises: metrics of the held-out images where there are some, else of the test images. Each trial is a child run of the study's run, with a child of its own a cell."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Objective:
         for index, cell in enumerate(todo):
             result = train_cell(self.store, experiment, cell, parent=run_id, tags=tags, observers=self.observers)
             results.append(result)
-            values.append(self.value(result.evaluation.metrics))
+            values.append(self.value(result.deciding.metrics))
             trial.set_user_attr(f"cell/{cell.category}/{cell.seed}", _plain(result))
             trial.report(float(np.mean(values)) if self.running_mean else values[-1], index)
             self.store.log_metrics(run_id, {"objective_running_mean": float(np.mean(values))}, step=index)
@@ -73,5 +73,8 @@ class Objective:
 
 
 def _plain(result: Result) -> dict[str, Any]:
-    metrics = {k: v for k, v in result.evaluation.metrics.items() if "/" not in k}
-    return {"epoch": result.epoch, "metrics": encode(metrics)}
+    deciding, test = (
+        {k: v for k, v in evaluation.metrics.items() if "/" not in k and v == v}
+        for evaluation in (result.deciding, result.evaluation)
+    )
+    return {"epoch": result.epoch, "metrics": encode(deciding), "test": encode(test)}

@@ -51,9 +51,9 @@ def train_cell(
                     cell.seed,
                     observers=[CheckpointWriter(Path(scratch)), observer, *observers],
                 )
-                log_checkpoint(store, run_id, Path(scratch))
             finally:
                 observer.close()
+                log_checkpoint(store, run_id, Path(scratch))
     return result
 
 
@@ -80,7 +80,7 @@ def _each(
 
 
 def means(results: Iterable[Result]) -> dict[str, float]:
-    """Every metric over all images: `NAME/CATEGORY`, its mean over seeds, and `NAME`, the mean of these."""
+    """Every metric over all test images: `NAME/CATEGORY`, its mean over seeds, and `NAME`, the mean of these."""
     results = list(results)
     names = [name for name in results[0].evaluation.metrics if "/" not in name]
     values: dict[str, float] = {}

@@ -65,6 +65,7 @@ class ConsoleObserver:
         self.best = ""
         self._batch = self._batches = self._epochs = 0
         self._label = ""
+        self._warned: set[tuple[str, ...]] = set()
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -97,6 +98,7 @@ class ConsoleObserver:
                 self._show(f"{self._label} epoch 1/{event.epochs}")
             case BatchFinished():
                 self._batch += 1
+                self._warn(event)
                 self._show()
             case EpochFinished():
                 self._show(f"{self._label} epoch {min(event.epoch + 1, self._epochs)}/{self._epochs}")
@@ -105,6 +107,13 @@ class ConsoleObserver:
                 metrics = event.result.evaluation.metrics
                 values = "  ".join(f"{name} {percent(metrics[name])}" for name in _HEADLINE)
                 self.line(f"{self._label}: epoch {event.result.epoch}  {values}  ({event.result.seconds:.0f} s)")
+
+    def _warn(self, event: BatchFinished) -> None:
+        """Once for each set of terms: a run's first inspection tells."""
+        dead = tuple(f"losses.{name}" for name, found in (event.inspections or {}).items() if found.dead)
+        if dead and dead not in self._warned and event.batch == 1:
+            self._warned.add(dead)
+            self.line(f"warning: {self._label}: no gradient beyond rounding: {', '.join(dead)} (tag dead_terms)")
 
     def line(self, text: str) -> None:
         """Print one line above the live display."""

@@ -8,6 +8,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from rdpp.config import flatten
+from rdpp.data import Split
 from rdpp.engine import (
     BatchFinished,
     EpochFinished,
@@ -20,6 +21,7 @@ from rdpp.engine import (
     resolve_device,
 )
 from rdpp.tracking.figures import Scale, heatmap, interesting
+from rdpp.tracking.maps import log_maps
 from rdpp.tracking.provenance import code_comment
 from rdpp.tracking.store import Store
 
@@ -79,32 +81,40 @@ class RunObserver:
                 "variant": experiment.name,
                 "teacher": experiment.teacher.name,
                 "teacher_fingerprint": event.teacher.fingerprint,
-                "data_manifest": category.fingerprint,
+                "train_manifest": category.train_fingerprint,
+                "selection": experiment.evaluation.selection,
                 "device": device_name(resolve_device(experiment.device)),
                 "epochs": event.epochs,
             },
         )
+        own = experiment.with_overrides({"data.categories": [category.name], "seeds": [event.seed]})
+        self.store.client.log_text(self.run_id, code_comment() + own.to_yaml(), "experiment.yaml")
+
+    def _log_data(self, test: Split) -> None:
+        """At the end, since the test images may not be looked at before."""
+        assert self._started is not None
+        category, train, held_out = self._started.category, self._started.train, self._started.held_out
         source = json.dumps({"uri": str(category.folder)})
-        profile = json.dumps({"train": len(event.train), "test": len(event.test)})
+        profile = json.dumps({"train": len(train), "held_out": len(held_out or ()), "test": len(test)})
         dataset = Dataset(category.name, category.fingerprint, "local", source, profile=profile)
         context = [InputTag("mlflow.data.context", "training and test")]
         self.store.client.log_inputs(self.run_id, [DatasetInput(dataset, context)])
-        own = experiment.with_overrides({"data.categories": [category.name], "seeds": [event.seed]})
-        self.store.client.log_text(self.run_id, code_comment() + own.to_yaml(), "experiment.yaml")
         manifest = "".join(f"{digest}  {path}\n" for path, digest in category.manifest.items())
         self.store.client.log_text(self.run_id, manifest, "data_manifest.txt")
+        self.store.set_tags(self.run_id, {"data_manifest": category.fingerprint})
 
     def _finish_epoch(self, event: EpochFinished) -> None:
         assert self._started is not None
         weights = {name: term.weight for name, term in self._started.experiment.terms.items()}
-        points = [point for batch in self._batches for point in _loss_points(batch, weights)]
+        points = [p for batch in self._batches for p in _loss_points(batch, weights, event.seconds_per_batch)]
         self._batches.clear()
         rates = {
             "seconds_per_batch": event.seconds_per_batch,
             "images_per_second": event.images_per_second,
             "peak_memory_mb": event.peak_memory_mb,
         }
-        metrics = event.evaluation.metrics if event.evaluation else {}
+        prefix = "held_out/" if self._started.watched == "held_out" else ""
+        metrics = {prefix + k: v for k, v in event.evaluation.metrics.items()} if event.evaluation else {}
         points += [(name, value, event.epoch) for name, value in {**rates, **metrics}.items()]
         self.store.log_series(self.run_id, points)
         if event.evaluation and event.epoch in self._frame_epochs():
@@ -118,16 +128,29 @@ class RunObserver:
         return {min(last, max(every, round(epoch / every) * every)) for epoch in wanted}
 
     def _finish(self, result: Result) -> None:
-        metrics = {f"chosen/{name}": value for name, value in result.evaluation.metrics.items() if "/" not in name}
-        self.store.log_metrics(self.run_id, {**metrics, "chosen_epoch": result.epoch, "seconds": result.seconds})
         assert self._started is not None
-        if self._started.experiment.heatmaps:
-            self._log_heatmaps(result.evaluation, result.epoch, self._started.experiment.heatmaps)
+        of_test = {k: v for k, v in result.evaluation.metrics.items() if "/" not in k}
+        values = {f"chosen/{name}": value for name, value in of_test.items()}
+        if result.held_out is not None:
+            of_held_out = {k: v for k, v in result.held_out.metrics.items() if "/" not in k}
+            values |= {f"chosen/held_out/{name}": value for name, value in of_held_out.items()}
+            points = [(name, value, result.epoch) for name, value in result.evaluation.metrics.items()]
+            self.store.log_series(self.run_id, points)
+        values |= {f"selection_gap/{name}": value for name, value in result.selection_gap.items()}
+        self.store.log_metrics(self.run_id, {**values, "chosen_epoch": result.epoch, "seconds": result.seconds})
+        audit = [(f"audit/{name}", v, epoch) for epoch, metrics in result.audit.items() for name, v in metrics.items()]
+        self.store.log_series(self.run_id, audit)
+        self.store.set_tags(self.run_id, {"dead_terms": " ".join(result.dead_terms) or "none"})
+        self._log_data(result.evaluation.split)
         self._log_scores(result.evaluation)
+        if self._started.experiment.keep_maps:
+            log_maps(self.store, self.run_id, result.evaluation)
+        if self._started.experiment.heatmaps:
+            self._log_heatmaps(result)
 
     def _log_scores(self, evaluation: Evaluation) -> None:
         assert self._started is not None
-        test = self._started.test
+        test = evaluation.split
         table = {
             "image": [item.path.relative_to(self._started.category.folder).as_posix() for item in test.items],
             "defect_type": test.defect_types,
@@ -137,35 +160,46 @@ class RunObserver:
         }
         self.store.client.log_table(self.run_id, table, "image_scores.json")
 
-    def _log_heatmaps(self, chosen: Evaluation, chosen_epoch: int, count: int) -> None:
+    def _log_heatmaps(self, result: Result) -> None:
+        """Watched images over the epochs; where these were held out, the test images once, at the chosen epoch."""
+        frames = dict(self._frames)
+        if result.held_out is None:
+            self._log_pictures(result.evaluation, result.epoch, frames, "")
+        else:
+            self._log_pictures(result.held_out, result.epoch, frames, "held_out_")
+            self._log_pictures(result.evaluation, result.epoch, {}, "")
+
+    def _log_pictures(self, chosen: Evaluation, chosen_epoch: int, frames: dict[int, np.ndarray], prefix: str) -> None:
         """The same images and one scale in every frame, chosen by what the chosen epoch made of them.
 
         The UI's slider starts at step 0, so steps count frames; the picture tells its epoch.
         """
         assert self._started is not None
-        test = self._started.test
-        scale = Scale.of(chosen.prediction, test.labels)
-        frames: dict[int, np.ndarray] = {**self._frames, chosen_epoch: chosen.prediction.anomaly_maps}
-        scores = chosen.prediction.image_scores
-        for kind, indices in interesting(scores, test.labels, count).items():
+        split, scores = chosen.split, chosen.prediction.image_scores
+        scale = Scale.of(chosen.prediction, split.labels)
+        frames[chosen_epoch] = chosen.prediction.anomaly_maps
+        for kind, indices in interesting(scores, split.labels, self._started.experiment.heatmaps).items():
             for rank, index in enumerate(indices, 1):
-                item = test.items[index]
-                key = f"{kind}/{rank}_{item.defect_type}_{item.path.stem}"
+                item = split.items[index]
+                key = f"{prefix}{kind}/{rank}_{item.defect_type}_{item.path.stem}"
                 for frame, epoch in enumerate(sorted(frames)):
                     anomaly_map = frames[epoch][index].astype(np.float32)
-                    picture = heatmap(test, index, anomaly_map, float(anomaly_map.max()), scale, epoch)
+                    picture = heatmap(split, index, anomaly_map, float(anomaly_map.max()), scale, epoch)
                     self.store.client.log_image(self.run_id, picture, key=key, step=frame)
 
 
-def _loss_points(batch: BatchFinished, weights: dict[str, float]) -> list[tuple[str, float, int]]:
-    values = {"loss/total": batch.losses.total}
-    values |= {f"loss/{name}": value for name, value in batch.losses.raw.items()}
-    values |= {f"loss_weighted/{name}": value for name, value in batch.losses.weighted.items()}
-    values |= {f"gradient_norm/{name}": value for name, value in (batch.gradient_norms or {}).items()}
-    points = [(name, float(value), batch.batch) for name, value in values.items()]
-    if batch.gradient_norms is not None:
-        points += [(f"loss_weight/{name}", weight, batch.batch) for name, weight in weights.items()]
-    return points
+def _loss_points(
+    batch: BatchFinished, weights: dict[str, float], seconds_per_batch: float
+) -> list[tuple[str, float, int]]:
+    values = {"loss/total": float(batch.losses.total)}
+    values |= {f"loss/{name}": float(value) for name, value in batch.losses.raw.items()}
+    values |= {f"loss_weighted/{name}": float(value) for name, value in batch.losses.weighted.items()}
+    for name, inspection in (batch.inspections or {}).items():
+        values |= {f"gradient_norm/{group}/{name}": norm for group, norm in inspection.norms.items()}
+        values[f"gradient_rounding/{name}"] = inspection.rounding
+        values[f"time_share/{name}"] = inspection.seconds / seconds_per_batch
+        values[f"loss_weight/{name}"] = weights[name]
+    return [(name, value, batch.batch) for name, value in values.items()]
 
 
 def log_checkpoint(store: Store, run_id: str, folder: Path) -> None:

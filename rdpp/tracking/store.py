@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -112,9 +113,9 @@ class Store:
         self.log_series(run_id, [(name, value, step) for name, value in metrics.items()])
 
     def log_series(self, run_id: str, points: list[tuple[str, float, int]]) -> None:
-        """Log many (name, value, step). Undefined values (NaN) are left out: absent, not zero."""
+        """Log many (name, value, step). Undefined values (NaN, infinite) are left out: absent, not zero."""
         now = get_current_time_millis()
-        metrics = [Metric(name, float(value), now, step) for name, value, step in points if value == value]
+        metrics = [Metric(name, float(value), now, step) for name, value, step in points if math.isfinite(value)]
         for start in range(0, len(metrics), _BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
 

@@ -16,7 +16,7 @@ def network_of(baseline):
 
 
 def test_the_prediction_is_the_scoring_of_the_features_in_eval_mode(baseline):
-    network, teacher, test = network_of(baseline).eval(), baseline.started.teacher, baseline.started.test
+    network, teacher, test = network_of(baseline).eval(), baseline.started.teacher, baseline.result.evaluation.split
     with torch.no_grad():
         features = network(teacher(torch.from_numpy(test.images.copy())))
     expected = anomaly_map(features.teacher, features.student, (64, 64), 4.0)[:, 0].numpy()
@@ -29,7 +29,7 @@ def test_prediction_leaves_mode_and_running_statistics_as_they_were(baseline):
     network = network_of(baseline)
     for training in (True, False):
         network.train(training)
-        predict(baseline.started.teacher, network, baseline.started.test, batch_size=4, sigma=0.0)
+        predict(baseline.started.teacher, network, baseline.result.evaluation.split, batch_size=4, sigma=0.0)
         assert {module.training for module in network.modules()} == {training}
         for name, value in network.state_dict().items():
             assert torch.equal(value, baseline.networks[-1][name]), name
@@ -37,13 +37,13 @@ def test_prediction_leaves_mode_and_running_statistics_as_they_were(baseline):
 
 def test_sigma_is_passed_on(baseline):
     network, started = network_of(baseline), baseline.started
-    smooth = predict(started.teacher, network, started.test, batch_size=7, sigma=4.0)
-    rough = predict(started.teacher, network, started.test, batch_size=7, sigma=0.0)
+    smooth = predict(started.teacher, network, baseline.result.evaluation.split, batch_size=7, sigma=4.0)
+    rough = predict(started.teacher, network, baseline.result.evaluation.split, batch_size=7, sigma=0.0)
     assert np.abs(np.diff(rough.anomaly_maps)).max() > 2 * np.abs(np.diff(smooth.anomaly_maps)).max()
 
 
 def test_the_metrics_are_those_of_the_prediction(baseline):
-    test = baseline.started.test
+    test = baseline.result.evaluation.split
     found = evaluate(baseline.started.teacher, network_of(baseline), test, batch_size=3, sigma=4.0)
     maps, scores = found.prediction.anomaly_maps, found.prediction.image_scores
     assert found.metrics == compute_metrics(maps, test.masks, scores, test.labels, test.defect_types)

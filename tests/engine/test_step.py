@@ -95,19 +95,18 @@ def test_backward_by_term_sums_to_the_backward_of_the_total(make_stepper):
 
 
 def test_gradient_norms_are_those_of_each_weighted_term_alone(make_stepper):
-    _, norms = make_stepper().step(batch(), inspect=True)
-    terms = ("distillation", "ssot", "reconstruction", "contrast")
-    assert set(norms) == {f"{group}/{term}" for group in ("projection", "restoration") for term in terms}
-    for term in terms:
+    _, inspections = make_stepper().step(batch(), inspect=True)
+    assert set(inspections) == {"distillation", "ssot", "reconstruction", "contrast"}
+    for term, inspection in inspections.items():
         alone = make_stepper()
         values = alone.losses(alone.features(batch()), alone.streams.losses)
         values.weighted[term].backward()
         for group, members in alone.groups.items():
             squares = [p.grad.square().sum() for p in members if p.grad is not None]
             expected = float(sum(squares)) ** 0.5 if squares else 0.0
-            assert float(norms[f"{group}/{term}"]) == pytest.approx(expected, rel=1e-9)
-    assert norms["projection/ssot"] > 0
-    assert norms["restoration/ssot"] == 0  # it never sees bottleneck and student
+            assert inspection.norms[group] == pytest.approx(expected, rel=1e-9)
+    assert inspections["ssot"].norms["projection"] > 0
+    assert inspections["ssot"].norms["restoration"] == 0  # it never sees bottleneck and student
 
 
 def test_gradients_of_several_batches_are_summed_before_an_update(make_stepper):
@@ -129,6 +128,20 @@ def test_gradients_of_several_batches_are_summed_before_an_update(make_stepper):
     found = parameters(stepper)
     assert not equal(found, before)
     assert equal(found, parameters(first))
+
+
+@pytest.mark.parametrize(("batches", "share"), [(2, 2), (1, 1)])
+def test_gradients_are_averaged_over_the_batches_that_were_gathered(make_stepper, batches, share):
+    summed, averaged = make_stepper(), make_stepper({"training.reduction": "mean"})
+    found = []
+    for stepper in (summed, averaged):
+        stepper.optimizer.step = lambda stepper=stepper: found.append(gradients(stepper))
+        for number in range(batches):
+            stepper.step(batch(number))
+        stepper.update()
+    assert len(found) == 2
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(gradient, share * found[1][name])
 
 
 def test_no_gradient_is_left_after_an_update(make_stepper):
@@ -205,10 +218,10 @@ def test_plain_reverse_distillation_trains_bottleneck_and_student(make_stepper):
     losses = {f"losses.{name}": None for name in ("ssot", "reconstruction", "contrast")}
     stepper = make_stepper({"projection": False, "noise": None, **losses})
     before = parameters(stepper)
-    values, norms = stepper.step(batch(1), inspect=True)
+    values, inspections = stepper.step(batch(1), inspect=True)
     stepper.update()
     assert set(values.weighted) == {"distillation"}
-    assert set(norms) == {"restoration/distillation"}
+    assert set(inspections["distillation"].norms) == {"restoration"}
     assert not equal(parameters(stepper), before)
     assert not any(name.startswith("projection") for name in before)
 

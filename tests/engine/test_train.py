@@ -23,17 +23,19 @@ def test_what_observers_are_told(baseline, tiny):
     started = baseline.started
     assert started.experiment == resolve(tiny)
     assert (started.category.name, started.seed, started.epochs, started.steps_per_epoch) == ("bolt", 1, 2, 2)
-    assert (len(started.train), len(started.test)) == (5, 2 + 5)
+    assert (len(started.train), started.held_out, started.watched) == (5, None, "test")
+    assert len(baseline.result.evaluation.split) == 2 + 5
     assert [event.batch for event in baseline.of(BatchFinished)] == [1, 2, 3, 4]
     assert [(event.epoch, event.batch) for event in baseline.of(EpochFinished)] == [(1, 2), (2, 4)]
     assert all(event.images_per_second > 0 and event.peak_memory_mb > 0 for event in baseline.of(EpochFinished))
 
 
-def test_gradient_norms_come_with_each_epochs_first_batch(baseline):
-    norms = [event.gradient_norms for event in baseline.of(BatchFinished)]
-    assert [value is not None for value in norms] == [True, False, True, False]
-    assert {name.split("/")[0] for name in norms[0]} == {"projection", "restoration"}
-    assert norms[0]["projection/ssot"] > 0
+def test_terms_are_inspected_with_each_epochs_first_batch(baseline):
+    found = [event.inspections for event in baseline.of(BatchFinished)]
+    assert [value is not None for value in found] == [True, False, True, False]
+    assert set(found[0]) == {"distillation", "ssot", "reconstruction", "contrast"}
+    assert found[0]["ssot"].norms["projection"] > 0
+    assert baseline.result.dead_terms == ()
 
 
 def test_the_result_is_the_last_epochs_evaluation(baseline):
@@ -96,7 +98,7 @@ def test_plain_reverse_distillation_runs(record, tiny):
     off = {"projection": False, "noise": None, "losses": {"ssot": None, "reconstruction": None, "contrast": None}}
     plain = record(tiny.with_overrides({**off, "training.accumulate": 1}))
     assert all(set(values) == {"distillation"} for values in plain.losses)
-    assert set(plain.of(BatchFinished)[0].gradient_norms) == {"restoration/distillation"}
+    assert set(plain.of(BatchFinished)[0].inspections["distillation"].norms) == {"restoration"}
     assert not any(name.startswith("projection") for name in plain.networks[0])
     assert plain.losses[-1]["distillation"] < plain.losses[0]["distillation"]
     assert 0 <= plain.result.evaluation.metrics["image_auroc"] <= 1
@@ -129,7 +131,8 @@ def scripted(monkeypatch, baseline, tiny):
 
         def evaluate(*arguments, **settings):
             names = ("image_auroc", "pixel_auroc", "pixel_aupro_per_image")
-            return Evaluation(dict.fromkeys(names, next(queue)), baseline.result.evaluation.prediction)
+            given = baseline.result.evaluation
+            return Evaluation(dict.fromkeys(names, next(queue)), given.prediction, given.split)
 
         monkeypatch.setattr(sys.modules[train.__module__], "evaluate", evaluate)
         monkeypatch.setattr(Stepper, "step", lambda *arguments, **settings: (None, None))

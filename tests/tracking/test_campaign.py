@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from rdpp.data import Split
 from rdpp.engine import BatchFinished, Evaluation, Result, evaluate_checkpoint, train
 from rdpp.experiment import ExperimentConfig
 from rdpp.tracking import Store, cells, evaluate_source, means, train_all
@@ -168,8 +169,9 @@ def test_cells_are_every_category_with_every_seed(trained):
 
 def test_means_weigh_categories_equally_whatever_their_number_of_seeds():
     def result(category: str, seed: int, value: float) -> Result:
-        evaluation = Evaluation({"image_auroc": value, "image_auroc/hole": 0.0}, Prediction(np.zeros(1), np.zeros(1)))
-        return Result(category, seed, 1, evaluation, 1.0)
+        prediction, split = Prediction(np.zeros(1), np.zeros(1)), Split((), np.zeros(1), np.zeros(1))
+        evaluation = Evaluation({"image_auroc": value, "image_auroc/hole": 0.0}, prediction, split)
+        return Result(category, seed, 1, evaluation, None, {}, (), 1.0)
 
     found = means([result("a", 1, 0.8), result("a", 2, 0.6), result("b", 1, 0.9)])
     assert found == pytest.approx({"image_auroc": 0.8, "image_auroc/a": 0.7, "image_auroc/b": 0.9})

@@ -19,8 +19,8 @@ from PIL import Image
 from scipy import ndimage
 
 from rdpp.config import ConfigError, choose, require
+from rdpp.data.drawing import Array, Generator
 from rdpp.data.synthetic import bolt, speckle, weave
-from rdpp.data.synthetic.drawing import Array, Generator
 from rdpp.data.synthetic.strengths import STRENGTHS
 
 SCENES: dict[str, ModuleType] = {"weave": weave, "speckle": speckle, "bolt": bolt}

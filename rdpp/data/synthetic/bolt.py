@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rdpp.data.synthetic.drawing import (
+from rdpp.data.drawing import (
     Array,
     Defect,
     Generator,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rdpp.data.synthetic.drawing import (
+from rdpp.data.drawing import (
     Array,
     Defect,
     Generator,

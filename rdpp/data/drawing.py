@@ -1,4 +1,4 @@
-"""What the synthetic categories share: noise, light, shapes.
+"""What synthetic categories and held-out defects share: noise, light, shapes.
 
 A category is a module with `sample(generator, size) -> scene` and DEFECTS. A scene is one specimen before
 the camera: `scene.draw()` gives the same (size, size, 3) float32 picture each time, in about [0, 1],
