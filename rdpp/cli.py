@@ -72,6 +72,13 @@ def _sweep(options: argparse.Namespace) -> None:
     _say_ui(options)
 
 
+def _ablate(options: argparse.Namespace) -> None:
+    from rdpp.ablation import ablate
+
+    ablate(options.file, _changes(options), options.tracking_uri)
+    _say_ui(options)
+
+
 def _ui(options: argparse.Namespace) -> None:
     from rdpp.tracking import Store
 
@@ -173,6 +180,12 @@ def _parser() -> argparse.ArgumentParser:
     _common(sweep)
     _length(sweep)
     sweep.set_defaults(command=_sweep)
+
+    ablate = commands.add_parser("ablate", help="run what is missing of variants x categories x seeds, and compare")
+    ablate.add_argument("file", type=Path, metavar="ABLATION.yaml")
+    _common(ablate)
+    _length(ablate)
+    ablate.set_defaults(command=_ablate)
 
     ui = commands.add_parser("ui", help="open the MLflow UI on 127.0.0.1")
     ui.add_argument("--port", type=int, default=5000)

@@ -18,6 +18,9 @@ from rdpp.noise import Noise
 
 HOLD_OUT = 0.2
 """Share of the good training images held out by default."""
+HONEST = {"evaluation.selection": "held_out"}
+"""Overrides that sweeps and ablations lay over their base experiment, unless they say otherwise: choices between
+epochs and between trials do not look at the test set."""
 STRIDE = 32  # of the bottleneck's embedding; other image sides break the student's sizes
 
 
@@ -178,6 +181,15 @@ class ExperimentConfig:
                     has[part],
                     f"losses.{name} needs the {part}; switch {part} on, or set losses.{name} to null",
                 )
+
+    def essence(self) -> dict[str, Any]:
+        """All that decides results, as plain data: without the name, the place of files, the device, and what is
+        only kept or shown."""
+        data = self.to_mapping()
+        for key in ("name", "device", "keep", "heatmaps", "keep_maps", "strict"):
+            del data[key]
+        data["data"] = {key: value for key, value in data["data"].items() if key not in ("root", "cache")}
+        return data
 
     @property
     def terms(self) -> dict[str, Loss]:

@@ -9,15 +9,12 @@ from typing import Any, Literal
 
 from rdpp.config import ConfigError, choose, decode, encode, require
 from rdpp.engine import resolve
-from rdpp.experiment import ExperimentConfig, merge, read_yaml
+from rdpp.experiment import HONEST, ExperimentConfig, read_yaml
 from rdpp.metrics import METRICS
 from rdpp.sweep.space import Dimension, check_space
 
 WILCOXON_NEEDS = 6
 """With fewer pairs the signed-rank test cannot reach its threshold (three give p >= 0.125)."""
-
-HONEST = {"evaluation.selection": "held_out"}
-"""What choices between epochs and between trials look at, by default."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,7 @@ class SweepConfig:
     def fingerprint(self) -> str:
         """Changes with anything that decides a trial's value, not with the number of trials, the
         device or the place of the files."""
-        place = {"device": None, "heatmaps": None, "keep": None, "data": {"root": None, "cache": None}}
-        data = merge(encode(self), {"trials": None, "experiment": place})
+        data = {**encode(self), "trials": None, "experiment": self.experiment.essence()}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
     def chosen_pruner(self, instances: int) -> tuple[str, str]:

@@ -15,7 +15,10 @@ from rdpp.tracking.store import Store
 
 
 class Objective:
-    """What Optuna maximises: metrics of the held-out images where there are some, else of the test images. Each trial is a child run of the study's run, with a child of its own a cell."""
+    """What Optuna maximises: metrics of the held-out images where there are some, else of the test images.
+
+    Each trial is a child run of the study's run, with a child of its own a cell.
+    """
 
     def __init__(
         self,

@@ -1,16 +1,18 @@
 """The MLflow store: where runs are kept, and how one is opened and closed."""
 
 import getpass
+import json
 import logging
 import math
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 from sqlalchemy.exc import SQLAlchemyError
@@ -101,6 +103,32 @@ class Store:
             self.client.set_terminated(run_id, "FAILED")
             raise
         self.client.set_terminated(run_id, "FINISHED")
+
+    def search(self, query: str) -> list[Run]:
+        """Every run that answers a query in MLflow's language, the newest first.
+
+        Raises:
+            ConfigError: a query that MLflow does not understand.
+        """
+        runs: list[Run] = []
+        token = None
+        while True:
+            try:
+                page = self.client.search_runs([self.experiment_id], query, page_token=token)
+            except MlflowException as error:
+                reason = " ".join(str(error).split())[:200]
+                raise ConfigError(f'the query "{query}" cannot be answered: {reason}') from None
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def read_json(self, run_id: str, name: str) -> Any:
+        """A JSON artifact of a run; None where it has none of that name."""
+        if name not in {artifact.path for artifact in self.client.list_artifacts(run_id)}:
+            return None
+        with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
+            return json.loads(Path(self.client.download_artifacts(run_id, name, scratch)).read_text())
 
     def _has(self, run_id: str) -> bool:
         try:

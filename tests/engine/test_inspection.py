@@ -1,4 +1,4 @@
-"""Terms that do nothing are seen, on features of a real teacher and real photographs; terms that do something are not."""
+"""Terms that do nothing are seen, on a real teacher's features of real photographs; terms that live are not."""
 
 from pathlib import Path
 

@@ -1,0 +1,87 @@
+"""AblationConfig: variants of one experiment, from one YAML file."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rdpp.config import ConfigError, choose, require
+from rdpp.data import Category
+from rdpp.engine import resolve
+from rdpp.experiment import HOLD_OUT, HONEST, ExperimentConfig, read_yaml
+
+_KEYS = ("name", "experiment", "set", "baseline", "variants")
+_SHARED = ("data", "teacher", "seeds")
+
+
+@dataclass(frozen=True)
+class AblationConfig:
+    """A matrix of variants x categories x seeds."""
+
+    name: str
+    baseline: str
+    """The variant that the others are compared with."""
+    variants: Mapping[str, ExperimentConfig]
+    """By name, resolved; the name is the experiment's too."""
+
+    def __post_init__(self) -> None:
+        require(len(self.variants) >= 2, f"an ablation needs at least two variants, got {list(self.variants)}")
+        choose(self.baseline, self.variants, "baseline")
+        for name, variant in self.variants.items():
+            for part in _SHARED:
+                same = getattr(variant, part) == getattr(self.base, part)
+                require(same, f"variants.{name} changes {part}; variants of one ablation share data, teacher and seeds")
+            same = variant.evaluation.held_out_share == self.base.evaluation.held_out_share
+            require(same, f"variants.{name} changes evaluation.hold_out; all variants train on the same images")
+
+    @property
+    def base(self) -> ExperimentConfig:
+        """The baseline's experiment, for what all variants share."""
+        return self.variants[self.baseline]
+
+    @classmethod
+    def from_yaml(cls, path: Path, changes: Mapping[str, Any] | None = None) -> "AblationConfig":
+        """Read an ablation file.
+
+        `experiment` is the path of a base experiment, relative to the file; `set` holds values by dotted path that
+        replace the base's in every variant, and `changes` are laid over these; `variants` gives each
+        variant's own values, nested or by dotted path. Unless `set` says otherwise, epochs are chosen on held-out
+        images (evaluation.selection), and the same images are held out in every variant.
+
+        Raises:
+            ConfigError: what a user can mend, in one line.
+        """
+        data = read_yaml(path)
+        for key in data:
+            choose(str(key), _KEYS, f"key in {path}")
+        for key in ("name", "experiment", "baseline"):
+            require(isinstance(data.get(key), str), f"{path}: {key} is missing or not text")
+        variants, overrides = data.get("variants", {}), data.get("set", {})
+        for key, value in (("variants", variants), ("set", overrides)):
+            require(isinstance(value, dict), f"{path}: {key} must be a mapping")
+        base = ExperimentConfig.from_yaml(path.parent / data["experiment"])
+        shared = {**HONEST, "evaluation.hold_out": HOLD_OUT, **overrides, **(changes or {})}
+        try:
+            base = base.with_overrides(shared)
+            built = {str(name): _variant(base, str(name), own) for name, own in variants.items()}
+            return cls(data["name"], data["baseline"], built)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+
+def _variant(base: ExperimentConfig, name: str, own: Any) -> ExperimentConfig:
+    require(own is None or isinstance(own, dict), f"variants.{name} must be a mapping of paths to values")
+    try:
+        return resolve(base.with_overrides({**(own or {}), "name": name}))
+    except ConfigError as error:
+        raise ConfigError(f"variants.{name}: {error}") from None
+
+
+def cell_key(experiment: ExperimentConfig, category: Category, seed: int) -> str:
+    """Sixteen hexadecimal digits that change with anything that decides this cell's training, its images included."""
+    essence = experiment.essence() | {"seeds": [seed]}
+    essence["data"] = essence["data"] | {"categories": [category.name]}
+    text = json.dumps([essence, category.train_fingerprint], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
