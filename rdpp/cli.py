@@ -73,10 +73,38 @@ def _sweep(options: argparse.Namespace) -> None:
 
 
 def _ablate(options: argparse.Namespace) -> None:
-    from rdpp.ablation import ablate
+    from rdpp.ablation import ablate, run_compare
 
-    ablate(options.file, _changes(options), options.tracking_uri)
+    run_id = ablate(options.file, _changes(options), options.tracking_uri)
+    run_compare([run_id], tracking_uri=options.tracking_uri, as_json=options.json)
     _say_ui(options)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from rdpp.ablation import run_compare
+
+    run_compare(
+        options.sources,
+        baseline=options.baseline,
+        metrics=options.metrics,
+        by=options.by,
+        published=options.published,
+        tracking_uri=options.tracking_uri,
+        as_json=options.json,
+    )
+
+
+def _report(options: argparse.Namespace) -> None:
+    from rdpp.ablation import write_report
+
+    path = write_report(options.source, options.out, options.tracking_uri, options.baseline)
+    print(f"report in {path}, and in the MLflow UI under Artifacts of its run", file=sys.stderr)
+
+
+def _rescore(options: argparse.Namespace) -> None:
+    from rdpp.ablation import run_rescore
+
+    run_rescore(options.sources, options.tracking_uri, as_json=options.json)
 
 
 def _ui(options: argparse.Namespace) -> None:
@@ -187,6 +215,27 @@ def _parser() -> argparse.ArgumentParser:
     _length(ablate)
     ablate.set_defaults(command=_ablate)
 
+    compare = commands.add_parser("compare", help="variants against a baseline: differences, intervals, what they say")
+    _sources(compare)
+    compare.add_argument("--baseline", metavar="VARIANT")
+    compare.add_argument("--metrics", type=lambda text: text.split(","), metavar="A,B")
+    compare.add_argument(
+        "--by", metavar="TAG", help="what tells variants apart, by default variant (of a study: trial)"
+    )
+    compare.add_argument("--published", type=Path, metavar="FILE", help="figures from papers, as further rows")
+    compare.set_defaults(command=_compare)
+
+    report = commands.add_parser("report", help="one HTML page of a study or an ablation")
+    report.add_argument("source", metavar="STUDY_OR_ABLATION")
+    report.add_argument("--baseline", metavar="VARIANT")
+    report.add_argument("--out", type=Path, metavar="FILE.html")
+    report.add_argument("--tracking-uri", metavar="URI")
+    report.set_defaults(command=_report)
+
+    rescore = commands.add_parser("rescore", help="compute every metric anew from stored anomaly maps")
+    _sources(rescore)
+    rescore.set_defaults(command=_rescore)
+
     ui = commands.add_parser("ui", help="open the MLflow UI on 127.0.0.1")
     ui.add_argument("--port", type=int, default=5000)
     ui.add_argument("--tracking-uri", metavar="URI")
@@ -199,6 +248,17 @@ def _parser() -> argparse.ArgumentParser:
     synth.add_argument("--size", type=int, default=128, help="side in pixels")
     synth.set_defaults(command=_synth)
     return parser
+
+
+def _sources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="an ablation, a study, an MLflow run id, or a query such as \"tags.teacher = 'resnet18'\"",
+    )
+    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow store, by default sqlite in ./runs")
+    parser.add_argument("--json", action="store_true", help="results as JSON on standard output")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:

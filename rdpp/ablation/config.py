@@ -29,6 +29,8 @@ class AblationConfig:
     def __post_init__(self) -> None:
         require(len(self.variants) >= 2, f"an ablation needs at least two variants, got {list(self.variants)}")
         choose(self.baseline, self.variants, "baseline")
+        seeds = list(self.base.seeds)
+        require(len(seeds) >= 2, f"an ablation needs at least two seeds to tell a difference from chance, got {seeds}")
         for name, variant in self.variants.items():
             for part in _SHARED:
                 same = getattr(variant, part) == getattr(self.base, part)
@@ -81,7 +83,8 @@ def _variant(base: ExperimentConfig, name: str, own: Any) -> ExperimentConfig:
 
 def cell_key(experiment: ExperimentConfig, category: Category, seed: int) -> str:
     """Sixteen hexadecimal digits that change with anything that decides this cell's training, its images included."""
-    essence = experiment.essence() | {"seeds": [seed]}
-    essence["data"] = essence["data"] | {"categories": [category.name]}
+    essence: dict[str, Any] = experiment.essence()
+    essence["seeds"] = [seed]
+    essence["data"] = {**essence["data"], "categories": [category.name]}
     text = json.dumps([essence, category.train_fingerprint], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
 """Run what is missing of an ablation's matrix, tracked as ablation > variant > category and seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,7 @@ def run_ablation(ablation: AblationConfig, store: Store, observers: Sequence[Obs
     return parent
 
 
-def _index(ablation: AblationConfig) -> Mapping[str, object]:
+def _index(ablation: AblationConfig) -> dict[str, object]:
     keys: dict[str, list[str]] = {name: [] for name in ablation.variants}
     for cell in matrix(ablation):
         keys[cell.variant].append(cell.key)

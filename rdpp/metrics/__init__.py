@@ -1,11 +1,13 @@
 """Metrics of anomaly detection: pure functions of arrays, exact, undefined (NaN) rather than guessed."""
 
+from rdpp.metrics.aupimo import aupimo_of_each_image
 from rdpp.metrics.aupro import aupro_of_each_image, pixel_aupro, pixel_aupro_per_image
 from rdpp.metrics.ranking import auroc, average_precision, f1_max
 from rdpp.metrics.summary import METRICS, evaluate
 
 __all__ = [
     "METRICS",
+    "aupimo_of_each_image",
     "aupro_of_each_image",
     "auroc",
     "average_precision",

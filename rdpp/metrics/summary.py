@@ -1,9 +1,10 @@
 """All metrics of a data split at once, over all its images and by defect type."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from rdpp.metrics.aupimo import aupimo_of_each_image
 from rdpp.metrics.aupro import aupro, aupro_of_each_image, mean_of_defined
 from rdpp.metrics.pixels import Pixels, checked
 from rdpp.metrics.ranking import curve
@@ -16,6 +17,7 @@ METRICS = (
     "image_f1_max",
     "pixel_ap",
     "pixel_aupro_per_image",
+    "pixel_aupimo",
 )
 """The names of all metrics; each lies in [0, 1], and higher is better."""
 
@@ -51,23 +53,26 @@ def evaluate(
     masks, scores = checked(maps, masks), np.asarray(image_scores)
     labels, types = np.asarray(image_labels, dtype=bool), np.asarray(defect_types, dtype=str)
     _check(masks, scores, labels, types)
-    pro = aupro_of_each_image(maps, masks) if per_image_pro else None
+    of_images = {"pixel_aupro_per_image": aupro_of_each_image(maps, masks)} if per_image_pro else {}
+    of_images["pixel_aupimo"] = aupimo_of_each_image(maps, masks, labels)
     if not by_type:
-        return _measure(Pixels.of(maps, masks), scores, labels, pro)
+        return _measure(Pixels.of(maps, masks), scores, labels, of_images)
     normal = Pixels.of(maps[~labels], masks[~labels])
     rows = {str(name): labels & (types == name) for name in np.unique(types[labels])}
     parts = {name: Pixels.of(maps[of_type], masks[of_type]) for name, of_type in rows.items()}
-    result = _measure(Pixels.joined([normal, *parts.values()]), scores, labels, pro)
+    result = _measure(Pixels.joined([normal, *parts.values()]), scores, labels, of_images)
     for name, part in parts.items():
         seen = rows[name] | ~labels
-        pro_seen = None if pro is None else pro[seen]
-        values = _measure(Pixels.joined([normal, part]), scores[seen], labels[seen], pro_seen)
+        of_seen = {metric: values[seen] for metric, values in of_images.items()}
+        values = _measure(Pixels.joined([normal, part]), scores[seen], labels[seen], of_seen)
         result |= {f"{metric}/{name}": value for metric, value in values.items()}
     return result
 
 
-def _measure(pixels: Pixels, scores: np.ndarray, labels: np.ndarray, pro: np.ndarray | None) -> dict[str, float]:
-    """The METRICS of one set of images; pro: their own PRO, or None for none."""
+def _measure(
+    pixels: Pixels, scores: np.ndarray, labels: np.ndarray, of_images: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """The METRICS of one set of images; of_images: those that are means of each image's own value."""
     images = curve(scores, labels)
     values = {
         "image_auroc": images.auroc,
@@ -77,7 +82,7 @@ def _measure(pixels: Pixels, scores: np.ndarray, labels: np.ndarray, pro: np.nda
         "image_f1_max": images.f1_max,
         "pixel_ap": pixels.curve.average_precision,
     }
-    return values if pro is None else values | {"pixel_aupro_per_image": mean_of_defined(pro)}
+    return values | {metric: mean_of_defined(own) for metric, own in of_images.items()}
 
 
 def _check(masks: np.ndarray, scores: np.ndarray, labels: np.ndarray, types: np.ndarray) -> None:

@@ -120,7 +120,9 @@ def log_study(store: Store, run_id: str, study: optuna.Study) -> None:
         store.log_metrics(run_id, {f"importance/{path}": value for path, value in importances.items()})
         figures["importances"] = optuna.visualization.plot_param_importances
     for name, plot in figures.items():
-        store.client.log_figure(run_id, plot(study), f"figures/{name}.html")
+        figure = plot(study)
+        store.client.log_figure(run_id, figure, f"figures/{name}.html")
+        store.client.log_text(run_id, figure.to_json(), f"figures/{name}.json")  # for `rdpp report`
 
 
 def _run_key(store: Store) -> str:

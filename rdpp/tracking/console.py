@@ -20,6 +20,7 @@ _HEADERS = {
     "pixel_ap": "pixel\nAP",
     "pixel_aupro": "AU-PRO\n0.3",
     "pixel_aupro_per_image": "PRO per\nimage",
+    "pixel_aupimo": "AUPIMO",
 }
 _UNITS = 1000  # of progress a run: its batches differ from category to category
 

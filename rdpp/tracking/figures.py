@@ -30,8 +30,13 @@ class Scale:
     @classmethod
     def of(cls, prediction: Prediction, labels: np.ndarray) -> "Scale":
         """From the median of all map values (background) to the highest but for one pixel in ten thousand."""
-        low, high = np.quantile(prediction.anomaly_maps, [0.5, 0.9999])
-        return cls(float(low), max(float(high), float(low) + 1e-6), best_threshold(prediction.image_scores, labels))
+        return cls.of_maps(prediction.anomaly_maps, prediction.image_scores, labels)
+
+    @classmethod
+    def of_maps(cls, maps: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> "Scale":
+        """The same of maps (N, H, W), scores (N,) and labels (N,)."""
+        low, high = np.quantile(maps, [0.5, 0.9999])
+        return cls(float(low), max(float(high), float(low) + 1e-6), best_threshold(scores, labels))
 
 
 def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -67,11 +72,9 @@ def heatmap(split: Split, index: int, anomaly_map: np.ndarray, score: float, sca
         epoch: that the map is from.
     """
     enlarge = max(1, _SMALLEST // anomaly_map.shape[0])
-    pixels = (split.images[index].transpose(1, 2, 0).clip(0, 1) * 255).astype(np.uint8)
-    mask = split.masks[index]
+    pixels, mask = picture(split, index), split.masks[index]
     heat = colour(anomaly_map, scale)
-    overlay = (0.55 * pixels + 0.45 * heat).astype(np.uint8)
-    overlay[binary_dilation(mask) & ~mask] = _OUTLINE
+    overlay = outlined((0.55 * pixels + 0.45 * heat).astype(np.uint8), mask)
     panels = [pixels, np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2), heat, overlay]
     item = split.items[index]
     caption = (
@@ -80,6 +83,18 @@ def heatmap(split: Split, index: int, anomaly_map: np.ndarray, score: float, sca
         f"map from {scale.low:.2f} (black) to {scale.high:.2f} (yellow); green: outline of the mask",
     )
     return _grid([p.repeat(enlarge, 0).repeat(enlarge, 1) for p in panels], caption)
+
+
+def picture(split: Split, index: int) -> np.ndarray:
+    """(H, W, 3) uint8."""
+    return (split.images[index].transpose(1, 2, 0).clip(0, 1) * 255).astype(np.uint8)
+
+
+def outlined(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 with a line around the mask's regions (H, W)."""
+    drawn = pixels.copy()
+    drawn[binary_dilation(mask) & ~mask] = _OUTLINE
+    return drawn
 
 
 def colour(anomaly_map: np.ndarray, scale: Scale) -> np.ndarray:

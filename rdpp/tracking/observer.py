@@ -129,8 +129,7 @@ class RunObserver:
 
     def _finish(self, result: Result) -> None:
         assert self._started is not None
-        of_test = {k: v for k, v in result.evaluation.metrics.items() if "/" not in k}
-        values = {f"chosen/{name}": value for name, value in of_test.items()}
+        values = {f"chosen/{name}": value for name, value in result.evaluation.metrics.items()}
         if result.held_out is not None:
             of_held_out = {k: v for k, v in result.held_out.metrics.items() if "/" not in k}
             values |= {f"chosen/held_out/{name}": value for name, value in of_held_out.items()}

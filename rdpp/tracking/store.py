@@ -46,6 +46,7 @@ class Store:
     def __init__(self, uri: str | None = None, experiment: str = MLFLOW_EXPERIMENT) -> None:
         self.uri = tracking_uri(uri)
         logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it reports each run's every detail
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an absent server is told within seconds
         try:
             if self.uri.startswith("sqlite:///"):
@@ -125,7 +126,8 @@ class Store:
 
     def read_json(self, run_id: str, name: str) -> Any:
         """A JSON artifact of a run; None where it has none of that name."""
-        if name not in {artifact.path for artifact in self.client.list_artifacts(run_id)}:
+        folder = str(Path(name).parent) if "/" in name else None
+        if name not in {artifact.path for artifact in self.client.list_artifacts(run_id, folder)}:
             return None
         with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
             return json.loads(Path(self.client.download_artifacts(run_id, name, scratch)).read_text())

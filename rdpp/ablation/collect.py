@@ -1,0 +1,146 @@
+"""Which runs are to be compared: those of an ablation, of a study, or of any query."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from mlflow.entities import Run
+
+from rdpp.ablation.run import INDEX
+from rdpp.config import ConfigError, choose, require
+from rdpp.tracking import Store
+
+_CHOSEN = "chosen/"
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """One finished run: a variant on a category with a seed."""
+
+    run_id: str
+    variant: str
+    category: str
+    seed: int
+    metrics: Mapping[str, float]
+    """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/scratch`, on the
+    held-out ones as `held_out/image_auroc`."""
+    logged: Mapping[str, float]
+    """All that the run logged, the last values."""
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Runs that belong together."""
+
+    title: str
+    kind: str
+    """ablation | study | runs."""
+    parent: str | None
+    """MLflow run to log to; None for a query."""
+    baseline: str | None
+    """That is compared with unless another is named."""
+    variants: tuple[str, ...]
+    runs: tuple[TrainedRun, ...]
+    notes: tuple[str, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """One row a run: variant, category, seed, and a column for each metric."""
+        rows = [{"variant": r.variant, "category": r.category, "seed": r.seed, **r.metrics} for r in self.runs]
+        return pd.DataFrame(rows)
+
+
+def collect(store: Store, sources: Sequence[str], by: str | None = None) -> Collection:
+    """Find the finished runs that the sources name.
+
+    Args:
+        store: where they are.
+        sources: names of ablations or studies, ids of their MLflow runs, or queries in MLflow's language.
+        by: the tag that tells variants apart; by default `variant`, of a study `trial`.
+
+    Raises:
+        ConfigError: a source that is none of these, or no finished run in them.
+    """
+    found = [_find(store, source, by) for source in sources]
+    runs, notes = _newest(run for collection in found for run in collection.runs)
+    require(len(runs) > 0, f"no finished run in {', '.join(sources)}; let it run first (rdpp ablate, rdpp sweep)")
+    variants = tuple(dict.fromkeys(name for collection in found for name in collection.variants))
+    variants = tuple(name for name in variants if name in {run.variant for run in runs})
+    one = found[0] if len(found) == 1 else None
+    return Collection(
+        ", ".join(collection.title for collection in found),
+        one.kind if one else "runs",
+        one.parent if one else None,
+        found[0].baseline,
+        variants,
+        tuple(runs),
+        tuple(notes),
+    )
+
+
+def _find(store: Store, source: str, by: str | None) -> Collection:
+    if re.search(r"[=<>]| like ", source, re.IGNORECASE):
+        return _of_query(store, source, by or "variant")
+    for level in ("ablation", "study"):
+        for run in store.search(f"tags.level = '{level}'"):
+            if source in (run.info.run_id, run.data.tags.get(level)):
+                return _of_ablation(store, run, by) if level == "ablation" else _of_study(store, run, by)
+    if re.fullmatch(r"[0-9a-f]{32}", source):
+        found = _of_query(store, f"tags.`mlflow.parentRunId` = '{source}'", by or "variant")
+        return found if found.runs else _of_query(store, f"attributes.run_id = '{source}'", by or "variant")
+    names = {run.data.tags[level] for level in ("ablation", "study") for run in store.search(f"tags.level = '{level}'")}
+    choose(source, names, f"ablation or study (in {store.uri})")
+    raise AssertionError
+
+
+def _of_ablation(store: Store, parent: Run, by: str | None) -> Collection:
+    name = parent.data.tags["ablation"]
+    index = store.read_json(parent.info.run_id, INDEX)
+    current = {key for keys in index["cells"].values() for key in keys}
+    runs = store.search(f"tags.ablation = '{name}' and tags.level = 'run' and attributes.status = 'FINISHED'")
+    runs = [run for run in runs if run.data.tags["cell"] in current]
+    notes = () if len(runs) >= len(current) else (f"{len(runs)} of {len(current)} runs are finished",)
+    trained = tuple(_trained(run, by or "variant") for run in runs)
+    variants = tuple(index["cells"]) if by is None else _in_order(trained)
+    baseline = index["baseline"] if by is None else None
+    return Collection(name, "ablation", parent.info.run_id, baseline, variants, trained, notes)
+
+
+def _of_study(store: Store, parent: Run, by: str | None) -> Collection:
+    name = parent.data.tags["study"]
+    runs = store.search(f"tags.study = '{name}' and tags.level = 'run' and attributes.status = 'FINISHED'")
+    trained = tuple(_trained(run, by or "trial") for run in runs)
+    variants = _in_order(trained)
+    return Collection(name, "study", parent.info.run_id, variants[0] if variants else None, variants, trained, ())
+
+
+def _of_query(store: Store, query: str, by: str) -> Collection:
+    runs = store.search(f"{query} and tags.level = 'run' and attributes.status = 'FINISHED'")
+    trained = tuple(_trained(run, by) for run in runs)
+    return Collection(query, "runs", None, None, _in_order(trained), trained, ())
+
+
+def _trained(run: Run, by: str) -> TrainedRun:
+    tags = run.data.tags
+    if by not in tags:
+        raise ConfigError(f"the run {run.info.run_id} has no tag '{by}' to tell variants by; name another with --by")
+    variant = f"trial-{int(tags['trial']):03d}" if by == "trial" else tags[by]
+    chosen = {k.removeprefix(_CHOSEN): v for k, v in run.data.metrics.items() if k.startswith(_CHOSEN)}
+    return TrainedRun(run.info.run_id, variant, tags["category"], int(tags["seed"]), chosen, run.data.metrics, tags)
+
+
+def _in_order(runs: Iterable[TrainedRun]) -> tuple[str, ...]:
+    return tuple(sorted({run.variant for run in runs}))
+
+
+def _newest(runs: Iterable[TrainedRun]) -> tuple[list[TrainedRun], list[str]]:
+    """One run a cell: runs come the newest first."""
+    cells: dict[tuple[str, str, int], TrainedRun] = {}
+    older = 0
+    for run in runs:
+        key = (run.variant, run.category, run.seed)
+        older += key in cells
+        cells.setdefault(key, run)
+    notes = [f"{older} older runs of the same variant, category and seed are left out"] if older else []
+    return [cells[key] for key in sorted(cells)], notes
