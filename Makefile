@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO_DATA := data/synthetic
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep ui test check mutants lock clean
+.PHONY: help install sweep ablation ui test check mutants lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -21,6 +21,11 @@ install: .venv/installed ## make the virtual environment (the other commands do 
 sweep: .venv/installed ## make the built-in data and run the default study (about 4 minutes on 2 cores)
 	$(BIN)/rdpp data synth $(DEMO_DATA)
 	$(BIN)/rdpp sweep sweeps/demo.yaml
+
+ablation: .venv/installed ## variants with and without transport and noise, on the built-in data (under 10 minutes on 2 cores)
+	$(BIN)/rdpp data synth $(DEMO_DATA)
+	$(BIN)/rdpp ablate sweeps/ablation.yaml
+	$(BIN)/rdpp report demo-ablation --out runs/demo-ablation.html
 
 ui: .venv/installed ## open the MLflow UI on 127.0.0.1:5000
 	$(BIN)/rdpp ui

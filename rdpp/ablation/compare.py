@@ -169,23 +169,31 @@ def read_published(path: Path | None) -> list[Published]:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
 
 
-def sentence(comparison: Comparison, variants: int) -> str:
-    """What one comparison says, for both questions."""
-    c = comparison
-    here, beyond = (_clause(c, answer) for answer in (c.here, c.beyond))
-    if math.isinf(c.beyond.detectable):
-        beyond += f"; {len(c.by_category)} categories cannot tell, {least_categories(variants)} could"
-    return (
-        f"{c.variant} against {c.baseline}, {c.metric}: {_signed(c.difference)} points. "
-        f"These {len(c.by_category)} categories: {here}. New categories: {beyond}."
-    )
+def sentences(compared: Compared) -> list[str]:
+    """What the comparison says in words, a line a variant."""
+    variants = list(dict.fromkeys(c.variant for c in compared.comparisons))
+    lines = []
+    for variant in variants:
+        own = [c for c in compared.comparisons if c.variant == variant]
+        here = ", ".join(_clause(c, c.here) for c in own)
+        beyond = ", ".join(_clause(c, c.beyond) for c in own)
+        count = len(own[0].by_category)
+        if all(c.beyond.detectable >= 1 and not c.beyond.sure for c in own):
+            beyond = f"not enough to tell: {count} categories can show nothing"
+            if count < least_categories(len(variants)):
+                beyond += f", {least_categories(len(variants))} are the least that could"
+        lines.append(
+            f"{variant} against {compared.baseline}: on these {count} categories {here}. On new ones {beyond}."
+        )
+    return lines
 
 
 def _clause(comparison: Comparison, answer: Answer) -> str:
     verdict = comparison.verdict(answer)
-    if answer.sure or not math.isfinite(answer.detectable):
-        return f"{verdict} (p = {answer.p_holm:.2g})"
-    return f"{verdict} (p = {answer.p_holm:.2g}; differences below {percent(answer.detectable)} hardly show)"
+    if answer.sure:
+        return f"{comparison.metric} {verdict} ({_signed(comparison.difference)})"
+    reach = "" if answer.detectable >= 1 else f" (shows from {percent(answer.detectable)})"
+    return f"{comparison.metric} {verdict}{reach}"
 
 
 def least_categories(variants: int) -> int:
@@ -197,9 +205,8 @@ def print_comparison(compared: Compared, console: Console) -> None:
     """Tables, one a metric, and under them what they say in words."""
     for metric in compared.metrics:
         console.print(comparison_table(compared, metric))
-    variants = len({c.variant for c in compared.comparisons})
-    for comparison in compared.comparisons:
-        console.print(sentence(comparison, variants), highlight=False, soft_wrap=True)
+    for line in sentences(compared):
+        console.print(line, highlight=False, soft_wrap=True)
     for published in compared.published:
         console.print(f"published: {published.name}: {published.source}", highlight=False, soft_wrap=True)
     for note in compared.notes:
@@ -234,7 +241,6 @@ def comparison_table(compared: Compared, metric: str) -> Table:
 
 def as_data(compared: Compared) -> dict[str, Any]:
     """The comparison for a program: fractions, not per cent; null where undefined or infinite."""
-    variants = len({c.variant for c in compared.comparisons})
     rows = []
     for c in compared.comparisons:
         row = {k: v for k, v in asdict(c).items() if k not in ("here", "beyond")}
@@ -242,7 +248,7 @@ def as_data(compared: Compared) -> dict[str, Any]:
         for name, answer in (("these_categories", c.here), ("new_categories", c.beyond)):
             row[name] = {k: v if math.isfinite(v) else None for k, v in asdict(answer).items()}
             row[name]["verdict"] = c.verdict(answer)
-        rows.append({**row, "sentence": sentence(c, variants)})
+        rows.append(row)
     return {
         "title": compared.collection.title,
         "baseline": compared.baseline,
@@ -250,6 +256,7 @@ def as_data(compared: Compared) -> dict[str, Any]:
         "power": POWER,
         "means": compared.means,
         "comparisons": rows,
+        "sentences": sentences(compared),
         "published": [asdict(p) for p in compared.published],
         "notes": list(compared.notes),
     }
@@ -293,4 +300,4 @@ def _interval(answer: Answer) -> str:
 
 
 def _size(value: float) -> str:
-    return "never" if math.isinf(value) else percent(value)
+    return "never" if value >= 1 else percent(value)

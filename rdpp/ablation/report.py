@@ -11,7 +11,7 @@ import numpy as np
 import plotly.io
 
 from rdpp.ablation.collect import Collection, TrainedRun, collect
-from rdpp.ablation.compare import HEADLINE, Compared, as_data, category_means, compare_runs, sentence
+from rdpp.ablation.compare import HEADLINE, Compared, as_data, category_means, compare_runs
 from rdpp.ablation.figures import differences
 from rdpp.ablation.side_by_side import data_uri, image_rows
 from rdpp.config import ConfigError
@@ -67,14 +67,12 @@ def render(store: Store, collection: Collection, baseline: str | None = None) ->
         undefined=jinja2.StrictUndefined,
     )
     images, missing = image_rows(store, collection)
-    variants = len({c.variant for c in compared.comparisons}) if compared else 0
     return environment.get_template("report.html").render(
         collection=collection,
         categories=sorted({run.category for run in collection.runs}),
         seeds=sorted({run.seed for run in collection.runs}),
         leaderboard=_leaderboard(collection),
         comparison=as_data(compared) if compared else None,
-        sentences=[sentence(c, variants) for c in compared.comparisons] if compared else [],
         problem=problem,
         picture=data_uri(differences(compared.comparisons)) if compared else None,
         by_category=[_by_category(collection, metric) for metric in HEADLINE],
@@ -106,7 +104,8 @@ def _leaderboard(collection: Collection) -> Tabulated:
         (v, str(runs.count(v)), *(percent(means[v][name]) for name in names + held), _dead(collection, v))
         for v in order
     ]
-    header = ("variant", "runs", *names, *(name.replace("held_out/", "held-out ") for name in held), "dead terms")
+    shown = [name.replace("held_out/", "held-out ").replace("_", " ") for name in names + held]
+    header = ("variant", "runs", *shown, "dead terms")
     return Tabulated("Leaderboard", header, tuple(rows))
 
 

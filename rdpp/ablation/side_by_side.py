@@ -47,7 +47,8 @@ def image_rows(store: Store, collection: Collection) -> tuple[list[ImageRow], li
     missing: list[str] = []
     for category in sorted({run.category for run in collection.runs}):
         runs = _one_seed([run for run in collection.runs if run.category == category])
-        maps = {name: loaded for name, run in runs.items() if (loaded := load_maps(store, run.run_id)) is not None}
+        names = [name for name in collection.variants if name in runs]
+        maps = {name: stored for name in names if (stored := load_maps(store, runs[name].run_id)) is not None}
         if not maps:
             missing.append(f"{category}: no run has its anomaly maps stored (keep_maps: true)")
             continue

@@ -52,5 +52,5 @@ def aupimo_of_each_image(
     for index in np.flatnonzero(masks.any(axis=(1, 2)) & defective):
         found = np.sort(maps[index][masks[index]])
         overlap = 1 - np.searchsorted(found, thresholds, side="right") / found.size
-        values[index] = float(overlap @ shares)
+        values[index] = min(1.0, float(overlap @ shares))  # shares sum to 1 but for rounding
     return values

@@ -92,7 +92,7 @@ def test_a_checkpoint_evaluates_to_the_runs_own_result(write, baseline, name):
     found = evaluate_checkpoint(write("chosen") / name, {"device": "cpu"})
     assert (found.category, found.seed, found.epoch) == ("bolt", 1, 2)
     assert np.array_equal(maps(found), baseline.result.evaluation.prediction.anomaly_maps)
-    assert found.evaluation.metrics == baseline.result.evaluation.metrics
+    np.testing.assert_equal(found.evaluation.metrics, baseline.result.evaluation.metrics)
 
 
 def test_changes_reach_the_evaluation(write, tiny_data, tmp_path):

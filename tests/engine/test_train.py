@@ -61,7 +61,7 @@ def test_the_same_run_to_the_last_digit_whatever_ran_before(baseline, record, ti
     assert torch.get_num_threads() == 1
     assert again.losses == baseline.losses
     assert np.array_equal(maps(again), maps(baseline))
-    assert again.result.evaluation.metrics == baseline.result.evaluation.metrics
+    np.testing.assert_equal(again.result.evaluation.metrics, baseline.result.evaluation.metrics)
     for name, value in baseline.networks[-1].items():
         assert torch.equal(again.networks[-1][name], value), name
 

@@ -98,7 +98,7 @@ def test_the_logged_configuration_starts_the_same_run_again(trained, tmp_path):
     again = ExperimentConfig.from_yaml(tmp_path / "experiment.yaml")
     assert path
     assert [c.name for c in cells(again)] == ["weave-seed1"]
-    assert train(again, "weave", 1).evaluation.metrics == results[0].evaluation.metrics
+    np.testing.assert_equal(train(again, "weave", 1).evaluation.metrics, results[0].evaluation.metrics)
 
 
 def test_the_data_set_is_logged_with_its_manifest(trained, tmp_path):
@@ -133,7 +133,7 @@ def test_the_kept_checkpoint_of_a_run_evaluates_to_the_same_metrics(trained):
     store, _, results, parent = trained
     leaf = leaf_of(store, parent, "weave")
     (evaluated,) = evaluate_source(leaf.info.run_id, store.uri, None, {"device": "cpu"})
-    assert evaluated.evaluation.metrics == results[0].evaluation.metrics
+    np.testing.assert_equal(evaluated.evaluation.metrics, results[0].evaluation.metrics)
     both = evaluate_source(parent.info.run_id, store.uri, None, {"device": "cpu"})
     assert {e.category for e in both} == {"weave", "bolt"}
 
