@@ -162,10 +162,11 @@ def _here(pairs: Pairs, variants: int) -> Answer:
 def _beyond(pairs: Pairs, variants: int) -> Answer:
     """Wilcoxon over category means, a bootstrap of two stages for the interval."""
     means = np.array([d.mean() for d in pairs.values()])
-    p = float(_signed_rank(means)) if means.any() and len(means) > 1 else 1.0
+    p = float(np.asarray(stats.wilcoxon(means))[1]) if means.any() and len(means) > 1 else 1.0
     low, high = two_stage_bootstrap(list(pairs.values()))
-    spread = float(np.std(means, ddof=1)) if len(means) > 1 else math.nan
-    return Answer(low, high, p, p, spread * _rank_effect(len(means), ALPHA / variants))
+    effect = _rank_effect(len(means), ALPHA / variants)
+    detectable = effect if math.isinf(effect) else effect * float(np.std(means, ddof=1))
+    return Answer(low, high, p, p, detectable)
 
 
 def two_stage_bootstrap(groups: Sequence[np.ndarray], seed: int = 0) -> tuple[float, float]:
@@ -194,11 +195,6 @@ def two_stage_bootstrap(groups: Sequence[np.ndarray], seed: int = 0) -> tuple[fl
     return float(low), float(high)
 
 
-def _signed_rank(values: np.ndarray) -> np.ndarray:
-    """Two-sided p values of Wilcoxon's test along the last axis; exact for up to 50 values without ties."""
-    return np.asarray(stats.wilcoxon(values, axis=-1))[1]
-
-
 @lru_cache
 def _noncentrality(freedom: float, alpha: float) -> float:
     """The true difference, in standard errors, that a t test at this level finds at the rate POWER."""
@@ -219,9 +215,16 @@ def _rank_effect(count: int, alpha: float) -> float:
     if 2.0 ** (1 - count) >= alpha:
         return math.inf
     drawn = np.random.default_rng(0).standard_normal((_DRAWS, count))
+    chances = np.ones(1)  # of each sum of positive ranks, where signs are tossed
+    for rank in range(1, count + 1):
+        chances = np.convolve(chances, [0.5, *[0.0] * (rank - 1), 0.5])
+    bar = int(np.sum(2 * np.cumsum(chances) < alpha)) - 1  # sums up to this one are rejected, and as many at the top
 
     def shortfall(shift: float) -> float:
-        return float(np.mean(_signed_rank(drawn + shift) < alpha)) - POWER
+        values = drawn + shift
+        ranks = abs(values).argsort(1).argsort(1) + 1
+        lower = np.minimum((ranks * (values > 0)).sum(1), (ranks * (values < 0)).sum(1))
+        return float(np.mean(lower <= bar)) - POWER
 
     root: Any = optimize.bisect(shortfall, 0.0, 20.0, xtol=0.005)
     return float(root)

@@ -58,7 +58,7 @@ class CheckpointWriter:
             "teacher": {"name": run.experiment.teacher.name, "fingerprint": run.teacher.fingerprint},
             "data": run.category.fingerprint,
             "evaluated_on": run.watched,
-            "metrics": dict(event.evaluation.metrics) if event.evaluation else None,
+            "metrics": {k: v for k, v in event.evaluation.metrics.items() if v == v} if event.evaluation else None,
             "experiment": run.experiment.to_mapping(),
         }
         scratch = self.folder / f".{name}.safetensors"
