@@ -1,0 +1,36 @@
+import pytest
+import yaml
+
+from rdpp.ablation.config import AblationConfig
+from rdpp.ablation.run import run_ablation
+from rdpp.tracking import Store
+
+VARIANTS = {
+    "rd": {"projection": False, "noise": None, "losses": {"ssot": None, "reconstruction": None, "contrast": None}},
+    "ot": {"noise": None, "losses": {"reconstruction": None, "contrast": None}},
+}
+RELEASED = {"noise": {"field": "run"}, "losses": {"ssot": {"pairing": "batch"}, "contrast": {"margin": 0.5}}}
+
+
+@pytest.fixture(scope="session")
+def write_ablation(held_out, tmp_path_factory):
+    """Write an ablation file over the tiny experiment, and give its path."""
+
+    def write(name="small", variants=None, seeds=(1, 2), baseline="rd", **more):
+        folder = tmp_path_factory.mktemp("ablation")
+        (folder / "base.yaml").write_text(held_out.with_overrides({"evaluation.selection": "official"}).to_yaml())
+        settings = {"training.epochs": 1, "heatmaps": 0, "keep": "none", "keep_maps": True, "seeds": list(seeds)}
+        data = {"name": name, "experiment": "base.yaml", "set": settings, "baseline": baseline}
+        path = folder / "ablation.yaml"
+        path.write_text(yaml.safe_dump({**data, "variants": variants or VARIANTS, **more}, sort_keys=False))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def small(write_ablation, store_uri):
+    """A finished ablation of two variants, one category and two seeds: its configuration, store and run."""
+    ablation = AblationConfig.from_yaml(write_ablation())
+    store = Store(store_uri)
+    return ablation, store, run_ablation(ablation, store)

@@ -1,0 +1,129 @@
+"""The matrix: what belongs to it, what is missing of it, how it lies in MLflow."""
+
+import shutil
+
+import numpy as np
+import pytest
+from conftest import RELEASED, VARIANTS
+from PIL import Image
+
+from rdpp.ablation.config import AblationConfig, cell_key
+from rdpp.ablation.run import finished, matrix, missing, run_ablation
+from rdpp.config import ConfigError
+from rdpp.data import scan
+from rdpp.engine import BatchFinished, RunStarted
+
+
+def test_every_variant_of_a_block_before_the_next_seed(small):
+    cells = [(cell.variant, cell.cell.name) for cell in matrix(small[0])]
+    assert cells == [("rd", "bolt-seed1"), ("ot", "bolt-seed1"), ("rd", "bolt-seed2"), ("ot", "bolt-seed2")]
+
+
+def test_variants_differ_in_what_they_say_and_share_the_rest(small):
+    rd, ot = small[0].variants.values()
+    assert (rd.name, set(rd.terms)) == ("rd", {"distillation"})
+    assert (ot.name, set(ot.terms)) == ("ot", {"distillation", "ssot"})
+    for variant in (rd, ot):  # the base selects officially: an ablation does not, unless it says so
+        assert (variant.evaluation.selection, variant.evaluation.hold_out) == ("held_out", 0.2)
+        assert variant.seeds == (1, 2)
+
+
+def test_the_tree_in_mlflow(small):
+    ablation, store, parent = small
+    run = store.client.get_run(parent)
+    assert (run.data.tags["level"], run.data.tags["baseline"], run.info.status) == ("ablation", "rd", "FINISHED")
+    variants = store.search(f"tags.`mlflow.parentRunId` = '{parent}'")
+    assert {v.data.tags["variant"] for v in variants} == {"rd", "ot"}
+    for variant in variants:
+        leaves = store.search(f"tags.`mlflow.parentRunId` = '{variant.info.run_id}'")
+        assert sorted(leaf.info.run_name for leaf in leaves) == ["bolt-seed1", "bolt-seed2"]
+        assert {leaf.data.tags["variant"] for leaf in leaves} == {variant.data.tags["variant"]}
+        assert {leaf.data.tags["selection"] for leaf in leaves} == {"held_out"}
+    assert len(finished(store, ablation.name)) == 4
+
+
+def test_nothing_is_missing_then_and_nothing_is_run_again(small):
+    ablation, store, parent = small
+    assert missing(ablation, store) == []
+
+    def refuse(event):
+        raise AssertionError(f"{event} although all is done")
+
+    assert run_ablation(ablation, store, [refuse]) == parent
+
+
+def test_only_missing_cells_are_run(small, write_ablation, store_uri):
+    _, store, _ = small
+    more = AblationConfig.from_yaml(write_ablation(variants={**VARIANTS, "released": RELEASED}))
+    assert [cell.variant for cell in missing(more, store)] == ["released", "released"]
+    other_seeds = AblationConfig.from_yaml(write_ablation(seeds=(2, 3)))
+    assert [(c.variant, c.cell.seed) for c in missing(other_seeds, store)] == [("rd", 3), ("ot", 3)]
+    changed = {**VARIANTS, "ot": {**VARIANTS["ot"], "losses.ssot.weight": 0.7}}
+    assert [c.variant for c in missing(AblationConfig.from_yaml(write_ablation(variants=changed)), store)] == ["ot"] * 2
+
+
+def test_an_ablation_that_was_stopped_goes_on(write_ablation, store_uri, small):
+    store = small[1]
+    ablation = AblationConfig.from_yaml(write_ablation("stopped"))
+    started = []
+
+    def stop_in_the_third_run(event):
+        started.append(event) if isinstance(event, RunStarted) else None
+        if len(started) == 3 and isinstance(event, BatchFinished):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_ablation(ablation, store, [stop_in_the_third_run])
+    (parent,) = store.search("tags.level = 'ablation' and tags.ablation = 'stopped'")
+    assert parent.info.status == "KILLED"
+    assert len(missing(ablation, store)) == 2
+    started.clear()
+    assert run_ablation(ablation, store, [started.append]) == parent.info.run_id
+    assert len([event for event in started if isinstance(event, RunStarted)]) == 2
+    assert missing(ablation, store) == []
+    variants = store.search(f"tags.level = 'variant' and tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    assert sorted(run.info.run_name for run in variants) == ["ot", "rd"]
+
+
+def test_a_cell_is_known_by_all_that_decides_it(small, tmp_path):
+    ablation = small[0]
+    experiment, root = ablation.variants["ot"], tmp_path / "data"
+    shutil.copytree(experiment.data.root, root)
+    category = scan(root, "bolt")
+    key = cell_key(experiment, category, 1)
+    same = {"name": "other", "device": "cpu", "keep": "last", "heatmaps": 2, "data.root": str(root), "seeds": [1, 9]}
+    assert cell_key(experiment.with_overrides(same), category, 1) == key
+    for change in ({"losses.ssot.weight": 0.5}, {"training.epochs": 2}, {"evaluation.sigma": 1.0}, {"threads": 2}):
+        assert cell_key(experiment.with_overrides(change), category, 1) != key
+    assert cell_key(experiment, category, 2) != key
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(root / "bolt/train/good/000.png")
+    assert cell_key(experiment, scan(root, "bolt"), 1) != key
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"variants": {"rd": {}}}, "an ablation needs at least two variants"),
+        ({"baseline": "rdd"}, "unknown baseline 'rdd', did you mean 'rd'"),
+        ({"seeds": (1,)}, r"at least two seeds to tell a difference from chance, got \[1\]"),
+        ({"variants": {"rd": {}, "x": {"seeds": [3, 4]}}}, "variants.x changes seeds"),
+        ({"variants": {"rd": {}, "x": {"data.image_size": 96}}}, "variants.x changes data"),
+        ({"variants": {"rd": {}, "x": {"teacher": {"name": "resnet18"}}}}, "variants.x changes teacher"),
+        ({"variants": {"rd": {}, "x": {"evaluation.hold_out": 0.3}}}, "variants.x changes evaluation.hold_out"),
+        ({"variants": {"rd": {}, "x": {"losses.sot": None}}}, "variants.x: .*unknown key .*'sot', did you mean 'ssot'"),
+        ({"variants": {"rd": {}, "x": 3}}, "variants.x must be a mapping"),
+        ({"variants": [1]}, "variants must be a mapping"),
+        ({"baselin": "rd"}, "unknown key in .*'baselin', did you mean 'baseline'"),
+        ({"experiment": 3}, "experiment is missing or not text"),
+    ],
+)
+def test_what_is_refused(write_ablation, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        AblationConfig.from_yaml(write_ablation(**settings))
+
+
+def test_all_variants_train_on_the_same_images_however_they_choose(write_ablation):
+    variants = {"rd": {}, "last": {"evaluation.selection": "last"}, "official": {"evaluation.selection": "official"}}
+    ablation = AblationConfig.from_yaml(write_ablation(variants=variants))
+    assert {v.evaluation.held_out_share for v in ablation.variants.values()} == {0.2}
+    assert [v.evaluation.watched for v in ablation.variants.values()] == ["held_out", "held_out", "test"]
