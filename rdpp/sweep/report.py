@@ -29,11 +29,20 @@ class Spread:
 
 def trial_cells(trial: FrozenTrial, objective: tuple[str, ...]) -> dict[tuple[str, int], float]:
     """The objective of each (category, seed) that the trial finished."""
+    return _cells(trial, objective, "metrics")
+
+
+def value_on_test(trial: FrozenTrial, objective: tuple[str, ...]) -> float:
+    """The objective's metrics on the test images, mean over the trial's cells: shown, never chosen by."""
+    return float(np.mean(list(_cells(trial, objective, "test").values())))
+
+
+def _cells(trial: FrozenTrial, objective: tuple[str, ...], images: str) -> dict[tuple[str, int], float]:
     values = {}
     for key, stored in trial.user_attrs.items():
         if key.startswith("cell/"):
             _, category, seed = key.split("/")
-            values[category, int(seed)] = float(np.mean([stored["metrics"][name] for name in objective]))
+            values[category, int(seed)] = float(np.mean([stored[images][name] for name in objective]))
     return values
 
 
@@ -73,10 +82,11 @@ def table(sweep: SweepConfig, study: optuna.Study) -> Table:
     """One row a trial, the best first: its values, the objective by category (mean over seeds) and overall."""
     rows = sorted(study.get_trials(deepcopy=False), key=lambda t: (t.state != TrialState.COMPLETE, -(t.value or 0)))
     categories = sorted({c for t in rows for c, _ in trial_cells(t, sweep.objective)})
-    title = f"{sweep.name}: mean of {' and '.join(sweep.objective)}, per cent"
+    where = "held-out" if sweep.experiment.evaluation.watched == "held_out" else "test"
+    title = f"{sweep.name}: mean of {' and '.join(sweep.objective)} on the {where} images, per cent"
     columns = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     headers = [path.removeprefix("losses.").replace(".", "\n") for path in sweep.space]
-    for name in ("trial", *headers, *categories, "mean", "state"):
+    for name in ("trial", *headers, *categories, "mean", "on test\nimages", "state"):
         columns.add_column(name, justify="left" if name == "state" else "right")
     for trial in rows:
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
@@ -90,7 +100,8 @@ def _row(trial: FrozenTrial, sweep: SweepConfig, categories: list[str]) -> list[
     means = [percent(by_category[c]) if c in by_category else "" for c in categories]
     complete = trial.state == TrialState.COMPLETE and trial.value is not None
     state = "complete" if complete else f"pruned after {len(trial_cells(trial, sweep.objective))}"
-    return [str(trial.number), *params, *means, percent(trial.value or 0) if complete else "", state]
+    mean, on_test = (percent(trial.value), percent(value_on_test(trial, sweep.objective))) if complete else ("", "")
+    return [str(trial.number), *params, *means, mean, on_test, state]
 
 
 def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str) -> dict[str, Any]:
@@ -110,6 +121,7 @@ def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str) -> dict[st
                 "number": t.number,
                 "state": t.state.name.lower(),
                 "value": t.value,
+                "test_value": value_on_test(t, sweep.objective) if t.state == TrialState.COMPLETE else None,
                 "params": t.params,
                 "by_category": _by_category(t, sweep),
             }

@@ -130,12 +130,52 @@ def test_the_pruner_is_one_that_can_decide(sweep, instances, name):
     assert str(instances) in reason
 
 
+def test_a_sweep_chooses_by_held_out_images_unless_it_says_otherwise(held_out, tmp_path):
+    import yaml
+
+    (tmp_path / "base.yaml").write_text(held_out.with_overrides({"evaluation.selection": "official"}).to_yaml())
+    data = {"name": "s", "experiment": "base.yaml", "space": {"noise.scale": {"low": 0.1, "high": 1}}, "trials": 1}
+    path = tmp_path / "sweep.yaml"
+    path.write_text(yaml.safe_dump(data))
+    assert SweepConfig.from_yaml(path).experiment.evaluation.selection == "held_out"
+    path.write_text(yaml.safe_dump({**data, "set": {"evaluation.selection": "official"}}))
+    assert SweepConfig.from_yaml(path).experiment.evaluation.selection == "official"
+
+
+def test_the_objective_of_a_trial_does_not_see_the_test_set(held_out, store_uri, tmp_path):
+    """Scrambled test images change what is shown of a trial, not its value."""
+    import shutil
+
+    import numpy as np
+    from PIL import Image
+
+    store, values = Store(store_uri), []
+    for scrambled in (False, True):
+        root = tmp_path / str(scrambled)
+        shutil.copytree(held_out.data.root, root)
+        for path in (root / "bolt" / "test").rglob("*.png") if scrambled else ():
+            Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+        experiment = held_out.with_overrides(
+            {"data.root": str(root), "training.epochs": 1, "heatmaps": 0, "keep": "none", "seeds": [1, 2]}
+        )
+        sweep = SweepConfig("scrambled", experiment, SPACE, 1, METRICS)
+        fixed = optuna.trial.FixedTrial({"losses.ssot.weight": 0.1, "noise.scale": 0.2})
+        with store.run("parent", tags={}) as parent:
+            values.append((Objective(sweep, store, parent, "none")(fixed), fixed.user_attrs["cell/bolt/1"]))
+    assert values[0][0] == values[1][0]
+    assert values[0][1]["metrics"] == values[1][1]["metrics"]
+    assert values[0][1]["test"] != values[1][1]["test"]
+
+
 def test_a_named_pruner_is_used(sweep):
     assert dataclasses.replace(sweep, pruner="none").chosen_pruner(9) == ("none", "as the sweep file says")
 
 
 def finished(value: float, by_cell: dict[tuple[str, int], float]) -> optuna.trial.FrozenTrial:
-    attrs = {f"cell/{c}/{s}": {"metrics": {"image_auroc": v, "pixel_auroc": v}} for (c, s), v in by_cell.items()}
+    def metrics(v: float) -> dict[str, float]:
+        return {"image_auroc": v, "pixel_auroc": v}
+
+    attrs = {f"cell/{c}/{s}": {"metrics": metrics(v), "test": metrics(v / 2)} for (c, s), v in by_cell.items()}
     distributions = {path: optuna.distributions.FloatDistribution(0.01, 1.0) for path in SPACE}
     return optuna.trial.create_trial(
         value=value, params=dict.fromkeys(SPACE, 0.1), distributions=distributions, user_attrs=attrs
@@ -164,6 +204,7 @@ def test_the_table_and_json_show_every_trial_by_category(sweep):
     assert list(rows.columns[0].cells) == ["1", "0"]  # the best first
     data = as_json(sweep, study, "run")
     assert data["best"]["value"] == 0.8
+    assert data["trials"][1]["test_value"] == pytest.approx(0.4)
     assert data["trials"][0]["by_category"] == {"a": 0.5, "b": 0.7}
 
 

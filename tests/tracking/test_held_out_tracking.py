@@ -1,0 +1,98 @@
+"""What MLflow holds of a run that chose by held-out images, of its dead terms and of its audit."""
+
+import io
+import shutil
+
+import pytest
+from rich.console import Console
+
+from rdpp.config import ConfigError
+from rdpp.engine import EpochFinished
+from rdpp.tracking import ConsoleObserver, Store, evaluate_source, train_all
+
+RELEASED = {"losses": {"ssot": {"pairing": "batch"}, "contrast": {"margin": 0.5}}}
+
+
+@pytest.fixture(scope="module")
+def run(held_out, store_uri):
+    """The store, the result and the MLflow run of a training with dead terms, audited, and what the console said."""
+    text = io.StringIO()
+    changes = {"name": "honest", "evaluation.audit": True, "heatmaps": 1, "seeds": [1]}
+    experiment = held_out.with_overrides({**RELEASED, **changes})
+    store = Store(store_uri)
+    with ConsoleObserver(1, Console(file=text, width=200)) as console:
+        (result,) = train_all(store, experiment, [console])
+    (leaf,) = store.search("tags.variant = 'honest' and tags.level = 'run'")
+    return store, result, leaf, text.getvalue()
+
+
+def steps(store, leaf, name):
+    return sorted(metric.step for metric in store.client.get_metric_history(leaf.info.run_id, name))
+
+
+def test_held_out_metrics_over_epochs_test_metrics_once(run):
+    store, result, leaf, _ = run
+    assert steps(store, leaf, "held_out/pixel_auroc") == [1, 2]
+    assert steps(store, leaf, "pixel_auroc") == [result.epoch]
+    metrics = leaf.data.metrics
+    assert metrics["chosen/pixel_auroc"] == metrics["pixel_auroc"] == result.evaluation.metrics["pixel_auroc"]
+    assert metrics["chosen/held_out/pixel_auroc"] == result.held_out.metrics["pixel_auroc"]
+    assert metrics["chosen/image_auroc/rust"] == result.evaluation.metrics["image_auroc/rust"]
+    assert leaf.data.tags["selection"] == "held_out"
+
+
+def test_the_audit_is_logged(run):
+    store, result, leaf, _ = run
+    assert steps(store, leaf, "audit/image_auroc") == [1, 2]
+    assert leaf.data.metrics["selection_gap/image_auroc"] == result.selection_gap["image_auroc"]
+
+
+def test_terms_are_logged_with_gradient_rounding_and_time(run):
+    metrics = run[2].data.metrics
+    for name in ("distillation", "reconstruction"):
+        assert metrics[f"gradient_norm/restoration/{name}"] >= 0
+        assert 0 < metrics[f"gradient_rounding/{name}"] < 1
+        assert metrics[f"time_share/{name}"] > 0
+    assert metrics["gradient_rounding/ssot"] >= 1
+    assert "gradient_rounding/contrast" not in metrics  # 0 / 0
+
+
+def test_dead_terms_are_a_tag_and_a_warning(run):
+    _, _, leaf, text = run
+    assert leaf.data.tags["dead_terms"] == "contrast ssot"
+    warnings = [line for line in text.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 1
+    assert "no gradient beyond rounding: losses.ssot, losses.contrast" in warnings[0]
+
+
+def test_heatmaps_over_epochs_are_held_out_ones(run):
+    store, _, leaf, _ = run
+    names = [a.path for a in store.client.list_artifacts(leaf.info.run_id, "images") if a.path.endswith(".png")]
+    for kind in ("miss", "hit", "false_alarm"):
+        assert len([n for n in names if f"/held_out_{kind}~1_" in n and "+step+1+" in n]) == 1, kind
+        assert len([n for n in names if f"/{kind}~1_" in n]) == 1, kind
+
+
+def test_the_kept_checkpoint_is_the_one_that_was_tested(run):
+    store, result, leaf, _ = run
+    (found,) = evaluate_source(leaf.info.run_id, store.uri, None, {"device": "cpu"})
+    assert found.epoch == result.epoch
+    assert found.evaluation.metrics["pixel_auroc"] == result.evaluation.metrics["pixel_auroc"]
+
+
+def test_a_test_set_that_breaks_at_the_end_does_not_cost_the_network(held_out, store_uri, tmp_path):
+    store, root = Store(store_uri), tmp_path / "data"
+    shutil.copytree(held_out.data.root, root)
+    experiment = held_out.with_overrides({"name": "lost", "data.root": str(root), "seeds": [1], "training.epochs": 1})
+
+    def take_the_test_set_away(event):
+        if isinstance(event, EpochFinished):
+            shutil.rmtree(root / "bolt" / "test")
+
+    with pytest.raises(ConfigError, match="no test images"):
+        train_all(store, experiment, [take_the_test_set_away])
+    (leaf,) = store.search("tags.variant = 'lost' and tags.level = 'run'")
+    assert leaf.info.status == "FAILED"
+    assert "checkpoint/chosen.safetensors" in {
+        a.path for a in store.client.list_artifacts(leaf.info.run_id, "checkpoint")
+    }
