@@ -183,10 +183,10 @@ class ExperimentConfig:
                 )
 
     def essence(self) -> dict[str, Any]:
-        """All that decides results, as plain data: without the name, the place of files, the device, and what is
-        only kept or shown."""
+        """All that decides results but for rounding, as plain data: without the name, the place of files, the machine
+        (device, threads), and what is only kept or shown."""
         data = self.to_mapping()
-        for key in ("name", "device", "keep", "heatmaps", "keep_maps", "strict"):
+        for key in ("name", "device", "threads", "keep", "heatmaps", "keep_maps", "strict"):
             del data[key]
         data["data"] = {key: value for key, value in data["data"].items() if key not in ("root", "cache")}
         return data

@@ -1,14 +1,18 @@
-"""`rdpp ablate` and `rdpp rescore`."""
+"""`rdpp ablate`, `rdpp compare` and `rdpp rescore`."""
 
 import json
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rdpp.ablation.collect import collect
+from rdpp.ablation.compare import Compared, compare_runs, read_published
 from rdpp.ablation.config import AblationConfig
+from rdpp.ablation.figures import differences
 from rdpp.ablation.run import matrix, missing, run_ablation
+from rdpp.ablation.tables import as_csv, as_data, print_comparison
 from rdpp.engine import Event, RunStarted
 from rdpp.tracking import ConsoleObserver, Store, output_console, rescore, results_table
 
@@ -36,6 +40,54 @@ def ablate(file: Path, changes: Mapping[str, Any], tracking_uri: str | None) -> 
                 console.prefix = f"{event.experiment.name} "
 
         return run_ablation(ablation, store, [show_variant, console])
+
+
+def run_compare(
+    sources: Sequence[str],
+    *,
+    baseline: str | None = None,
+    metrics: Sequence[str] | None = None,
+    by: str | None = None,
+    published: Path | None = None,
+    tracking_uri: str | None = None,
+    as_json: bool = False,
+) -> None:
+    """Compare, print, and log the comparison to the parent run, or to a run of its own for a query.
+
+    Raises:
+        ConfigError: what a user can mend.
+    """
+    store = Store(tracking_uri)
+    compared = compare_runs(collect(store, sources, by), baseline, metrics, read_published(published))
+    run_id = log_comparison(store, compared)
+    if as_json:
+        print(json.dumps({"mlflow_run": run_id, **as_data(compared)}, indent=1))
+    else:
+        print_comparison(compared, output_console())
+
+
+def log_comparison(store: Store, compared: Compared) -> str:
+    """Log table, data and picture under `compare/` of the parent run.
+
+    Returns:
+        The run's id; a query, that has no parent, gets a run of its own.
+    """
+    parent = compared.collection.parent
+    if parent is not None:
+        _log(store, parent, compared)
+        return parent
+    with store.run(f"compare {compared.collection.title}"[:200], tags={"level": "comparison"}) as run_id:
+        _log(store, run_id, compared)
+    return run_id
+
+
+def _log(store: Store, run_id: str, compared: Compared) -> None:
+    store.client.log_dict(run_id, as_data(compared), "compare/compare.json")
+    store.client.log_text(run_id, as_csv(compared), "compare/compare.csv")
+    with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
+        path = Path(scratch) / "differences.png"
+        path.write_bytes(differences(compared.comparisons))
+        store.client.log_artifact(run_id, str(path), "compare")
 
 
 def run_rescore(sources: Sequence[str], tracking_uri: str | None, *, as_json: bool) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 import plotly.io
 
 from rdpp.ablation.collect import Collection, TrainedRun, collect
-from rdpp.ablation.compare import HEADLINE, Compared, as_data, category_means, compare_runs
+from rdpp.ablation.compare import HEADLINE, Compared, category_means, compare_runs
 from rdpp.ablation.figures import differences
 from rdpp.ablation.side_by_side import data_uri, image_rows
+from rdpp.ablation.tables import as_data
 from rdpp.config import ConfigError
 from rdpp.metrics import METRICS
 from rdpp.tracking import Store, percent

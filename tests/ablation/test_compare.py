@@ -11,8 +11,9 @@ import yaml
 from PIL import Image
 
 from rdpp.ablation.collect import Collection, TrainedRun, collect
-from rdpp.ablation.compare import as_data, compare_runs, comparison_table, least_categories, pair, sentences
+from rdpp.ablation.compare import compare_runs, pair
 from rdpp.ablation.figures import differences
+from rdpp.ablation.tables import as_data, comparison_table, least_categories, sentences
 from rdpp.cli import main
 from rdpp.config import ConfigError
 
