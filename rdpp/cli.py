@@ -222,7 +222,14 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--by", metavar="TAG", help="what tells variants apart, by default variant (of a study: trial)"
     )
-    compare.add_argument("--published", type=Path, metavar="FILE", help="figures from papers, as further rows")
+    compare.add_argument(
+        "--published",
+        type=Path,
+        nargs="?",
+        const=Path(__file__).parent / "ablation" / "published.yaml",
+        metavar="FILE",
+        help="figures from papers, as further rows; by default those of the RD and RD++ papers on MVTec AD",
+    )
     compare.set_defaults(command=_compare)
 
     report = commands.add_parser("report", help="one HTML page of a study or an ablation")

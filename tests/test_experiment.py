@@ -175,7 +175,7 @@ def test_a_size_is_a_side_or_height_and_width():
         ({"training": {"accumulate": 0}}, "accumulate must be at least 1, got 0"),
         (
             {"evaluation": {"selection": "best"}},
-            "unknown value for evaluation.selection 'best'; choices: last, official",
+            "unknown value for evaluation.selection 'best'; choices: held_out, last, official",
         ),
         ({"evaluation": {"every": 0}}, "evaluation: every must be at least 1, got 0"),
         ({"evaluation": {"sigma": -1}}, "evaluation: sigma must be at least 0, got -1.0"),

@@ -150,9 +150,8 @@ def test_a_query_that_finds_nothing_or_is_none(small):
 
 def test_the_command_prints_tables_and_logs_them(small, capsys):
     _, store, parent = small
-    published = "experiments/published.yaml"
     uri = ["--tracking-uri", store.uri]
-    assert main(["compare", "small", *uri, "--metrics", "image_auroc", "--published", published]) == 0
+    assert main(["compare", "small", *uri, "--metrics", "image_auroc", "--published"]) == 0
     out = capsys.readouterr().out
     assert "ot against rd: on these 1 categories image_auroc" in out
     assert "RD++ (published)" in out
