@@ -156,7 +156,8 @@ def _here(pairs: Pairs, variants: int) -> Answer:
     freedom = float(parts.sum() ** 2 / (parts**2 / (counts - 1)).sum())
     p = float(2 * stats.t.sf(abs(mean) / error, freedom))
     reach = float(stats.t.isf(ALPHA / 2, freedom)) * error
-    return Answer(mean - reach, mean + reach, p, p, error * _noncentrality(freedom, ALPHA / variants))
+    likely = error * _median_unbiased(freedom)
+    return Answer(mean - reach, mean + reach, p, p, likely * _noncentrality(freedom, ALPHA / variants))
 
 
 def _beyond(pairs: Pairs, variants: int) -> Answer:
@@ -165,8 +166,15 @@ def _beyond(pairs: Pairs, variants: int) -> Answer:
     p = float(np.asarray(stats.wilcoxon(means))[1]) if means.any() and len(means) > 1 else 1.0
     low, high = two_stage_bootstrap(list(pairs.values()))
     effect = _rank_effect(len(means), ALPHA / variants)
-    detectable = effect if math.isinf(effect) else effect * float(np.std(means, ddof=1))
+    if math.isinf(effect):
+        return Answer(low, high, p, p, effect)
+    detectable = effect * float(np.std(means, ddof=1)) * _median_unbiased(len(means) - 1)
     return Answer(low, high, p, p, detectable)
+
+
+def _median_unbiased(freedom: float) -> float:
+    """The factor that makes a standard deviation of normal numbers as often too large as too small."""
+    return math.sqrt(freedom / float(stats.chi2.ppf(0.5, freedom)))
 
 
 def two_stage_bootstrap(groups: Sequence[np.ndarray], seed: int = 0) -> tuple[float, float]:
