@@ -21,7 +21,11 @@ _NETWORK, _TEACHER = "tests/models/test_network.py", "tests/models/test_teacher.
 _STEP = "tests/engine/test_step.py -k 'not official'"
 _TRAIN, _CHECKPOINT = "tests/engine/test_train.py", "tests/engine/test_checkpoint.py"
 _CACHE, _SCORING = "tests/data/test_cache.py", "tests/test_scoring.py"
-_AUPRO = "tests/metrics/test_aupro.py"
+_AUPRO, _AUPIMO = "tests/metrics/test_aupro.py", "tests/metrics/test_aupimo.py"
+_HELD, _SELECTION = "tests/data/test_held_out.py", "tests/engine/test_held_out_selection.py"
+_INSPECTION, _PAIRS = "tests/engine/test_inspection.py", "tests/losses/test_pairs.py"
+_NOISES = "tests/noise/test_patch_noises.py"
+_STATISTICS, _ABLATION = "tests/ablation/test_statistics.py", "tests/ablation/test_run.py"
 
 MUTATIONS = [
     # losses
@@ -196,13 +200,6 @@ MUTATIONS = [
         "tests/engine/test_evaluate.py",
     ),
     Mutation(
-        "selection: equal is better",
-        "rdpp/engine/selection.py",
-        "> official_value(best)",
-        ">= official_value(best)",
-        "tests/engine/test_selection.py",
-    ),
-    Mutation(
         "selection: not rounded",
         "rdpp/engine/selection.py",
         "round(metrics[name], 4)",
@@ -317,5 +314,168 @@ MUTATIONS = [
         " or (isinstance(value, bool) and kind is not bool)",
         "",
         "tests/test_config.py",
+    ),
+    # choosing, judging
+    Mutation(
+        "held out: still trained on",
+        "rdpp/data/held_out.py",
+        "return np.sort(order[count:]), np.sort(order[:count])",
+        "return np.sort(order), np.sort(order[:count])",
+        _HELD,
+    ),
+    Mutation(
+        "held out: defects without masks",
+        "rdpp/data/held_out.py",
+        "masks.append(mask)",
+        "masks.append(0 * mask)",
+        _HELD,
+    ),
+    Mutation(
+        "selection: epochs watched on the test set",
+        "rdpp/engine/train.py",
+        "self.watched = held_out or load_test(",
+        "self.watched = load_test(",
+        _SELECTION,
+    ),
+    Mutation(
+        "selection: the last network is tested",
+        "rdpp/engine/train.py",
+        "            kept.restore(epoch, self.network)\n            evaluation",
+        "            evaluation",
+        _SELECTION,
+    ),
+    Mutation(
+        "selection: a later epoch wins a tie",
+        "rdpp/engine/selection.py",
+        "value(metrics) > ",
+        "value(metrics) >= ",
+        _SELECTION,
+    ),
+    Mutation(
+        "sweep: chosen by the test set",
+        "rdpp/sweep/objective.py",
+        "result.deciding.metrics)",
+        "result.evaluation.metrics)",
+        "tests/sweep/test_study.py -k see_the_test",
+    ),
+    Mutation(
+        "dead terms: nothing is dead",
+        "rdpp/engine/inspection.py",
+        "not self.rounding < 1",
+        "self.rounding > 1e30",
+        _INSPECTION,
+    ),
+    Mutation(
+        "dead terms: float32 against itself",
+        "rdpp/engine/inspection.py",
+        "generator, torch.float64)",
+        "generator, torch.float32)",
+        _INSPECTION,
+    ),
+    Mutation(
+        "accumulate: mean over all batches",
+        "rdpp/engine/step.py",
+        "parameter.grad /= self._summed",
+        "parameter.grad /= 1",
+        "tests/engine/test_step.py -k averaged",
+    ),
+    Mutation(
+        "sliced: no sorting",
+        "rdpp/losses/sliced_wasserstein.py",
+        "(cloud @ directions).sort(1).values",
+        "(cloud @ directions)",
+        _PAIRS,
+    ),
+    Mutation(
+        "sliced: directions not normalised",
+        "rdpp/losses/sliced_wasserstein.py",
+        "normalize(drawn, dim=0)",
+        "drawn",
+        _PAIRS,
+    ),
+    Mutation("energy: another kernel", "rdpp/losses/energy.py", '"energy"', '"laplacian"', _PAIRS),
+    Mutation(
+        "mmd: fixed blur",
+        "rdpp/losses/mmd.py",
+        "self.relative_blur * largest_distance(first, second)",
+        "self.relative_blur",
+        _PAIRS,
+    ),
+    Mutation(
+        "perlin: linear fade",
+        "rdpp/noise/gradient_noise.py",
+        "return t * t * t * (t * (t * 6 - 15) + 10)",
+        "return t",
+        _NOISES,
+    ),
+    Mutation(
+        "cutpaste: in place",
+        "rdpp/noise/cutpaste.py",
+        "piece = images[index, :, top : top + h, left : left + w]",
+        "piece = images[index, :, new_top : new_top + h, new_left : new_left + w]",
+        _NOISES,
+    ),
+    Mutation(
+        "texture: always opaque",
+        "rdpp/noise/texture.py",
+        "torch.lerp(images, textures, opacity.to(images))",
+        "textures",
+        _NOISES,
+    ),
+    Mutation(
+        "AUPIMO: linear in the rate",
+        "rdpp/metrics/aupimo.py",
+        "np.diff(np.log(edges)) / math.log(upper / lower)",
+        "np.diff(edges) / (upper - lower)",
+        _AUPIMO,
+    ),
+    Mutation("AUPIMO: ties count as found", "rdpp/metrics/aupimo.py", 'side="right"', 'side="left"', _AUPIMO),
+    Mutation(
+        "AUPIMO: normal pixels of defective images",
+        "rdpp/metrics/aupimo.py",
+        "normal = maps[~defective].ravel()",
+        "normal = maps[~masks]",
+        _AUPIMO,
+    ),
+    Mutation(
+        "statistics: seeds as if one category",
+        "rdpp/ablation/statistics.py",
+        "math.sqrt(parts.sum()) / len(pairs)",
+        "math.sqrt(parts.sum())",
+        _STATISTICS,
+    ),
+    Mutation(
+        "statistics: no correction", "rdpp/ablation/statistics.py", 'method="holm"', 'method="fdr_bh"', _STATISTICS
+    ),
+    Mutation(
+        "statistics: uncorrected p decides",
+        "rdpp/ablation/statistics.py",
+        "return self.p_holm < ALPHA",
+        "return self.p < ALPHA",
+        _STATISTICS,
+    ),
+    Mutation(
+        "statistics: seeds not resampled",
+        "rdpp/ablation/statistics.py",
+        "(rng.random((_RESAMPLES, count, longest)) * lengths[chosen][..., None])",
+        "(0 * rng.random((_RESAMPLES, count, longest)) + np.arange(longest))",
+        _STATISTICS,
+    ),
+    Mutation(
+        "compare: the sign of a difference",
+        "rdpp/ablation/statistics.py",
+        "pairs[:, 0] - pairs[:, 1]",
+        "pairs[:, 1] - pairs[:, 0]",
+        _STATISTICS,
+    ),
+    Mutation(
+        "ablation: data no part of a cell",
+        "rdpp/ablation/config.py",
+        "[essence, category.train_fingerprint]",
+        "[essence]",
+        _ABLATION,
+    ),
+    Mutation(
+        "ablation: unfinished runs count", "rdpp/ablation/run.py", " and attributes.status = 'FINISHED'", "", _ABLATION
     ),
 ]

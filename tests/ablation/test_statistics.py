@@ -62,11 +62,12 @@ def test_new_categories_are_asked_of_category_means():
 
 
 def test_holm_multiplies_the_smallest_by_the_number_of_variants():
-    values = {name: pairs(drawn(10, 3, effect=e, seed=i)) for i, (name, e) in enumerate([("x", 0.01), ("y", 0.0)])}
-    x, y = compare("m", "rd", values)
-    assert x.here.p < y.here.p
-    assert x.here.p_holm == pytest.approx(2 * x.here.p)
-    assert y.here.p_holm == pytest.approx(max(y.here.p, 2 * x.here.p))
+    effects = {"x": 0.01, "y": 0.004, "z": 0.0}
+    x, y, z = compare("m", "rd", {name: pairs(drawn(10, 3, e, seed=i)) for i, (name, e) in enumerate(effects.items())})
+    assert 10 * x.here.p < 3 * y.here.p < z.here.p
+    assert x.here.p_holm == pytest.approx(3 * x.here.p)
+    assert y.here.p_holm == pytest.approx(2 * y.here.p)
+    assert z.here.p_holm == z.here.p
     alone = one(drawn(10, 3, effect=0.01, seed=0))
     assert alone.here.p == alone.here.p_holm == pytest.approx(x.here.p)
     assert alone.here.detectable < x.here.detectable  # several questions need larger differences
@@ -127,12 +128,12 @@ def test_the_detectable_difference_beyond_is_found_four_times_in_five():
 def test_the_bootstrap_has_the_spread_of_both_stages():
     """Many groups: the interval is that of a mean whose variance is of groups and of values within them."""
     rng = np.random.default_rng(0)
-    groups = [m + 0.5 * rng.standard_normal(3) for m in rng.standard_normal(200)]
+    groups = [m + 2 * rng.standard_normal(3) for m in rng.standard_normal(200)]
     means = np.array([group.mean() for group in groups])
     within = np.mean([group.var() / 3 for group in groups])
     error = math.sqrt((means.var() + within) / 200)
     low, high = two_stage_bootstrap(groups)
-    assert (low + high) / 2 == pytest.approx(means.mean(), abs=0.01)
+    assert (low + high) / 2 == pytest.approx(means.mean(), abs=0.02)
     assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.06)
 
 

@@ -1,6 +1,7 @@
 """Choices that do not look at the test set: it may be scrambled, or not there at all, until they are made."""
 
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -109,6 +110,13 @@ def test_the_chosen_epochs_network_is_what_is_tested(honest):
     values = {e.epoch: held_out_value(e.evaluation.metrics) for e in honest.of(EpochFinished)}
     assert honest.result.epoch == max(values, key=lambda epoch: values[epoch])
     assert len({metrics["pixel_auroc"] for metrics in honest.result.audit.values()}) == 3
+
+
+def test_an_earlier_epochs_network_is_restored_for_the_test(monkeypatch, honest, record, held_out):
+    monkeypatch.setattr(sys.modules[train.__module__], "is_chosen", lambda *arguments, final: arguments[2] is None)
+    first = record(held_out.with_overrides({"training.epochs": 3}))
+    assert first.result.epoch == 1
+    np.testing.assert_equal(first.result.evaluation.metrics, honest.result.audit[1])
 
 
 def test_the_audit_tells_what_looking_would_have_gained(honest):

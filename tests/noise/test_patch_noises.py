@@ -76,6 +76,7 @@ def test_cutpaste_pastes_what_is_elsewhere_in_the_image():
     rows = torch.arange(40.0)[:, None] * 100 + torch.arange(60.0)
     images = rows.expand(30, 1, 40, 60).contiguous()  # every pixel tells its place
     noisy, mask = CutPaste(jitter=0.0)(images, generator())
+    assert sum(not torch.equal(before, after) for before, after in zip(images, noisy, strict=True)) > 25
     for before, after, hole in zip(images[:, 0], noisy[:, 0], mask[:, 0], strict=True):
         ys, xs = hole.nonzero(as_tuple=True)
         assert int(hole.sum()) == (ys.max() - ys.min() + 1) * (xs.max() - xs.min() + 1)
