@@ -1,15 +1,10 @@
 import pytest
 import yaml
+from variants import VARIANTS
 
 from rdpp.ablation.config import AblationConfig
 from rdpp.ablation.run import run_ablation
 from rdpp.tracking import Store
-
-VARIANTS = {
-    "rd": {"projection": False, "noise": None, "losses": {"ssot": None, "reconstruction": None, "contrast": None}},
-    "ot": {"noise": None, "losses": {"reconstruction": None, "contrast": None}},
-}
-RELEASED = {"noise": {"field": "run"}, "losses": {"ssot": {"pairing": "batch"}, "contrast": {"margin": 0.5}}}
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import RELEASED, VARIANTS
 from PIL import Image
+from variants import RELEASED, VARIANTS
 
 from rdpp.ablation.config import AblationConfig, cell_key
 from rdpp.ablation.run import finished, matrix, missing, run_ablation
