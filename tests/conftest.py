@@ -11,6 +11,8 @@ from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa:
 from rdpp.data.synthetic import make_categories
 from rdpp.experiment import ExperimentConfig
 
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]  # no doctests in them, and their names clash
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
