@@ -56,7 +56,7 @@ class CheckpointWriter:
             "seed": run.seed,
             "epoch": event.epoch,
             "teacher": {"name": run.experiment.teacher.name, "fingerprint": run.teacher.fingerprint},
-            "data": run.category.fingerprint,
+            "data": run.category.train_fingerprint,
             "evaluated_on": run.watched,
             "metrics": {k: v for k, v in event.evaluation.metrics.items() if v == v} if event.evaluation else None,
             "experiment": run.experiment.to_mapping(),

@@ -56,8 +56,10 @@ def test_the_kept_epoch_has_a_file_of_tensors_and_one_that_describes_it(write, k
     assert set(tensors) == set(baseline.networks[-1])
     described = json.loads((folder / f"{keep}.json").read_text())
     assert described["rdpp"] == __version__
-    assert described["data"] == baseline.started.category.fingerprint
-    assert described["metrics"] == pytest.approx(dict(baseline.result.evaluation.metrics), nan_ok=True)
+    assert described["data"] == baseline.started.category.train_fingerprint
+    defined = {name: value for name, value in baseline.result.evaluation.metrics.items() if value == value}
+    assert described["metrics"] == pytest.approx(defined)
+    assert described["evaluated_on"] == "test"
     found = read_checkpoint(folder)
     assert found.experiment == dataclasses.replace(baseline.started.experiment, keep=keep)
     assert (found.category, found.seed, found.epoch) == ("bolt", 1, 2)

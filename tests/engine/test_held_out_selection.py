@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from rdpp.config import ConfigError
-from rdpp.engine import EpochFinished, prepare, resolve, train
+from rdpp.engine import CheckpointWriter, EpochFinished, prepare, resolve, train
 from rdpp.engine.selection import held_out_value, is_chosen
 from rdpp.experiment import EvaluationConfig
 
@@ -77,7 +77,7 @@ def test_with_official_selection_the_test_set_decides(record, copied):
     assert metrics[0] != metrics[1]
 
 
-def test_the_test_set_may_be_missing_until_the_end(honest, record, copied):
+def test_the_test_set_may_be_missing_until_the_end(honest, copied, tmp_path):
     experiment, folder = copied
     for part in ("test", "ground_truth"):
         (folder / part).rename(folder / f"{part}-away")
@@ -92,7 +92,9 @@ def test_the_test_set_may_be_missing_until_the_end(honest, record, copied):
             for part in ("test", "ground_truth"):
                 (folder / f"{part}-away").rename(folder / part)
 
-    result = train(experiment, "bolt", 1, observers=[bring_back_after_the_last_epoch])
+    observers = [CheckpointWriter(tmp_path / "kept"), bring_back_after_the_last_epoch]
+    result = train(experiment, "bolt", 1, observers=observers)
+    assert (tmp_path / "kept" / "chosen.safetensors").is_file()
     np.testing.assert_equal(result.evaluation.metrics, honest.result.evaluation.metrics)
 
 
