@@ -97,6 +97,7 @@ def _find(store: Store, source: str, by: str | None) -> Collection:
 def _of_ablation(store: Store, parent: Run, by: str | None) -> Collection:
     name = parent.data.tags["ablation"]
     index = store.read_json(parent.info.run_id, INDEX)
+    require(index is not None, f"the ablation {name} stopped before it began; run it again (rdpp ablate)")
     current = {key for keys in index["cells"].values() for key in keys}
     runs = store.search(f"tags.ablation = '{name}' and tags.level = 'run' and attributes.status = 'FINISHED'")
     runs = [run for run in runs if run.data.tags["cell"] in current]

@@ -43,7 +43,6 @@ def inspect_term(term: Loss, features: Features, generator: Generator) -> tuple[
     Returns:
         The relative error (`TermInspection.rounding`) and the seconds that value and gradient took.
     """
-    _gradient(term, features, generator, features.teacher[0].dtype)  # the first call may compile or allocate
     _wait(features)
     started = time.perf_counter()
     found = _gradient(term, features, generator, features.teacher[0].dtype)
@@ -61,7 +60,7 @@ def _gradient(term: Loss, features: Features, generator: Generator, dtype: torch
     copies: dict[str, tuple[Tensor, ...] | None] = {}
     for name, stages in parts.items():
         trained = name in ("projected", "projected_noisy", "student")
-        copied = stages and tuple(stage.detach().to(dtype, copy=True).requires_grad_(trained) for stage in stages)
+        copied = stages and tuple(stage.detach().to(dtype).requires_grad_(trained) for stage in stages)
         copies[name] = copied
         leaves += copied if copied and trained else ()
     twin = Generator()
