@@ -21,6 +21,8 @@ class Batch:
     """(B, 3, H, W) float32 in [0, 1]."""
     indices: Tensor
     """(B,) int64, positions in the split they were drawn from."""
+    teacher: Stages | None = None
+    """The teacher's features of the images, where they are known already."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def official_teacher(name: str, dtype: torch.dtype = torch.float32) -> Teacher:
     """The teacher of the golden files, fed with images as they are."""
     backbone = Backbone(ARCHITECTURES[name])
     backbone.load_state_dict({k: fill("encoder", k, tuple(v.shape)) for k, v in backbone.state_dict().items()})
-    teacher = Teacher(backbone)
+    teacher = Teacher(backbone.to(dtype))
     teacher.mean.zero_()
     teacher.std.fill_(1)
     return teacher.to(dtype)

@@ -1,6 +1,6 @@
 """Categories on disk, decoded once, in batches."""
 
-from rdpp.data.batches import ordered_batches, shuffled_batches
+from rdpp.data.batches import ordered, shuffled
 from rdpp.data.cache import Split, load_test, load_train
 from rdpp.data.held_out import held_out_rows, hold_out
 from rdpp.data.layout import GOOD, Category, Item, list_categories, scan
@@ -15,7 +15,7 @@ __all__ = [
     "list_categories",
     "load_test",
     "load_train",
-    "ordered_batches",
+    "ordered",
     "scan",
-    "shuffled_batches",
+    "shuffled",
 ]

@@ -31,6 +31,8 @@ class Split:
     """(N, 3, H, W) float32 in [0, 1], memory-mapped."""
     masks: np.ndarray
     """(N, H, W) bool, True where defective; empty masks for good images."""
+    key: str
+    """Tells splits of other files, contents, sizes or portions apart."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -72,7 +74,7 @@ def _load(
         _build(items, size, folder)
     # copy-on-write: torch wants writable memory, and nothing written may reach the file
     images = np.load(folder / "images.npy", mmap_mode="c", allow_pickle=False)
-    return Split(items, images, np.load(folder / "masks.npy", allow_pickle=False))
+    return Split(items, images, np.load(folder / "masks.npy", allow_pickle=False), folder.name)
 
 
 def _key(category: Category, items: Sequence[Item], manifest: Mapping[str, str]) -> str:

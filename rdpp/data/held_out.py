@@ -46,7 +46,7 @@ def hold_out(split: Split, share: float) -> tuple[Split, Split]:
         ConfigError: too few images for it.
     """
     left, held = held_out_rows(split, share)
-    return _part(split, left), _with_defects(_part(split, held))
+    return _part(split, left, f"without {len(held)}"), _with_defects(_part(split, held, f"{len(held)} held out"))
 
 
 def held_out_rows(split: Split, share: float) -> tuple[Array, Array]:
@@ -61,8 +61,9 @@ def held_out_rows(split: Split, share: float) -> tuple[Array, Array]:
     return np.sort(order[count:]), np.sort(order[:count])
 
 
-def _part(split: Split, rows: Array) -> Split:
-    return Split(tuple(split.items[i] for i in rows), split.images[rows], split.masks[rows])
+def _part(split: Split, rows: Array, name: str) -> Split:
+    items = tuple(split.items[i] for i in rows)
+    return Split(items, split.images[rows], split.masks[rows], f"{split.key}, {name}")
 
 
 def _with_defects(good: Split) -> Split:
@@ -77,7 +78,7 @@ def _with_defects(good: Split) -> Split:
         images.append(picture.transpose(2, 0, 1).clip(0, 1).astype(np.float32))
         masks.append(mask)
     assert all(item.defect_type == GOOD for item in good.items)
-    return Split(tuple(items), np.stack(images), np.stack(masks))
+    return Split(tuple(items), np.stack(images), np.stack(masks), good.key)
 
 
 def _stain(rng: np.random.Generator, picture: Array) -> tuple[Array, Array]:

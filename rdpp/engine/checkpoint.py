@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import safetensors.torch
+import torch
 
 from rdpp import __version__
 from rdpp.config import ConfigError
@@ -113,4 +114,4 @@ def load_network(checkpoint: Checkpoint, teacher: Teacher) -> Network:
         )
     network = Network(ARCHITECTURES[checkpoint.experiment.teacher.name], projection=checkpoint.experiment.projection)
     load_exactly(network, read_tensors(checkpoint.tensors), str(checkpoint.tensors))
-    return network.to(teacher.mean.device).eval()
+    return network.to(teacher.mean.device, memory_format=torch.channels_last).eval()

@@ -30,7 +30,7 @@ class Stepper:
         rates = {"projection": optimizer.projection_lr, "restoration": optimizer.restoration_lr}
         groups = [{"params": p, "lr": rates[name]} for name, p in self.groups.items() if p]
         beta1, beta2 = optimizer.betas
-        self.optimizer = torch.optim.Adam(groups, betas=(beta1, beta2))
+        self.optimizer = torch.optim.Adam(groups, betas=(beta1, beta2), fused=True)
         self._summed = 0
 
     def step(self, batch: Batch, *, inspect: bool = False) -> tuple[LossValues, dict[str, TermInspection] | None]:
@@ -55,13 +55,11 @@ class Stepper:
     def features(self, batch: Batch) -> Features:
         """The batch's features, clean and (where a loss wants them) noisy."""
         device = self.teacher.mean.device
-        images = batch.images.to(device)
+        clean = batch.teacher or self.teacher(batch.images.to(device))
         if self.noise is None:
-            return self.network(self.teacher(images))
+            return self.network(clean)
         noisy, _ = self.noise(batch.images, self.streams.noise)
-        both = self.teacher(torch.cat([images, noisy.to(device)]))  # in eval mode each image stands alone
-        count = len(images)
-        return self.network(tuple(s[:count] for s in both), tuple(s[count:] for s in both))
+        return self.network(clean, self.teacher(noisy.to(device)))
 
     def update(self) -> None:
         """Update with the gradients gathered so far, their sum or their mean; nothing where there are none."""

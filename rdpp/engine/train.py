@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 
 from rdpp.config import ConfigError
-from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan, shuffled_batches
-from rdpp.engine.device import resolve
+from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan, shuffled
+from rdpp.engine.device import keep_freed_memory, resolve
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import (
     BatchFinished,
@@ -22,11 +22,13 @@ from rdpp.engine.events import (
     RunFinished,
     RunStarted,
 )
+from rdpp.engine.feed import Feed
 from rdpp.engine.inspection import TermInspection
 from rdpp.engine.kept import KeptNetworks
 from rdpp.engine.seeding import streams
 from rdpp.engine.selection import is_chosen
 from rdpp.engine.step import Stepper
+from rdpp.engine.teacher_features import teacher_features
 from rdpp.experiment import ExperimentConfig
 from rdpp.models import ARCHITECTURES, Network, load_teacher
 
@@ -74,14 +76,19 @@ class _Run:
         self.seed, self.observers = seed, observers
         assert self.experiment.threads is not None
         torch.set_num_threads(self.experiment.threads)
+        keep_freed_memory()
         self._load_data(category)
         self.device = torch.device(self.experiment.device)
         self.streams = streams(seed)
-        self.teacher = load_teacher(self.experiment.teacher, seed).to(self.device)
+        self.teacher = load_teacher(self.experiment.teacher, seed).to(self.device, memory_format=torch.channels_last)
         architecture = ARCHITECTURES[self.experiment.teacher.name]
         self.network = Network(architecture, projection=self.experiment.projection)
         self.network.initialise(self.streams.weights)
-        self.network.to(self.device).train()
+        self.network.to(self.device, memory_format=torch.channels_last).train()
+        splits = (self.train, self.watched)
+        budget, batch_size = self.experiment.feature_cache_gb, self.experiment.training.batch_size
+        features = teacher_features(self.teacher, splits, budget, batch_size)
+        self.feed, self.watched_feed = (Feed(s, self.device, f) for s, f in zip(splits, features, strict=True))
         self.epochs = self.experiment.training.epochs_of(category)
         self.steps_per_epoch = -(-len(self.train) // self.experiment.training.batch_size)
         self.batch = 0
@@ -127,8 +134,8 @@ class _Run:
 
     def _train_epoch(self, stepper: Stepper) -> float:
         started = time.perf_counter()
-        batches = shuffled_batches(self.train, self.experiment.training.batch_size, self.streams.order)
-        for position, batch in enumerate(batches):
+        order = shuffled(len(self.train), self.experiment.training.batch_size, self.streams.order)
+        for position, batch in enumerate(self.feed.batches(order)):
             losses, inspections = stepper.step(batch, inspect=position == 0)
             self.batch += 1
             self._tell(BatchFinished(self.batch, losses, inspections))
@@ -152,7 +159,7 @@ class _Run:
         config, final = self.experiment.evaluation, epoch == self.epochs
         evaluation, chosen = None, False
         if final or epoch % config.every == 0:
-            evaluation = self._evaluate(self.watched)
+            evaluation = self._evaluate(self.watched_feed)
             best = self.best[1].metrics if self.best else None
             chosen = is_chosen(config, evaluation.metrics, best, final=final)
             if chosen:
@@ -176,14 +183,16 @@ class _Run:
         epoch, evaluation = self.best
         held_out = None
         if self.watches == "held_out":
-            held_out, test = evaluation, self._load_test()
+            held_out, test = evaluation, Feed(self._load_test(), self.device)
             kept.restore(epoch, self.network)
             evaluation = self._evaluate(test)
+        else:
+            test = self.watched_feed
         audit = {}
         if self.experiment.evaluation.audit:
             for other in kept.epochs:
                 kept.restore(other, self.network)
-                audit[other] = self._evaluate(evaluation.split).metrics
+                audit[other] = self._evaluate(test).metrics
         seconds = time.perf_counter() - started
         dead = tuple(sorted(self.dead or ()))
         return Result(self.category.name, self.seed, epoch, evaluation, held_out, audit, dead, seconds)
@@ -192,11 +201,11 @@ class _Run:
         data = self.experiment.data
         return load_test(scan(Path(data.root), self.category.name), data.size, Path(data.cache))
 
-    def _evaluate(self, split: Split) -> Evaluation:
+    def _evaluate(self, feed: Feed) -> Evaluation:
         return evaluate(
             self.teacher,
             self.network,
-            split,
+            feed,
             batch_size=self.experiment.training.batch_size,
             sigma=self.experiment.evaluation.sigma,
         )

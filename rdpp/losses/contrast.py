@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import cosine_embedding_loss
 
 from rdpp.config import require
+from rdpp.losses.cosine import cosine
 from rdpp.types import Features
 
 
@@ -29,8 +29,9 @@ class Contrast:
 
     def __call__(self, features: Features, generator: Generator) -> Tensor:
         assert features.teacher_noisy is not None
-        terms = []
-        for noisy, projected in zip(features.teacher_noisy, features.projected, strict=True):
-            apart = projected.new_full((len(projected),), -1)
-            terms.append(cosine_embedding_loss(noisy.flatten(1), projected.flatten(1), apart, self.margin))
-        return torch.stack(terms).sum()
+        return torch.stack(
+            [
+                (cosine(noisy, projected, (1, 2, 3)) - self.margin).clamp_min(0).mean()
+                for noisy, projected in zip(features.teacher_noisy, features.projected, strict=True)
+            ]
+        ).sum()

@@ -3,6 +3,7 @@
 Both are debiased Sinkhorn divergences by geomloss (Feydy, Geometric data analysis beyond convolutions, 3.2).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -16,26 +17,47 @@ from rdpp.losses.pairs import PairLoss, largest_distance
 from rdpp.types import Features
 
 _DIAMETER = 1e7  # released code: start of the annealing, far above the largest distance
+_REHEARSALS = 40  # each iteration far above the largest distance halves what is left of the start: 2^-40 is 1e-12
 
 
-def sinkhorn_between_batches(first: Sequence[Tensor], second: Sequence[Tensor], blur: float, scaling: float) -> Tensor:
-    """Debiased Sinkhorn divergences (one a stage) between clouds of B points: first[k], second[k] are (B, D_k).
+def sinkhorn_between_batches(
+    points: Sequence[Tensor], first: Tensor, second: Tensor, blur: float, scaling: float, diameter: float = _DIAMETER
+) -> Tensor:
+    """Debiased Sinkhorn divergences, one a stage, between two clouds picked from the same points.
 
-    Only the points' distances matter, so each stage's 2B points become one matrix of costs |x - y|^2 / 2 and
+    Only the points' distances matter, so each stage's points become one matrix of costs |x - y|^2 / 2 and
     geomloss solves all stages as one batch: a third of its operator calls, the same values and gradients.
     Like its own cost functions, the matrix carries gradients to its row's point only.
+
+    Args:
+        points: (P, D_k) a stage.
+        first, second: (B,) int64, the points of each cloud.
+        blur, scaling: geomloss's.
+        diameter: where the annealing starts.
     """
-    costs = torch.stack([_row_costs(torch.cat(pair)) for pair in zip(first, second, strict=True)])
-    indices = torch.arange(costs.shape[1], device=costs.device).to(costs.dtype).expand(len(costs), -1)[..., None]
-    x, y = indices.chunk(2, 1)
+    costs = torch.stack([_row_costs(stage) for stage in points])
+    x, y = (
+        indices.to(costs.device, costs.dtype).expand(len(costs), -1)[..., None].contiguous()
+        for indices in (first, second)
+    )
 
     def cost(rows: Tensor, columns: Tensor) -> Tensor:
         return costs[:, rows[0, :, 0].long()][:, :, columns[0, :, 0].long()]
 
     solver = SamplesLoss(
-        "sinkhorn", p=2, blur=blur, scaling=scaling, diameter=_DIAMETER, cost=cost, backend="tensorized"
+        "sinkhorn", p=2, blur=blur, scaling=scaling, diameter=diameter, cost=cost, backend="tensorized"
     )
     return solver(x, y)
+
+
+def start_of_annealing(scaling: float, largest: float = math.sqrt(2)) -> float:
+    """A later point of the released annealing from which it ends at the same values, but for rounding.
+
+    Points that are softmaxes lie at most sqrt(2) apart. At temperatures far above that every iteration does
+    the same, so all but the last _REHEARSALS of them are left out: 121 of 375 are run for the released scaling.
+    """
+    above = math.floor(math.log(_DIAMETER / largest) / -math.log(scaling))
+    return _DIAMETER * scaling ** max(0, above - _REHEARSALS)
 
 
 def _row_costs(points: Tensor) -> Tensor:
@@ -63,9 +85,11 @@ class BatchSsot:
         _check(self.blur, self.scaling)
 
     def __call__(self, features: Features, generator: Generator) -> Tensor:
-        clouds = [stage.flatten(1).softmax(1) for stage in features.projected]
-        order = torch.randperm(len(clouds[0]), generator=generator).to(clouds[0].device)
-        return sinkhorn_between_batches(clouds, [cloud[order] for cloud in clouds], self.blur, self.scaling).sum()
+        points = [stage.permute(0, 2, 3, 1).flatten(1).softmax(1) for stage in features.projected]
+        first = torch.arange(len(points[0]))
+        second = torch.randperm(len(first), generator=generator)
+        start = start_of_annealing(self.scaling)
+        return sinkhorn_between_batches(points, first, second, self.blur, self.scaling, start).sum()
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """The multi-scale projection of RD++ (paper, section 3.2): maps noisy features back to clean ones."""
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
+from rdpp.models.instance_norm import normalise_and_rectify
 from rdpp.types import Stages
 
 
@@ -17,19 +19,21 @@ class Projection(nn.Module):
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(_narrow(c) for c in channels)
+        self.stages = nn.ModuleList(_Narrow(c) for c in channels)
 
     def forward(self, stages: Stages) -> Stages:
         return tuple(layer(stage) for layer, stage in zip(self.stages, stages, strict=True))
 
 
-def _narrow(channels: int) -> nn.Sequential:
-    widths = (channels, channels // 2, channels // 4, channels // 2, channels)
-    layers: list[nn.Module] = []
-    for narrow_from, narrow_to in itertools.pairwise(widths):
-        layers += [
-            nn.Conv2d(narrow_from, narrow_to, 3, padding=1),
-            nn.InstanceNorm2d(narrow_to),
-            nn.LeakyReLU(0.01),
-        ]
-    return nn.Sequential(*layers)
+class _Narrow(nn.Sequential):
+    """Convolutions, each followed by instance norm and LeakyReLU; named as in official files."""
+
+    def __init__(self, channels: int) -> None:
+        widths = (channels, channels // 2, channels // 4, channels // 2, channels)
+        convolutions = [nn.Conv2d(*pair, 3, padding=1) for pair in itertools.pairwise(widths)]
+        super().__init__(OrderedDict((str(3 * i), convolution) for i, convolution in enumerate(convolutions)))
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        for convolution in self:
+            x = normalise_and_rectify(convolution(x))
+        return x

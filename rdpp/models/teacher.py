@@ -13,6 +13,7 @@ from torch.nn import init
 
 from rdpp.config import ConfigError
 from rdpp.models.backbone import ARCHITECTURES, Backbone
+from rdpp.models.folding import fold_batch_norms
 from rdpp.models.weights import fingerprint, load_exactly, read_tensors
 from rdpp.types import Stages
 
@@ -45,6 +46,7 @@ class Teacher(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
         self.requires_grad_(False)
         self.fingerprint = fingerprint(backbone.state_dict())
+        fold_batch_norms(backbone.eval())
         self.eval()
 
     def train(self, mode: bool = True) -> "Teacher":

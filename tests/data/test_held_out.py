@@ -17,7 +17,7 @@ def split(count=40, height=64, width=64, seed=0):
     coarse = rng.uniform(0.2, 0.8, (count, 3, height // 8, width // 8))
     images = coarse.repeat(8, 2).repeat(8, 3).astype(np.float32)
     items = tuple(Item(Path(f"nut/train/good/{i:03d}.png"), "good") for i in range(count))
-    return Split(items, images, np.zeros((count, height, width), bool))
+    return Split(items, images, np.zeros((count, height, width), bool), "key")
 
 
 @pytest.mark.parametrize(("count", "expected"), [(16, 8), (40, 8), (60, 12), (200, 40)])

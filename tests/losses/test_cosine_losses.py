@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from features import PARTS, features, generator, one_stage, with_gradients
+from torch.nn.functional import cosine_similarity
 
 from rdpp.config import ConfigError
 from rdpp.losses.contrast import Contrast
+from rdpp.losses.cosine import cosine
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.reconstruction import Reconstruction
 from rdpp.types import Features
@@ -101,3 +103,25 @@ def test_gradients_are_finite_differences(loss, names):
 def test_margins_out_of_range(margin):
     with pytest.raises(ConfigError, match=rf"margin must lie between -1 and 1 \(it is a cosine\), got {margin}"):
         Contrast(margin=margin)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dims", [(1,), (1, 2, 3)])
+def test_cosine_is_torchs_in_value_and_gradient(dims, layout):
+    first, second = torch.randn(2, 3, 4, 5, 6, generator=generator(), dtype=torch.float64)
+    first[0] = 0  # a vector without direction
+    ours, theirs = ([x.contiguous(memory_format=layout).requires_grad_() for x in pair] for pair in [(first, second)] * 2)
+    found = cosine(*ours, dims)
+    expected = cosine_similarity(*(x.flatten(1) if len(dims) == 3 else x for x in theirs))
+    torch.testing.assert_close(found, expected)
+    weights = torch.rand(found.shape, generator=generator(), dtype=torch.float64)
+    (found * weights).sum().backward()
+    (expected * weights).sum().backward()
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+def test_cosine_gives_gradients_to_those_who_want_them():
+    first, second = torch.randn(2, 3, 4, 5, 6, generator=generator(), dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: cosine(x, second, (1, 2, 3)), first.requires_grad_())
+    assert torch.autograd.gradcheck(lambda x: cosine(second, x, (1,)), first)

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from rdpp.config import ConfigError
 from rdpp.losses.pairs import derangement
-from rdpp.losses.ssot import BatchSsot, ImagesSsot, sinkhorn_between_batches
+from rdpp.losses.ssot import BatchSsot, ImagesSsot, sinkhorn_between_batches, start_of_annealing
 from rdpp.types import Features
 
 BLUR, SCALING = 0.05, 0.95  # released code
@@ -25,6 +25,13 @@ def clouds(golden):
     return values, lambda name: [torch.from_numpy(values[f"{name}_{k}"]).double().flatten(1) for k in range(3)]
 
 
+def between(first, second, *settings):
+    """Two lists of clouds, a stage each, as points and who is who."""
+    points = [torch.cat(pair) for pair in zip(first, second, strict=True)]
+    indices = torch.arange(len(points[0]))
+    return sinkhorn_between_batches(points, indices[: len(first[0])], indices[len(first[0]) :], *settings)
+
+
 def only(projected):
     return Features(projected, tuple(projected), projected)
 
@@ -32,14 +39,14 @@ def only(projected):
 def test_official_values_between_softmaxed_features(clouds):
     expected, read = clouds
     first, second = ([cloud.softmax(1) for cloud in read(name)] for name in ("projected", "other"))
-    found = sinkhorn_between_batches(first, second, BLUR, SCALING)
+    found = between(first, second, BLUR, SCALING)
     np.testing.assert_allclose(found, expected["sinkhorn_softmax_projected_vs_other"], rtol=0, atol=1e-9)
 
 
 def test_official_values_between_plain_features(clouds):
     expected, read = clouds
     first, second = ([0.1 * cloud for cloud in read(name)] for name in ("projected", "other"))
-    found = sinkhorn_between_batches(first, second, BLUR, SCALING)
+    found = between(first, second, BLUR, SCALING)
     np.testing.assert_allclose(found, expected["sinkhorn_plain_projected_vs_other"], rtol=1e-7)
 
 
@@ -49,7 +56,7 @@ def test_stages_in_one_batch_are_geomloss_stage_by_stage():
     draw = [[torch.randn(5, size, dtype=torch.float64) for size in (40, 12, 7)] for _ in range(2)]
     ours, theirs = ([[x.clone().requires_grad_() for x in cloud] for cloud in draw] for _ in range(2))
     weights = torch.tensor([1.0, 2.0, -0.5], dtype=torch.float64)
-    found = sinkhorn_between_batches(*ours, 0.3, 0.8)
+    found = between(*ours, 0.3, 0.8)
     expected = torch.stack([plain(x, y) for x, y in zip(*theirs, strict=True)])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
     (found @ weights).backward()
@@ -61,7 +68,7 @@ def test_stages_in_one_batch_are_geomloss_stage_by_stage():
 
 def test_between_single_points_it_is_half_the_squared_distance():
     x, y = torch.tensor([[1.0, 2.0, 3.0]]).double(), torch.tensor([[0.0, 4.0, 5.0]]).double()
-    assert float(sinkhorn_between_batches([x], [y], BLUR, SCALING)) == pytest.approx((1 + 4 + 4) / 2)
+    assert float(between([x], [y], BLUR, SCALING)) == pytest.approx((1 + 4 + 4) / 2)
 
 
 def test_with_little_blur_it_is_the_cheapest_assignment():
@@ -69,7 +76,7 @@ def test_with_little_blur_it_is_the_cheapest_assignment():
     x, y = (10 * torch.rand(6, 3, dtype=torch.float64, generator=source) for _ in range(2))
     costs = torch.cdist(x, y).square().numpy() / 2
     expected = costs[linear_sum_assignment(costs)].mean()
-    assert float(sinkhorn_between_batches([x], [y], 0.01, 0.99)) == pytest.approx(expected, rel=1e-2)
+    assert float(between([x], [y], 0.01, 0.99)) == pytest.approx(expected, rel=1e-2)
 
 
 def test_gradients_are_finite_differences():
@@ -77,7 +84,7 @@ def test_gradients_are_finite_differences():
     x, y = (torch.rand(4, 3, dtype=torch.float64, generator=source) for _ in range(2))
     x.requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda x: sinkhorn_between_batches([x], [y], 0.5, 0.9), x, eps=1e-5, rtol=0.02, atol=1e-3
+        lambda x: between([x], [y], 0.5, 0.9), x, eps=1e-5, rtol=0.02, atol=1e-3
     )
 
 
@@ -215,16 +222,37 @@ def test_ranges(kind, values, message):
 def test_softmax_makes_the_released_clouds(monkeypatch):
     given = []
 
-    def solver(first, second, blur, scaling):
-        given.append((first, second, blur, scaling))
-        return torch.zeros(len(first))
+    def solver(points, first, second, blur, scaling, diameter):
+        given.append((points, first, second, blur, scaling, diameter))
+        return torch.zeros(len(points))
 
     monkeypatch.setattr("rdpp.losses.ssot.sinkhorn_between_batches", solver)
     values = features(count=6)
     BatchSsot(blur=0.1, scaling=0.9)(values, generator())
-    ((first, second, blur, scaling),) = given
-    assert (blur, scaling) == (0.1, 0.9)
-    order = torch.randperm(6, generator=generator())
-    for cloud, shuffled, stage in zip(first, second, values.projected, strict=True):
-        torch.testing.assert_close(cloud, stage.flatten(1).softmax(1))
-        assert torch.equal(shuffled, cloud[order])
+    ((points, first, second, *settings),) = given
+    assert settings == [0.1, 0.9, start_of_annealing(0.9)]
+    assert first.tolist() == [0, 1, 2, 3, 4, 5]
+    assert torch.equal(second, torch.randperm(6, generator=generator()))
+    for cloud, stage in zip(points, values.projected, strict=True):
+        torch.testing.assert_close(cloud, stage.permute(0, 2, 3, 1).flatten(1).softmax(1))
+
+
+@pytest.mark.parametrize("scaling", [0.95, 0.8, 0.5])
+@pytest.mark.parametrize("spread", [1, 100])
+def test_a_later_start_of_the_annealing_ends_the_same(scaling, spread):
+    source = generator()
+    first, second = (
+        (spread * torch.randn(16, 50, dtype=torch.float64, generator=source)).softmax(1).requires_grad_()
+        for _ in range(2)
+    )
+    whole = between([first], [second], 0.05, scaling)
+    later = between([first], [second], 0.05, scaling, start_of_annealing(scaling))
+    torch.testing.assert_close(later, whole, rtol=0, atol=1e-13)
+    (expected,) = torch.autograd.grad(whole.sum(), first)
+    (found,) = torch.autograd.grad(later.sum(), first)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+def test_the_later_start_saves_two_thirds_of_the_released_annealing():
+    assert 11 < start_of_annealing(0.95) < 12
+    assert start_of_annealing(0.5) == 1e7

@@ -169,7 +169,7 @@ def test_cells_are_every_category_with_every_seed(trained):
 
 def test_means_weigh_categories_equally_whatever_their_number_of_seeds():
     def result(category: str, seed: int, value: float) -> Result:
-        prediction, split = Prediction(np.zeros(1), np.zeros(1)), Split((), np.zeros(1), np.zeros(1))
+        prediction, split = Prediction(np.zeros(1), np.zeros(1)), Split((), np.zeros(1), np.zeros(1), "key")
         evaluation = Evaluation({"image_auroc": value, "image_auroc/hole": 0.0}, prediction, split)
         return Result(category, seed, 1, evaluation, None, {}, (), 1.0)
 

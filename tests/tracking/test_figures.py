@@ -47,7 +47,7 @@ def test_a_heatmap_shows_image_mask_map_and_overlay():
     mask = np.zeros((1, 256, 256), bool)
     mask[0, 100:120, 100:120] = True
     images = np.full((1, 3, 256, 256), 0.5, np.float32)
-    split = Split((Item(Path("test/hole/000.png"), "hole", Path("m")),), images, mask)
+    split = Split((Item(Path("test/hole/000.png"), "hole", Path("m")),), images, mask, "key")
     picture = np.asarray(heatmap(split, 0, mask[0].astype(np.float32), 1.0, Scale(0.0, 1.0, 0.5), 3))
     above, below = picture[-518:-262], picture[-256:]
     right = 262

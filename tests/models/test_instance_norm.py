@@ -1,0 +1,42 @@
+"""Instance norm and LeakyReLU in one: torch's own values and gradients, in every layout and precision."""
+
+import pytest
+import torch
+from torch.nn.functional import instance_norm, leaky_relu
+
+from rdpp.models.instance_norm import normalise_and_rectify
+
+
+def draw(dtype=torch.float64):
+    generator = torch.Generator().manual_seed(0)
+    x, gradient = torch.randn(2, 3, 4, 5, 6, generator=generator, dtype=torch.float64)
+    return (3 + 2 * x).to(dtype), gradient.to(dtype)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_torchs_values_and_gradients(layout):
+    x, gradient = (t.contiguous(memory_format=layout) for t in draw())
+    ours, theirs = (x.clone().requires_grad_() for _ in range(2))
+    found, expected = normalise_and_rectify(ours), leaky_relu(instance_norm(theirs), 0.01)
+    torch.testing.assert_close(found, expected)
+    assert found.is_contiguous(memory_format=layout)
+    found.backward(gradient)
+    expected.backward(gradient)
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_gradients_are_finite_differences():
+    x, _ = draw()
+    assert torch.autograd.gradcheck(normalise_and_rectify, x.requires_grad_())
+
+
+def test_statistics_of_half_precision_are_taken_in_float32():
+    x, gradient = draw(torch.bfloat16)
+    narrow, wide = x.clone().requires_grad_(), x.float().requires_grad_()
+    found, expected = normalise_and_rectify(narrow), normalise_and_rectify(wide)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, rtol=0.01, atol=0.01)
+    found.backward(gradient)
+    expected.backward(gradient.float())
+    assert narrow.grad.dtype == torch.bfloat16
+    torch.testing.assert_close(narrow.grad.float(), wide.grad, rtol=0.05, atol=0.02)
