@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from rdpp.engine.adam import Adam
 from rdpp.engine.inspection import TermInspection, inspect_term
 from rdpp.engine.seeding import Streams
 from rdpp.experiment import ExperimentConfig
@@ -28,9 +29,11 @@ class Stepper:
         }
         optimizer = experiment.optimizer
         rates = {"projection": optimizer.projection_lr, "restoration": optimizer.restoration_lr}
-        groups = [{"params": p, "lr": rates[name]} for name, p in self.groups.items() if p]
         beta1, beta2 = optimizer.betas
-        self.optimizer = torch.optim.Adam(groups, betas=(beta1, beta2), fused=True)
+        self.optimizer = Adam((beta1, beta2))
+        for name, parameters in self.groups.items():
+            if parameters:
+                self.optimizer.add(parameters, rates[name])
         self._summed = 0
 
     def step(self, batch: Batch, *, inspect: bool = False) -> tuple[LossValues, dict[str, TermInspection] | None]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from rdpp.models.blocks import BasicBlock, Block, Bottleneck, Resize, residual_stage
 from rdpp.types import Stages
 
 
@@ -12,7 +12,7 @@ from rdpp.types import Stages
 class Architecture:
     """What tells one ResNet from another."""
 
-    block: type[BasicBlock] | type[Bottleneck]
+    block: Block
     layers: tuple[int, int, int]
     """Blocks in layer1, layer2, layer3."""
     bottleneck_layers: int
@@ -65,22 +65,4 @@ class Backbone(nn.Module):
 
 
 def _stage(architecture: Architecture, inplanes: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
-    return residual_stage(architecture.block, inplanes, planes, blocks, stride, architecture.width_per_group)
-
-
-def residual_stage(
-    block: type[BasicBlock] | type[Bottleneck],
-    inplanes: int,
-    planes: int,
-    blocks: int,
-    stride: int,
-    width_per_group: int,
-) -> nn.Sequential:
-    """torchvision's residual stage, from `inplanes` to `planes * block.expansion` channels."""
-    outplanes = planes * block.expansion
-    shortcut = None
-    if stride != 1 or inplanes != outplanes:
-        shortcut = nn.Sequential(nn.Conv2d(inplanes, outplanes, 1, stride, bias=False), nn.BatchNorm2d(outplanes))
-    layers = [block(inplanes, planes, stride, shortcut, base_width=width_per_group)]
-    layers += [block(outplanes, planes, base_width=width_per_group) for _ in range(blocks - 1)]
-    return nn.Sequential(*layers)
+    return residual_stage(architecture.block, inplanes, planes, blocks, Resize(stride), architecture.width_per_group)

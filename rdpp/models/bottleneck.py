@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from rdpp.models.backbone import Architecture, residual_stage
+from rdpp.models.backbone import Architecture
+from rdpp.models.blocks import Resize, residual_stage
 from rdpp.types import Stages
 
 
@@ -24,7 +25,7 @@ class Bottleneck(nn.Module):
             3 * third,
             architecture.planes * 8,
             architecture.bottleneck_layers,
-            2,
+            Resize(2),
             architecture.width_per_group,
         )
 

@@ -7,7 +7,6 @@ from typing import Literal
 from urllib.error import URLError
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import init
 
@@ -81,6 +80,8 @@ def load_teacher(config: TeacherConfig, seed: int = 0) -> Teacher:
 
 def _download(name: str) -> dict[str, Tensor]:
     """torchvision's IMAGENET1K_V1 (DEFAULT is V2, another teacher), its hash checked, kept in torch's hub folder."""
+    import torchvision  # takes longer than torch itself, and is needed for this alone
+
     weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
     try:
         return dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
