@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO_DATA := data/synthetic
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep ablation ui test check mutants lock clean
+.PHONY: help install sweep ablation ui test check mutants bench bench-full lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,6 +41,12 @@ check: .venv/installed ## lint, format, types and import layers
 
 mutants: .venv/installed ## break the code in many small ways and see the tests notice
 	$(BIN)/python scripts/mutants.py
+
+bench: .venv/installed ## times beside the released procedure and the hardware (10 minutes on 2 cores)
+	$(BIN)/python scripts/bench.py
+
+bench-full: .venv/installed ## the same, with WideResNet50-2 (45 minutes)
+	$(BIN)/python scripts/bench.py --full
 
 lock: ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev --extra postgres pyproject.toml -o requirements.lock

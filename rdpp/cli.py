@@ -12,6 +12,7 @@ from rdpp import __version__
 
 if TYPE_CHECKING:
     from rdpp.experiment import ExperimentConfig
+    from rdpp.tracking.store import Store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,19 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(options: argparse.Namespace) -> None:
     from rdpp.engine import resolve
-    from rdpp.tracking import ConsoleObserver, Store, cells, results_table, train_all
+    from rdpp.tracking.campaign import cells, train_all
+    from rdpp.tracking.console import ConsoleObserver, results_table
 
     experiment = resolve(_experiment(options))
-    store = Store(options.tracking_uri)
     with ConsoleObserver(len(cells(experiment))) as console:
-        results = train_all(store, experiment, [console])
+        results = train_all(lambda: _store(options), experiment, [console])
     rows = [_result_row(r.category, r.seed, r.epoch, r.evaluation.metrics) for r in results]
     _print_results(options, rows, results_table)
     _say_ui(options)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from rdpp.tracking import evaluate_source, results_table
+    from rdpp.tracking.console import results_table
+    from rdpp.tracking.evaluation import evaluate_source
 
     experiment = _experiment(options) if options.experiment else None
     found = evaluate_source(options.source, options.tracking_uri, experiment, _changes(options))
@@ -108,7 +110,7 @@ def _rescore(options: argparse.Namespace) -> None:
 
 
 def _ui(options: argparse.Namespace) -> None:
-    from rdpp.tracking import Store
+    from rdpp.tracking.store import Store
 
     store = Store(options.tracking_uri)
     page = f"http://127.0.0.1:{options.port}/#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
@@ -122,6 +124,12 @@ def _synth(options: argparse.Namespace) -> None:
 
     make_categories(options.folder, seed=options.seed, size=options.size)
     print(f"synthetic categories in {options.folder}", file=sys.stderr)
+
+
+def _store(options: argparse.Namespace) -> "Store":
+    from rdpp.tracking.store import Store
+
+    return Store(options.tracking_uri)
 
 
 def _experiment(options: argparse.Namespace) -> "ExperimentConfig":
@@ -160,7 +168,7 @@ def _print_results(options: argparse.Namespace, rows: list[dict[str, Any]], as_t
     if options.json:
         print(json.dumps(rows, indent=1))
     else:
-        from rdpp.tracking import output_console
+        from rdpp.tracking.console import output_console
 
         output_console().print(as_table(rows))
 

@@ -17,8 +17,9 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.metrics import auc, roc_auc_score
 from torch import Tensor, nn
-from torch.nn.functional import cosine_embedding_loss, cosine_similarity, interpolate, normalize
+from torch.nn.functional import cosine_embedding_loss, cosine_similarity, interpolate
 from torchvision.models import get_model
+from torchvision.models.resnet import ResNet
 
 from rdpp.models import ARCHITECTURES, Network
 from rdpp.models.teacher import IMAGENET_MEAN, IMAGENET_STD
@@ -30,7 +31,9 @@ class PlainTeacher(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.resnet = get_model(name, weights=None).eval()
+        net = get_model(name, weights=None).eval()
+        assert isinstance(net, ResNet)
+        self.resnet = net
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         net = self.resnet
@@ -50,10 +53,10 @@ class PlainTraining:
         self.teacher, self.network = PlainTeacher(name), Network(ARCHITECTURES[name])
         self.network.initialise(torch.Generator().manual_seed(seed))
         self.accumulate = accumulate
-        adam = {"betas": (0.5, 0.999)}
+        betas = (0.5, 0.999)
         self.optimizers = [
-            torch.optim.Adam(self.network.projection_parameters(), lr=1e-3, **adam),
-            torch.optim.Adam(self.network.restoration_parameters(), lr=5e-3, **adam),
+            torch.optim.Adam(self.network.projection_parameters(), lr=1e-3, betas=betas),
+            torch.optim.Adam(self.network.restoration_parameters(), lr=5e-3, betas=betas),
         ]
         self.transport = SamplesLoss("sinkhorn", p=2, blur=0.05, scaling=0.95, diameter=1e7)
         self._batches = 0
@@ -96,7 +99,9 @@ class PlainTraining:
         total = np.zeros(image.shape[2:], np.float32)
         for teacher, student in zip(features.teacher, features.student, strict=True):
             distance = 1 - cosine_similarity(teacher, student)
-            total += interpolate(distance[None], size=image.shape[2:], mode="bilinear", align_corners=True)[0, 0].numpy()
+            total += interpolate(distance[None], size=image.shape[2:], mode="bilinear", align_corners=True)[
+                0, 0
+            ].numpy()
         return ndimage.gaussian_filter(total, sigma=sigma)
 
 
@@ -147,20 +152,16 @@ def metrics(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
 
 
 def _pro(one: np.ndarray, mask: np.ndarray, steps: int = 200) -> float:
-    regions, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    places = [np.nonzero(regions == number) for number in range(1, count + 1)]
-    normal = ~mask
+    """The released code finds the regions anew at each threshold."""
+    regions = np.empty(mask.shape, np.int32)
     low, high = one.min(), one.max()
     pro, fpr = [], []
     for threshold in np.arange(low, high, (high - low) / steps):
         found = one > threshold
+        ndimage.label(mask, structure=np.ones((3, 3)), output=regions)
+        places = [np.nonzero(regions == number) for number in range(1, regions.max() + 1)]
         pro.append(np.mean([found[place].sum() / len(place[0]) for place in places]))
-        fpr.append((normal & found).sum() / normal.sum())
+        fpr.append((~mask & found).sum() / (~mask).sum())
     kept = np.array(fpr) < 0.3
     rates = np.array(fpr)[kept]
     return float(auc(rates / rates.max(), np.array(pro)[kept]))
-
-
-def normalised_map(teacher: Tensor) -> Tensor:
-    """Unit vectors along channels."""
-    return normalize(teacher, dim=1)

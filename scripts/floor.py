@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -44,16 +45,16 @@ class Convolution:
         return min(min(_timed(call, self.device, repeats)) for call in self._calls())
 
     def _calls(self) -> Iterator[Callable[[], Any]]:
+        rest = (self.stride, self.padding, (1, 1), self.transposed, (0, 0), 1)
         for layout in _LAYOUTS:
             x = torch.rand(self.x, dtype=self.dtype, device=self.device).contiguous(memory_format=layout)
             weight = torch.rand(self.weight, dtype=self.dtype, device=self.device).contiguous(memory_format=layout)
-            rest = (self.stride, self.padding, (1, 1), self.transposed, (0, 0), 1)
             if self.direction == "forward":
-                yield lambda x=x, weight=weight: _FORWARD(x, weight, None, *rest)
+                yield partial(_FORWARD, x, weight, None, *rest)
             else:
                 gradient = torch.rand_like(_FORWARD(x, weight, None, *rest))
                 mask = [self.direction == "input", self.direction == "weight", False]
-                yield lambda g=gradient, x=x, weight=weight: _BACKWARD(g, x, weight, None, *rest, mask)
+                yield partial(_BACKWARD, gradient, x, weight, None, *rest, mask)
 
 
 def _timed(call: Callable[[], Any], device: torch.device, repeats: int) -> Iterator[float]:
@@ -85,7 +86,9 @@ class Counted(TorchDispatchMode):
             self._add(wanted, x, weight, stride, padding, transposed)
         return func(*args, **(kwargs or {}))
 
-    def _add(self, directions: list[str], x: Tensor, weight: Tensor, stride: Any, padding: Any, transposed: bool) -> None:
+    def _add(
+        self, directions: list[str], x: Tensor, weight: Tensor, stride: Any, padding: Any, transposed: bool
+    ) -> None:
         shapes = (tuple(x.shape), tuple(weight.shape), tuple(stride), tuple(padding))
         for direction in directions:
             self.convolutions[Convolution(direction, *shapes, transposed, x.dtype, x.device)] += 1

@@ -18,7 +18,7 @@ import numpy as np
 from rich.table import Table
 
 from rdpp.ablation.statistics import Comparison, compare
-from rdpp.tracking import output_console
+from rdpp.tracking.console import output_console
 
 METRIC, BASELINE = "simulated", "baseline"
 _PILOT = 400

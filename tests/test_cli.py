@@ -91,11 +91,30 @@ def test_help_needs_no_heavy_import():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_training_starts_without_mlflow_and_the_compiler(experiment_file, tracked):
+    """What takes seconds to import may not stand before the first step."""
+    code = f"""
+import sys
+from rdpp.cli import main
+from rdpp.engine.step import Stepper
+step = Stepper.step
+def first_step(self, batch, **options):
+    slow = {{"mlflow", "torchvision", "sklearn", "matplotlib", "pandas"}} & set(sys.modules)
+    values = step(self, batch, **options)
+    assert not slow | {{"torch._dynamo"}} & set(sys.modules), slow
+    Stepper.step = step
+    return values
+Stepper.step = first_step
+sys.exit(main({["train", str(experiment_file), *tracked]!r}))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_ctrl_c_says_how_to_go_on(capsys, experiment_file, tracked, monkeypatch):
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rdpp.tracking.train_all", stop)
+    monkeypatch.setattr("rdpp.tracking.campaign.train_all", stop)
     assert main(["train", str(experiment_file), *tracked]) == 130
     assert "run the same command again" in capsys.readouterr().err
 

@@ -9,7 +9,7 @@ from mlflow.entities import Run
 
 from rdpp.ablation.run import INDEX
 from rdpp.config import ConfigError, choose, require
-from rdpp.tracking import Store
+from rdpp.tracking.store import Store
 
 _CHOSEN = "chosen/"
 

@@ -14,7 +14,9 @@ from rdpp.ablation.figures import differences
 from rdpp.ablation.run import matrix, missing, run_ablation
 from rdpp.ablation.tables import as_csv, as_data, print_comparison
 from rdpp.engine import Event, RunStarted
-from rdpp.tracking import ConsoleObserver, Store, output_console, rescore, results_table
+from rdpp.tracking.console import ConsoleObserver, output_console, results_table
+from rdpp.tracking.rescore import rescore
+from rdpp.tracking.store import Store
 
 
 def ablate(file: Path, changes: Mapping[str, Any], tracking_uri: str | None) -> str:

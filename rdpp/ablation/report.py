@@ -17,7 +17,8 @@ from rdpp.ablation.side_by_side import data_uri, image_rows
 from rdpp.ablation.tables import as_data
 from rdpp.config import ConfigError
 from rdpp.metrics import METRICS
-from rdpp.tracking import Store, percent
+from rdpp.tracking.console import percent
+from rdpp.tracking.store import Store
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from mlflow.entities import Run
 from rdpp.ablation.config import AblationConfig, cell_key
 from rdpp.data import scan
 from rdpp.engine import Observer, prepare
-from rdpp.tracking import Cell, Store, cells, train_cell
+from rdpp.tracking.campaign import Cell, cells, train_cell
+from rdpp.tracking.store import Store
+from rdpp.tracking.writer import Writer
 
 INDEX = "ablation.json"
 """Artifact of the ablation's run: its baseline, and which cells belong to it today, by variant."""
@@ -71,14 +73,16 @@ def run_ablation(ablation: AblationConfig, store: Store, observers: Sequence[Obs
         store.set_tags(parent, parent_tags)
         store.client.log_dict(parent, _index(ablation), INDEX)
         known_variants = _variant_runs(store, parent)
+        open_variants = stack.enter_context(ExitStack())
+        writer = stack.enter_context(Writer(lambda: store))  # ends before the runs above its own are closed
         variants: dict[str, str] = {}
         for cell in missing(ablation, store):
             if cell.variant not in variants:
                 own = {**tags, "level": "variant", "variant": cell.variant}
                 context = store.run(cell.variant, parent=parent, tags=own, resume=known_variants.get(cell.variant))
-                variants[cell.variant] = stack.enter_context(context)
+                variants[cell.variant] = open_variants.enter_context(context)
             train_cell(
-                store,
+                writer,
                 ablation.variants[cell.variant],
                 cell.cell,
                 parent=variants[cell.variant],

@@ -15,8 +15,9 @@ from rdpp.ablation.collect import Collection, TrainedRun
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
 from rdpp.experiment import ExperimentConfig
-from rdpp.tracking import Store, StoredMaps, load_maps
 from rdpp.tracking.figures import Scale, colour, outlined, picture
+from rdpp.tracking.maps import StoredMaps, load_maps
+from rdpp.tracking.store import Store
 
 _DEFECTIVE, _GOOD = 3, 1
 """Images a category."""

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from rdpp.ablation.compare import Compared
 from rdpp.ablation.statistics import ALPHA, POWER, Answer, Comparison
-from rdpp.tracking import percent
+from rdpp.tracking.console import percent
 
 
 def sentences(compared: Compared) -> list[str]:

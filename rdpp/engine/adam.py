@@ -21,7 +21,7 @@ class _Group:
 class Adam:
     """Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1: torch's fused update.
 
-    torch.optim.Adam computes the same; but to make one imports torch's compiler, which takes longer than `import torch`.
+    torch.optim.Adam computes the same; but to make one imports torch's compiler, which takes longer than torch.
     """
 
     def __init__(self, betas: tuple[float, float], eps: float = 1e-8) -> None:
@@ -39,13 +39,11 @@ class Adam:
         """Update every parameter that has a gradient."""
         for group in self._groups:
             reached = [i for i, parameter in enumerate(group.parameters) if parameter.grad is not None]
-            columns = (group.parameters, [p.grad for p in group.parameters], group.averages, group.squares)
-            parameters, gradients, averages, squares = ([column[i] for i in reached] for column in columns)
             adam(
-                parameters,
-                gradients,
-                averages,
-                squares,
+                [group.parameters[i] for i in reached],
+                [gradient for p in group.parameters if (gradient := p.grad) is not None],
+                [group.averages[i] for i in reached],
+                [group.squares[i] for i in reached],
                 [],
                 [group.steps[i] for i in reached],
                 fused=True,

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import safetensors.torch
-import torch
 
 from rdpp import __version__
 from rdpp.config import ConfigError
+from rdpp.engine.device import place
 from rdpp.engine.events import EpochFinished, Event, RunStarted
 from rdpp.experiment import ExperimentConfig
 from rdpp.models import ARCHITECTURES, Network, Teacher
@@ -114,4 +114,4 @@ def load_network(checkpoint: Checkpoint, teacher: Teacher) -> Network:
         )
     network = Network(ARCHITECTURES[checkpoint.experiment.teacher.name], projection=checkpoint.experiment.projection)
     load_exactly(network, read_tensors(checkpoint.tensors), str(checkpoint.tensors))
-    return network.to(teacher.mean.device, memory_format=torch.channels_last).eval()
+    return place(network, teacher.mean.device).eval()

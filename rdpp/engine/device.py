@@ -6,12 +6,16 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from rdpp.config import ConfigError, choose
 from rdpp.data import list_categories
 from rdpp.experiment import ExperimentConfig
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -32,6 +36,11 @@ def resolve_device(name: str) -> torch.device:
                 f"device '{name}' was asked for, but torch sees {count} GPUs here; use --device cpu or auto"
             )
     return device if device.type == "cpu" or device.index is not None else torch.device("cuda:0")
+
+
+def place(module: ModuleT, device: torch.device | str) -> ModuleT:
+    """The module on the device, its convolutions in the layout that is fastest there and on a CPU."""
+    return module.to(device).to(memory_format=torch.channels_last)
 
 
 def device_name(device: torch.device) -> str:

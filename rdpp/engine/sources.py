@@ -10,7 +10,7 @@ import torch
 from rdpp.config import ConfigError
 from rdpp.data import load_test, scan
 from rdpp.engine.checkpoint import load_network, read_checkpoint
-from rdpp.engine.device import resolve
+from rdpp.engine.device import place, resolve
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import Evaluation
 from rdpp.engine.feed import Feed
@@ -45,7 +45,7 @@ def evaluate_checkpoint(path: Path, changes: Mapping[str, Any]) -> Evaluated:
         raise ConfigError(f"{checkpoint.tensors} was trained on '{checkpoint.category}', not on {', '.join(wanted)}")
     experiment = checkpoint.experiment.with_overrides({"device": "auto", **changes})
     experiment = resolve(experiment.with_overrides({"data.categories": [checkpoint.category]}))
-    teacher = load_teacher(experiment.teacher, checkpoint.seed).to(experiment.device, memory_format=torch.channels_last)
+    teacher = place(load_teacher(experiment.teacher, checkpoint.seed), experiment.device)
     network = load_network(checkpoint, teacher)
     evaluation = evaluate_network(experiment, checkpoint.category, teacher, network)
     return Evaluated(checkpoint.category, checkpoint.seed, checkpoint.epoch, evaluation)
@@ -77,11 +77,11 @@ def evaluate_official(folder: Path, experiment: ExperimentConfig) -> Iterator[Ev
                 f"no official checkpoint of '{category}' in {folder}; found: {', '.join(found) or 'none'}; "
                 f"expected {folder / category / f'wres50_{category}.pth'}"
             )
-    teacher = load_teacher(experiment.teacher).to(experiment.device, memory_format=torch.channels_last)
+    teacher = place(load_teacher(experiment.teacher), experiment.device)
     for category in wanted:
         network = Network(ARCHITECTURES[experiment.teacher.name])
         load_official(network, found[category])
-        network.to(experiment.device, memory_format=torch.channels_last).eval()
+        place(network, experiment.device).eval()
         yield Evaluated(category, None, None, evaluate_network(experiment, category, teacher, network))
 
 
@@ -91,6 +91,5 @@ def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teach
     torch.set_num_threads(experiment.threads)
     data = experiment.data
     test = load_test(scan(Path(data.root), category), data.size, Path(data.cache))
-    return evaluate(
-        teacher, network, Feed(test, teacher.mean.device), batch_size=experiment.training.batch_size, sigma=experiment.evaluation.sigma
-    )
+    feed, sigma = Feed(test, teacher.mean.device), experiment.evaluation.sigma
+    return evaluate(teacher, network, feed, batch_size=experiment.training.batch_size, sigma=sigma)

@@ -10,7 +10,7 @@ import torch
 
 from rdpp.config import ConfigError
 from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan, shuffled
-from rdpp.engine.device import keep_freed_memory, resolve
+from rdpp.engine.device import keep_freed_memory, place, resolve
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import (
     BatchFinished,
@@ -80,11 +80,11 @@ class _Run:
         self._load_data(category)
         self.device = torch.device(self.experiment.device)
         self.streams = streams(seed)
-        self.teacher = load_teacher(self.experiment.teacher, seed).to(self.device, memory_format=torch.channels_last)
+        self.teacher = place(load_teacher(self.experiment.teacher, seed), self.device)
         architecture = ARCHITECTURES[self.experiment.teacher.name]
         self.network = Network(architecture, projection=self.experiment.projection)
         self.network.initialise(self.streams.weights)
-        self.network.to(self.device, memory_format=torch.channels_last).train()
+        place(self.network, self.device).train()
         splits = (self.train, self.watched)
         budget, batch_size = self.experiment.feature_cache_gb, self.experiment.training.batch_size
         features = teacher_features(self.teacher, splits, budget, batch_size)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from rdpp.metrics.pixels import Pixels, checked
+from rdpp.metrics.ranking import count_above
 
 FPR_LIMIT = 0.3
 """Bergmann et al., "Uninformed Students", CVPR 2020, and all that compare with it."""
@@ -87,15 +88,16 @@ def mean_of_defined(values: np.ndarray) -> float:
 
 def _official_area(pixels: Pixels) -> float:
     """For the pixels of one image, that has regions."""
-    found, (normal,) = pixels.scores, pixels.normal
-    if len(normal) == 0:
+    found, pieces = pixels.scores, [piece for piece in pixels.normal if len(piece)]
+    if not pieces:
         return float("nan")
-    low, high = min(found[0], normal[0]), max(found[-1], normal[-1])
+    low = min(found[0], *(piece[0] for piece in pieces))
+    high = max(found[-1], *(piece[-1] for piece in pieces))
     step = (high - low) / _OFFICIAL_STEPS
     if step == 0:
         return 0.0
     thresholds = np.arange(low, high, step)
-    fpr = (len(normal) - np.searchsorted(normal, thresholds, side="right")) / len(normal)
+    fpr = count_above(pieces, thresholds, "right") / sum(len(piece) for piece in pieces)
     pro = pixels.coverage[len(found) - np.searchsorted(found, thresholds, side="right")]
     kept = fpr < FPR_LIMIT
     fpr, pro = fpr[kept], pro[kept]

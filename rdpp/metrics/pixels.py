@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from rdpp.metrics.ranking import Curve
+from rdpp.metrics.sorting import sorted_pieces
 
 # all 8 neighbours within an image, none in the images before and after it
 _NEIGHBOURS = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
@@ -39,10 +40,9 @@ class Pixels:
         """
         masks = checked(maps, masks)
         scores, normal = maps[masks], maps[~masks]
-        normal.sort()
         weights, regions = _region_weights(masks)
         order = np.argsort(scores)
-        return cls(scores[order], weights[order], regions, (normal,))
+        return cls(scores[order], weights[order], regions, sorted_pieces(normal))
 
     @classmethod
     def joined(cls, parts: Iterable["Pixels"]) -> "Pixels":

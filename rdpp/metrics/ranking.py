@@ -35,8 +35,8 @@ class Curve:
         scores = positives[first]
         return cls(
             tps=len(positives) - first,
-            fps_above=_count(negatives, scores, "right"),
-            fps=_count(negatives, scores, "left"),
+            fps_above=count_above(negatives, scores, "right"),
+            fps=count_above(negatives, scores, "left"),
             negatives=sum(len(piece) for piece in negatives),
         )
 
@@ -117,7 +117,7 @@ def f1_max(scores: ArrayLike, labels: ArrayLike) -> float:
     return curve(scores, labels).f1_max
 
 
-def _count(pieces: Sequence[np.ndarray], scores: np.ndarray, side: Literal["left", "right"]) -> np.ndarray:
+def count_above(pieces: Sequence[np.ndarray], scores: np.ndarray, side: Literal["left", "right"]) -> np.ndarray:
     """(K,) how many numbers in sorted pieces are above each score ("right"), or at or above it ("left")."""
     counts = np.zeros(len(scores), dtype=np.int64)
     for piece in pieces:

@@ -16,6 +16,8 @@ def fold_batch_norms(module: nn.Module) -> None:
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d):
             assert before is not None
-            setattr(module, before[0], fuse_conv_bn_eval(before[1], child, isinstance(before[1], nn.ConvTranspose2d)))
+            where, conv = before
+            assert isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
+            setattr(module, where, fuse_conv_bn_eval(conv, child, isinstance(conv, nn.ConvTranspose2d)))
             setattr(module, name, nn.Identity())
         before = name, child

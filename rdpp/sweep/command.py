@@ -14,7 +14,9 @@ from rdpp.sweep import report
 from rdpp.sweep.config import SweepConfig, describe
 from rdpp.sweep.report import spread, spread_sentence, table
 from rdpp.sweep.study import open_study, remaining_trials, run_study
-from rdpp.tracking import ConsoleObserver, Store, cells, output_console, percent
+from rdpp.tracking.campaign import cells
+from rdpp.tracking.console import ConsoleObserver, output_console, percent
+from rdpp.tracking.store import Store
 
 
 def run_sweep(

@@ -12,6 +12,7 @@ from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.space import suggest
 from rdpp.tracking.campaign import cells, means, train_cell
 from rdpp.tracking.store import Store
+from rdpp.tracking.writer import Writer
 
 
 class Objective:
@@ -45,21 +46,27 @@ class Objective:
         with self.store.run(name, parent=self.study_run, tags={**tags, "level": "trial"}) as run_id:
             trial.set_user_attr("mlflow_run_id", run_id)
             self.store.log_params(run_id, point)
-            values, pruned = self._train(trial, point, run_id, tags)
+            with Writer(lambda: self.store) as writer:
+                values, pruned = self._train(writer, trial, point, run_id, tags)
             self.store.set_tags(run_id, {"state": "pruned" if pruned else "complete", "cells": len(values)})
         if pruned:
             raise optuna.TrialPruned(f"trial {trial.number} pruned after {len(values)} cells")
         return float(np.mean(values))
 
     def _train(
-        self, trial: optuna.Trial, point: Mapping[str, Any], run_id: str, tags: Mapping[str, object]
+        self,
+        writer: Writer,
+        trial: optuna.Trial,
+        point: Mapping[str, Any],
+        run_id: str,
+        tags: Mapping[str, object],
     ) -> tuple[list[float], bool]:
         experiment = self.sweep.experiment.with_overrides(point)
         results: list[Result] = []
         values: list[float] = []
         todo = cells(experiment)
         for index, cell in enumerate(todo):
-            result = train_cell(self.store, experiment, cell, parent=run_id, tags=tags, observers=self.observers)
+            result = train_cell(writer, experiment, cell, parent=run_id, tags=tags, observers=self.observers)
             results.append(result)
             values.append(self.value(result.deciding.metrics))
             trial.set_user_attr(f"cell/{cell.category}/{cell.seed}", _plain(result))

@@ -1,16 +1,19 @@
 """Many runs under one parent: every category with every seed."""
 
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rdpp.engine import CheckpointWriter, Observer, Result, prepare, train
+from rdpp.engine import Observer, Result, prepare, train
 from rdpp.experiment import ExperimentConfig
-from rdpp.tracking.observer import RunObserver, log_checkpoint
-from rdpp.tracking.store import Store
+from rdpp.tracking.recorder import RunRecorder
+from rdpp.tracking.writer import Writer
+
+if TYPE_CHECKING:
+    from rdpp.tracking.store import Store
 
 
 @dataclass(frozen=True)
@@ -32,51 +35,49 @@ def cells(experiment: ExperimentConfig) -> list[Cell]:
 
 
 def train_cell(
-    store: Store,
+    writer: Writer,
     experiment: ExperimentConfig,
     cell: Cell,
     *,
-    parent: str,
+    parent: Future[str] | str,
     tags: Mapping[str, object],
     observers: Sequence[Observer] = (),
 ) -> Result:
-    """Train one cell as a child run of `parent`."""
-    with store.run(cell.name, parent=parent, tags={**tags, "level": "run"}) as run_id:
-        observer = RunObserver(store, run_id)
-        with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
-            try:
-                result = train(
-                    experiment,
-                    cell.category,
-                    cell.seed,
-                    observers=[CheckpointWriter(Path(scratch)), observer, *observers],
-                )
-            finally:
-                observer.close()
-                log_checkpoint(store, run_id, Path(scratch))
+    """Train one cell as a child run of `parent`. When it returns the writer may still be writing."""
+    recorder = RunRecorder(writer, cell.name, parent, {**tags, "level": "run"})
+    try:
+        result = train(experiment, cell.category, cell.seed, observers=[recorder, *observers])
+    except BaseException as error:
+        recorder.close(error)
+        raise
+    recorder.close(None)
     return result
 
 
-def train_all(store: Store, experiment: ExperimentConfig, observers: Sequence[Observer] = ()) -> list[Result]:
-    """Plain training: a parent run with one child a cell; the parent gets the means."""
+def train_all(
+    open_store: "Callable[[], Store]", experiment: ExperimentConfig, observers: Sequence[Observer] = ()
+) -> list[Result]:
+    """Plain training: a parent run with one child a cell; the parent gets the means.
+
+    The store is opened when the first batch is done, so that no step waits for MLflow.
+    """
     experiment = prepare(experiment)
     tags = {"level": "training", "variant": experiment.name, "teacher": experiment.teacher.name}
-    with store.run(experiment.name, tags=tags) as parent:
-        child_tags = {"variant": experiment.name, "training": experiment.name}
-        results = list(_each(store, experiment, parent, child_tags, observers))
-        store.log_metrics(parent, means(results))
+    child_tags = {"variant": experiment.name, "training": experiment.name}
+    with Writer(open_store) as writer:
+        parent = writer.submit(lambda store: store.start_run(experiment.name, tags=tags))
+        try:
+            results = [
+                train_cell(writer, experiment, cell, parent=parent, tags=child_tags, observers=observers)
+                for cell in cells(experiment)
+            ]
+        except BaseException as failure:
+            error = failure
+            writer.submit(lambda store: store.end_run(parent.result(), error), closing=True)
+            raise
+        writer.submit(lambda store: store.log_metrics(parent.result(), means(results)))
+        writer.submit(lambda store: store.end_run(parent.result(), writer.error), closing=True)
     return results
-
-
-def _each(
-    store: Store,
-    experiment: ExperimentConfig,
-    parent: str,
-    tags: Mapping[str, object],
-    observers: Sequence[Observer],
-) -> Iterator[Result]:
-    for cell in cells(experiment):
-        yield train_cell(store, experiment, cell, parent=parent, tags=tags, observers=observers)
 
 
 def means(results: Iterable[Result]) -> dict[str, float]:

@@ -73,7 +73,23 @@ class Store:
     def run(
         self, name: str, *, parent: str | None = None, tags: Mapping[str, object], resume: str | None = None
     ) -> Iterator[str]:
-        """Open a run and close it: FINISHED, KILLED where the user stopped it, else FAILED with the error as a tag.
+        """Open a run and close it however the block ends; see `start_run` and `end_run`.
+
+        Yields:
+            The run's id.
+        """
+        run_id = self.start_run(name, parent=parent, tags=tags, resume=resume)
+        try:
+            yield run_id
+        except BaseException as error:
+            self.end_run(run_id, error)
+            raise
+        self.end_run(run_id, None)
+
+    def start_run(
+        self, name: str, *, parent: str | None = None, tags: Mapping[str, object], resume: str | None = None
+    ) -> str:
+        """Open a run.
 
         Args:
             name: shown in the UI.
@@ -81,7 +97,7 @@ class Store:
             tags: searchable; those of the code version are added.
             resume: id of a run to take up again instead of a new one, where the store still has it.
 
-        Yields:
+        Returns:
             The run's id.
         """
         all_tags = {k: str(v) for k, v in {**_source(), **code_tags(), **tags}.items()}
@@ -90,20 +106,19 @@ class Store:
         if "git_commit" in all_tags:
             all_tags["mlflow.source.git.commit"] = all_tags["git_commit"]
         if resume is not None and self._has(resume):
-            run_id = resume
-            self.client.update_run(run_id, status="RUNNING")
-        else:
-            run_id = self.client.create_run(self.experiment_id, tags=all_tags, run_name=name).info.run_id
-        try:
-            yield run_id
-        except KeyboardInterrupt:
+            self.client.update_run(resume, status="RUNNING")
+            return resume
+        return self.client.create_run(self.experiment_id, tags=all_tags, run_name=name).info.run_id
+
+    def end_run(self, run_id: str, error: BaseException | None) -> None:
+        """Close a run: FINISHED, KILLED where the user stopped it, else FAILED with the error as a tag."""
+        if isinstance(error, KeyboardInterrupt):
             self.client.set_terminated(run_id, "KILLED")
-            raise
-        except BaseException as error:
+        elif error is not None:
             self.client.set_tag(run_id, "error", f"{type(error).__name__}: {error}"[:500])
             self.client.set_terminated(run_id, "FAILED")
-            raise
-        self.client.set_terminated(run_id, "FINISHED")
+        else:
+            self.client.set_terminated(run_id, "FINISHED")
 
     def search(self, query: str) -> list[Run]:
         """Every run that answers a query in MLflow's language, the newest first.

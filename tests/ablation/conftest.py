@@ -4,7 +4,7 @@ from variants import VARIANTS
 
 from rdpp.ablation.config import AblationConfig
 from rdpp.ablation.run import run_ablation
-from rdpp.tracking import Store
+from rdpp.tracking.store import Store
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from rdpp.config import ConfigError
 from rdpp.sweep.config import SamplerConfig, SweepConfig
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, run_study
-from rdpp.tracking import load_maps, rescore
+from rdpp.tracking.maps import load_maps
+from rdpp.tracking.rescore import rescore
 
 
 class Page(HTMLParser):

@@ -110,7 +110,9 @@ def test_margins_out_of_range(margin):
 def test_cosine_is_torchs_in_value_and_gradient(dims, layout):
     first, second = torch.randn(2, 3, 4, 5, 6, generator=generator(), dtype=torch.float64)
     first[0] = 0  # a vector without direction
-    ours, theirs = ([x.contiguous(memory_format=layout).requires_grad_() for x in pair] for pair in [(first, second)] * 2)
+    ours, theirs = (
+        [x.contiguous(memory_format=layout).requires_grad_() for x in pair] for pair in [(first, second)] * 2
+    )
     found = cosine(*ours, dims)
     expected = cosine_similarity(*(x.flatten(1) if len(dims) == 3 else x for x in theirs))
     torch.testing.assert_close(found, expected)

@@ -83,9 +83,7 @@ def test_gradients_are_finite_differences():
     source = generator()
     x, y = (torch.rand(4, 3, dtype=torch.float64, generator=source) for _ in range(2))
     x.requires_grad_()
-    assert torch.autograd.gradcheck(
-        lambda x: between([x], [y], 0.5, 0.9), x, eps=1e-5, rtol=0.02, atol=1e-3
-    )
+    assert torch.autograd.gradcheck(lambda x: between([x], [y], 0.5, 0.9), x, eps=1e-5, rtol=0.02, atol=1e-3)
 
 
 def test_the_released_term_is_dead():

@@ -11,7 +11,7 @@ from rdpp.sweep.objective import Objective
 from rdpp.sweep.report import Spread, as_json, spread, spread_sentence, table
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, remaining_trials, run_study
-from rdpp.tracking import Store
+from rdpp.tracking.store import Store
 
 METRICS = ("image_auroc", "pixel_auroc")
 SPACE = {"losses.ssot.weight": FloatRange(0.01, 1.0, log=True), "noise.scale": FloatRange(0.05, 0.5)}

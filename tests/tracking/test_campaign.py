@@ -6,7 +6,9 @@ import pytest
 from rdpp.data import Split
 from rdpp.engine import BatchFinished, Evaluation, Result, evaluate_checkpoint, train
 from rdpp.experiment import ExperimentConfig
-from rdpp.tracking import Store, cells, evaluate_source, means, train_all
+from rdpp.tracking.campaign import cells, means, train_all
+from rdpp.tracking.evaluation import evaluate_source
+from rdpp.tracking.store import Store
 from rdpp.types import Prediction
 
 
@@ -33,7 +35,7 @@ def trained(store_uri, tiny_data, tmp_path_factory):
         "test",
     )
     store = Store(store_uri)
-    results = train_all(store, experiment)
+    results = train_all(lambda: store, experiment)
     parent = store.client.search_runs([store.experiment_id], "tags.level = 'training'", max_results=1)[0]
     return store, experiment, results, parent
 
@@ -147,7 +149,7 @@ def test_a_run_that_fails_is_marked_so_and_keeps_what_it_logged(trained, store_u
 
     broken = experiment.with_overrides({"name": "broken"})
     with pytest.raises(RuntimeError, match="power failed"):
-        train_all(store, broken, [break_at_the_third_batch])
+        train_all(lambda: store, broken, [break_at_the_third_batch])
     runs = store.client.search_runs([store.experiment_id], "tags.variant = 'broken'")
     assert {run.info.status for run in runs} == {"FAILED"}
     assert all("power failed" in run.data.tags["error"] for run in runs)
@@ -179,7 +181,7 @@ def test_means_weigh_categories_equally_whatever_their_number_of_seeds():
 
 def test_a_run_without_checkpoint_says_so(trained):
     store, experiment, _, _ = trained
-    train_all(store, experiment.with_overrides({"name": "bare", "keep": "none", "data.categories": ["bolt"]}))
+    train_all(lambda: store, experiment.with_overrides({"name": "bare", "keep": "none", "data.categories": ["bolt"]}))
     (leaf,) = store.client.search_runs([store.experiment_id], "tags.variant = 'bare' and tags.level = 'run'")
     with pytest.raises(ValueError, match="has no checkpoint"):
         evaluate_source(leaf.info.run_id, store.uri, None, {})

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from rdpp.engine import train
-from rdpp.tracking import ConsoleObserver, results_table
+from rdpp.tracking.console import ConsoleObserver, results_table
 
 
 def shown(*, terminal: bool) -> tuple[Console, io.StringIO]:

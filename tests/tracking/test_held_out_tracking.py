@@ -8,7 +8,10 @@ from rich.console import Console
 
 from rdpp.config import ConfigError
 from rdpp.engine import EpochFinished
-from rdpp.tracking import ConsoleObserver, Store, evaluate_source, train_all
+from rdpp.tracking.campaign import train_all
+from rdpp.tracking.console import ConsoleObserver
+from rdpp.tracking.evaluation import evaluate_source
+from rdpp.tracking.store import Store
 
 RELEASED = {"losses": {"ssot": {"pairing": "batch"}, "contrast": {"margin": 0.5}}}
 
@@ -21,7 +24,7 @@ def run(held_out, store_uri):
     experiment = held_out.with_overrides({**RELEASED, **changes})
     store = Store(store_uri)
     with ConsoleObserver(1, Console(file=text, width=200)) as console:
-        (result,) = train_all(store, experiment, [console])
+        (result,) = train_all(lambda: store, experiment, [console])
     (leaf,) = store.search("tags.variant = 'honest' and tags.level = 'run'")
     return store, result, leaf, text.getvalue()
 
@@ -90,7 +93,7 @@ def test_a_test_set_that_breaks_at_the_end_does_not_cost_the_network(held_out, s
             shutil.rmtree(root / "bolt" / "test")
 
     with pytest.raises(ConfigError, match="no test images"):
-        train_all(store, experiment, [take_the_test_set_away])
+        train_all(lambda: store, experiment, [take_the_test_set_away])
     (leaf,) = store.search("tags.variant = 'lost' and tags.level = 'run'")
     assert leaf.info.status == "FAILED"
     assert "checkpoint/chosen.safetensors" in {
