@@ -15,6 +15,7 @@ class Mutation(NamedTuple):
     """Arguments of pytest."""
 
 
+_FEATURES, _WRITER = "tests/engine/test_teacher_features.py", "tests/tracking/test_writer.py"
 _COSINE, _SSOT = "tests/losses/test_cosine_losses.py", "tests/losses/test_ssot.py"
 _PARITY = "tests/models/test_official_parity.py -k resnet18"
 _NETWORK, _TEACHER = "tests/models/test_network.py", "tests/models/test_teacher.py"
@@ -33,8 +34,8 @@ MUTATIONS = [
     Mutation(
         "distillation: position by position",
         "rdpp/losses/distillation.py",
-        "teacher.flatten(1), student.flatten(1)",
-        "teacher, student",
+        "student, (1, 2, 3)",
+        "student, (1,)",
         _COSINE,
     ),
     Mutation(
@@ -47,13 +48,13 @@ MUTATIONS = [
     Mutation(
         "reconstruction: whole images",
         "rdpp/losses/reconstruction.py",
-        "cosine_similarity(noisy, clean)",
-        "cosine_similarity(noisy.flatten(1), clean.flatten(1))",
+        "clean, (1,)",
+        "clean, (1, 2, 3)",
         _COSINE,
     ),
-    Mutation("contrast: margin ignored", "rdpp/losses/contrast.py", "apart, self.margin", "apart, 0.0", _COSINE),
+    Mutation("contrast: margin ignored", "rdpp/losses/contrast.py", " - self.margin)", ")", _COSINE),
     Mutation("contrast: another margin", "rdpp/losses/contrast.py", "float = 0.5", "float = 0.4", _COSINE),
-    Mutation("contrast: target's sign", "rdpp/losses/contrast.py", "),), -1)", "),), 1)", _COSINE),
+    Mutation("contrast: target's sign", "rdpp/losses/contrast.py", "(cosine(noisy", "(-cosine(noisy", _COSINE),
     Mutation(
         "contrast: another weight",
         "rdpp/losses/contrast.py",
@@ -61,7 +62,7 @@ MUTATIONS = [
         "0.2 * 0.1",
         "tests/test_experiment.py",
     ),
-    Mutation("ssot: no softmax", "rdpp/losses/ssot.py", "stage.flatten(1).softmax(1)", "stage.flatten(1)", _SSOT),
+    Mutation("ssot: no softmax", "rdpp/losses/ssot.py", ".softmax(1) for", " for", _SSOT),
     Mutation(
         "ssot: not debiased",
         "rdpp/losses/ssot.py",
@@ -132,11 +133,11 @@ MUTATIONS = [
     Mutation(
         "projection: no InstanceNorm",
         "rdpp/models/projection.py",
-        "nn.InstanceNorm2d(narrow_to)",
-        "nn.Identity()",
+        "x = normalise_and_rectify(convolution(x))",
+        "x = convolution(x)",
         _PARITY,
     ),
-    Mutation("projection: slope", "rdpp/models/projection.py", "LeakyReLU(0.01)", "LeakyReLU(0.2)", _PARITY),
+    Mutation("projection: slope", "rdpp/models/instance_norm.py", "SLOPE = 0.01", "SLOPE = 0.2", _PARITY),
     Mutation(
         "network: student fed with noisy features",
         "rdpp/models/network.py",
@@ -152,16 +153,18 @@ MUTATIONS = [
         _NETWORK,
     ),
     # engine
-    Mutation("step: never accumulated", "rdpp/engine/step.py", "self._summed == self.accumulate", "True", _STEP),
-    Mutation("step: gradients kept", "rdpp/engine/step.py", "            self.optimizer.zero_grad()\n", "", _STEP),
+    Mutation(
+        "step: never accumulated", "rdpp/engine/step.py", "self._summed == self.training.accumulate", "True", _STEP
+    ),
+    Mutation("step: gradients kept", "rdpp/engine/step.py", "        self.optimizer.zero_grad()\n", "", _STEP),
     Mutation(
         "step: terms overwrite", "rdpp/engine/step.py", " else parameter.grad + gradient", " else gradient", _STEP
     ),
     Mutation(
         "step: noise on the clean image",
         "rdpp/engine/step.py",
-        "torch.cat([images, noisy.to(device)])",
-        "torch.cat([noisy.to(device), images])",
+        "self.network(clean, self.teacher(noisy.to(device)))",
+        "self.network(self.teacher(noisy.to(device)), clean)",
         _STEP,
     ),
     Mutation(
@@ -237,14 +240,12 @@ MUTATIONS = [
         _CACHE,
     ),
     Mutation("image: antialiased", "rdpp/data/cache.py", "align_corners=False)", "antialias=True)", _CACHE),
-    Mutation(
-        "cache: content not looked at", "rdpp/data/cache.py", "{category.manifest[name]} {name}", "{name}", _CACHE
-    ),
+    Mutation("cache: content not looked at", "rdpp/data/cache.py", "{manifest[name]} {name}", "{name}", _CACHE),
     Mutation(
         "batches: order from the global generator",
         "rdpp/data/batches.py",
-        "len(split), generator=generator)",
-        "len(split))",
+        "randperm(count, generator=generator)",
+        "randperm(count)",
         "tests/data/test_batches.py",
     ),
     # noise
@@ -477,5 +478,71 @@ MUTATIONS = [
     ),
     Mutation(
         "ablation: unfinished runs count", "rdpp/ablation/run.py", " and attributes.status = 'FINISHED'", "", _ABLATION
+    ),
+    # speed
+    Mutation(
+        "cosine: gradient's second part",
+        "rdpp/losses/cosine.py",
+        "own, shrink, value=-1",
+        "own, shrink, value=1",
+        _COSINE,
+    ),
+    Mutation("ssot: annealing starts too late", "rdpp/losses/ssot.py", "_REHEARSALS = 40", "_REHEARSALS = 3", _SSOT),
+    Mutation(
+        "instance norm: mean of the gradient kept",
+        "rdpp/models/instance_norm.py",
+        "gradient.sub_(_mean(gradient))",
+        "gradient",
+        "tests/models/test_instance_norm.py",
+    ),
+    Mutation(
+        "folding: transposed convolutions like the others",
+        "rdpp/models/folding.py",
+        "isinstance(conv, nn.ConvTranspose2d))",
+        "False)",
+        "tests/models/test_folding.py",
+    ),
+    Mutation(
+        "adam: one step for all",
+        "rdpp/engine/adam.py",
+        "lr=group.rate",
+        "lr=self._groups[0].rate",
+        "tests/engine/test_adam.py",
+    ),
+    Mutation(
+        "features: splits mixed up",
+        "rdpp/engine/teacher_features.py",
+        "teacher.fingerprint, split.key,",
+        "teacher.fingerprint,",
+        _FEATURES,
+    ),
+    Mutation("features: budget ignored", "rdpp/engine/teacher_features.py", "0 < size <= left", "0 < size", _FEATURES),
+    Mutation(
+        "features: nothing makes room", "rdpp/engine/teacher_features.py", "if excess <= 0:", "if True:", _FEATURES
+    ),
+    Mutation(
+        "features: of other images",
+        "rdpp/engine/feed.py",
+        "self.features.of(indices)",
+        "self.features.of(indices.flip(0))",
+        _FEATURES,
+    ),
+    Mutation(
+        "held out: one key for both parts",
+        "rdpp/data/held_out.py",
+        "{split.key}, {name}",
+        "{split.key}",
+        "tests/data/test_held_out.py",
+    ),
+    Mutation(
+        "writer: closing jobs are dropped", "rdpp/tracking/writer.py", "store is None or not closing", "True", _WRITER
+    ),
+    Mutation("writer: errors are kept", "rdpp/tracking/writer.py", "if value is None:", "if False:", _WRITER),
+    Mutation(
+        "sorting: negative numbers",
+        "rdpp/metrics/sorting.py",
+        "_SIGN if keys[i] < _SIGN else _ALL",
+        "_SIGN",
+        "tests/metrics/test_sorting.py",
     ),
 ]

@@ -77,3 +77,9 @@ def test_too_few_images():
     assert len(hold_out(split(2 * LEAST), 0.2)[0]) == LEAST
     with pytest.raises(ConfigError, match=r"15 good training images in nut/train/good are too few to hold out 8"):
         hold_out(split(2 * LEAST - 1), 0.2)
+
+
+def test_the_parts_have_keys_of_their_own():
+    whole = split()
+    first, second = hold_out(whole, 0.2)
+    assert len({whole.key, first.key, second.key, hold_out(whole, 0.4)[0].key}) == 4
