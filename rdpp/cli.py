@@ -149,10 +149,12 @@ def _changes(options: argparse.Namespace) -> dict[str, Any]:
         "data.root": options.data,
         "data.categories": options.categories,
         "device": options.device,
-        "training.epochs": getattr(options, "epochs", None),
         "seeds": getattr(options, "seeds", None),
     }
     changes |= {path: value for path, value in flags.items() if value is not None}
+    epochs, steps = getattr(options, "epochs", None), getattr(options, "steps", None)
+    if epochs is not None or steps is not None:
+        changes |= {"training.epochs": epochs, "training.steps": steps}
     for item in options.set:
         path, equals, text = item.partition("=")
         if not equals:
@@ -286,7 +288,9 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 
 def _length(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--epochs", type=int, metavar="N", help="for every category")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--epochs", type=int, metavar="N", help="for every category")
+    either.add_argument("--steps", type=int, metavar="N", help="batches a run, instead of epochs")
     parser.add_argument("--seeds", type=_numbers, metavar="1,2,3")
 
 

@@ -21,7 +21,13 @@ HOLD_OUT = 0.2
 HONEST = {"evaluation.selection": "held_out"}
 """Overrides that sweeps and ablations lay over their base experiment, unless they say otherwise: choices between
 epochs and between trials do not look at the test set."""
+_ASIDE = ("name", "device", "threads", "compile", "feature_cache_gb", "keep", "heatmaps", "keep_maps", "strict")
+"""What decides no result but for rounding."""
+EPOCHS = 200  # RD4AD
 STRIDE = 32  # of the bottleneck's embedding; other image sides break the student's sizes
+
+
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,10 @@ class OptimizerConfig:
 class TrainingConfig:
     """How long, and in what portions."""
 
-    epochs: int | Mapping[str, int] = 200  # RD4AD's number
-    """One number, or by category with a `default`."""
+    epochs: int | Mapping[str, int] | None = None
+    """One number, or by category with a `default`; None: 200 where no steps are set either."""
+    steps: int | Mapping[str, int] | None = None
+    """Batches, instead of epochs: one number, or by category with a `default`. The last epoch is cut to fit."""
     batch_size: int = 16  # RD4AD
     accumulate: int = 2  # released code, since 2023-12-07
     """Gradients of so many batches are gathered before an update; a rest at an epoch's end is used there."""
@@ -80,16 +88,35 @@ class TrainingConfig:
     """How they are gathered. Adam divides the scale out again, so the two differ by its epsilon only."""
 
     def __post_init__(self) -> None:
-        by_category = self.epochs if isinstance(self.epochs, Mapping) else {"default": self.epochs}
-        require("default" in by_category, "epochs by category need a `default` entry for the other categories")
-        for name, epochs in by_category.items():
-            require(epochs >= 1, f"epochs must be at least 1, got {epochs} for {name}")
+        require(
+            self.epochs is None or self.steps is None,
+            f"epochs {self.epochs} and steps {self.steps} exclude each other; set one of them to null, such as "
+            "training.epochs=null",
+        )
+        if self.epochs is None and self.steps is None:
+            object.__setattr__(self, "epochs", EPOCHS)
+        for unit, length in (("epochs", self.epochs), ("steps", self.steps)):
+            by_category = length if isinstance(length, Mapping) else {"default": 1 if length is None else length}
+            require("default" in by_category, f"{unit} by category need a `default` entry for the other categories")
+            for name, number in by_category.items():
+                require(number >= 1, f"{unit} must be at least 1, got {number} for {name}")
         require(self.batch_size >= 1, f"batch_size must be at least 1, got {self.batch_size}")
         require(self.accumulate >= 1, f"accumulate must be at least 1, got {self.accumulate}")
 
-    def epochs_of(self, category: str) -> int:
-        """Epochs for this category."""
-        return self.epochs if isinstance(self.epochs, int) else self.epochs.get(category, self.epochs["default"])
+    def epochs_of(self, category: str) -> int | None:
+        """Epochs for this category; None where steps are set."""
+        return _of_category(self.epochs, category)
+
+    def steps_of(self, category: str, steps_per_epoch: int) -> int:
+        """Batches of a whole run on this category."""
+        epochs = self.epochs_of(category)
+        steps = _of_category(self.steps, category) if epochs is None else epochs * steps_per_epoch
+        assert steps is not None
+        return steps
+
+
+def _of_category(length: int | Mapping[str, int] | None, category: str) -> int | None:
+    return length.get(category, length["default"]) if isinstance(length, Mapping) else length
 
 
 @dataclass(frozen=True)
@@ -107,6 +134,8 @@ class EvaluationConfig:
     """After all choices are made, evaluate every evaluated epoch on the test set: what looking would have gained."""
     every: int = 1
     """Epochs between evaluations; the last epoch is always evaluated."""
+    patience: int | None = None
+    """A run stops after so many evaluations in a row without a better epoch; for selection held_out alone."""
     sigma: float = 4.0  # RD4AD
     """Of the anomaly map's Gaussian, in pixels."""
 
@@ -118,6 +147,12 @@ class EvaluationConfig:
             "selection held_out needs held-out images; set hold_out above 0, or selection: last",
         )
         require(self.every >= 1, f"every must be at least 1, got {self.every}")
+        require(self.patience is None or self.patience >= 1, f"patience must be at least 1, got {self.patience}")
+        require(
+            self.patience is None or self.selection == "held_out",
+            f"patience goes by held-out images, not with selection {self.selection}; set evaluation.selection to "
+            "held_out, or evaluation.patience to null",
+        )
         require(self.sigma >= 0, f"sigma must be at least 0, got {self.sigma}")
 
     @property
@@ -154,6 +189,12 @@ class ExperimentConfig:
     seeds: tuple[int, ...] = (111,)  # released code
     device: str = "auto"
     """auto | cpu | cuda | cuda:N."""
+    precision: Precision = "fp32"
+    """What convolutions compute in; losses, norms' statistics, weights and maps are float32 always. bf16 is for
+    GPUs: on most CPUs it is slower than fp32."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Whether torch.compile prepares teacher and network, which takes a minute or two. auto: for long runs on a GPU;
+    on a CPU it was measured to gain nothing."""
     threads: int | None = None
     """CPU threads of torch, all cores by default; part of the configuration since sums depend on it."""
     feature_cache_gb: float = 4.0
@@ -190,7 +231,7 @@ class ExperimentConfig:
         """All that decides results but for rounding, as plain data: without the name, the place of files, the machine
         (device, threads), and what is only kept or shown."""
         data = self.to_mapping()
-        for key in ("name", "device", "threads", "feature_cache_gb", "keep", "heatmaps", "keep_maps", "strict"):
+        for key in _ASIDE:
             del data[key]
         data["data"] = {key: value for key, value in data["data"].items() if key not in ("root", "cache")}
         return data

@@ -4,9 +4,10 @@ Shape legend, used by every docstring: B images, C channels, H x W pixels; k = s
 of the image); N images of a whole data split.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+import torch
 from torch import Tensor
 
 Stages = tuple[Tensor, ...]
@@ -35,6 +36,15 @@ class Features:
     student: Stages
     teacher_noisy: Stages | None = None
     projected_noisy: Stages | None = None
+
+    def float(self) -> "Features":
+        """The same in float32; what is wider already stays as it is."""
+        stages = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Features(**{name: of and tuple(_single(stage) for stage in of) for name, of in stages.items()})
+
+
+def _single(stage: Tensor) -> Tensor:
+    return stage if stage.dtype == torch.float64 else stage.float()
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,22 @@
 It is honest about what that procedure does and no slower than it need be otherwise: the teacher runs with gradients
 and with its unused layer4, clean and noisy images one after the other; transport is geomloss's, stage by stage, with
 the released arguments; every sample is decoded, resized and given its noise each time it is drawn; evaluation goes
-image by image; PRO counts regions threshold by threshold; AUROC sorts by scikit-learn. Bottleneck, student and
-projection are this package's modules, which compute what the released ones do. Nothing in rdpp uses this file.
+image by image, over lists of pixels; PRO labels regions threshold by threshold; AUROC is scikit-learn's. Bottleneck and
+student are this package's modules, which are torch's own layers; the projection is made of torch's instance norm and
+LeakyReLU. Nothing in rdpp uses this file.
 """
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from geomloss import SamplesLoss
 from PIL import Image
 from scipy import ndimage
+from skimage.measure import label, regionprops
 from sklearn.metrics import auc, roc_auc_score
 from torch import Tensor, nn
 from torch.nn.functional import cosine_embedding_loss, cosine_similarity, interpolate
@@ -45,17 +49,40 @@ class PlainTeacher(nn.Module):
         return first, second, third
 
 
+class PlainProjection(nn.Module):
+    """A stack of convolution, instance norm and LeakyReLU for each stage."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(nn.Sequential(*self._layers(c)) for c in channels)
+
+    def forward(self, stages: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(stack(stage) for stack, stage in zip(self.stages, stages, strict=True))
+
+    @staticmethod
+    def _layers(c: int) -> list[nn.Module]:
+        widths = itertools.pairwise((c, c // 2, c // 4, c // 2, c))
+        return [
+            layer
+            for before, after in widths
+            for layer in (nn.Conv2d(before, after, 3, padding=1), nn.InstanceNorm2d(after), nn.LeakyReLU())
+        ]
+
+
 class PlainTraining:
     """One run's networks and its step."""
 
-    def __init__(self, name: str, *, seed: int = 0, accumulate: int = 2) -> None:
+    def __init__(self, name: str, *, seed: int = 0, accumulate: int = 2, device: str = "cpu") -> None:
         torch.manual_seed(seed)
-        self.teacher, self.network = PlainTeacher(name), Network(ARCHITECTURES[name])
+        architecture = ARCHITECTURES[name]
+        self.teacher, self.projection = PlainTeacher(name).to(device), PlainProjection(architecture.channels).to(device)
+        self.network = Network(architecture, projection=False)
         self.network.initialise(torch.Generator().manual_seed(seed))
+        self.network.to(device)
         self.accumulate = accumulate
         betas = (0.5, 0.999)
         self.optimizers = [
-            torch.optim.Adam(self.network.projection_parameters(), lr=1e-3, betas=betas),
+            torch.optim.Adam(self.projection.parameters(), lr=1e-3, betas=betas),
             torch.optim.Adam(self.network.restoration_parameters(), lr=5e-3, betas=betas),
         ]
         self.transport = SamplesLoss("sinkhorn", p=2, blur=0.05, scaling=0.95, diameter=1e7)
@@ -64,9 +91,8 @@ class PlainTraining:
     def step(self, clean: Tensor, noisy: Tensor) -> float:
         """One batch of normalised images (B, 3, H, W), forward and backward, with an update every second time."""
         self.network.train()
-        assert self.network.projection is not None
         teacher, teacher_noisy = self.teacher(clean), self.teacher(noisy)
-        projected_noisy, projected = self.network.projection(teacher_noisy), self.network.projection(teacher)
+        projected_noisy, projected = self.projection(teacher_noisy), self.projection(teacher)
         student = self.network.student(self.network.bottleneck(projected))
         loss = _distillation(teacher, student) + 0.2 * self._projection_loss(projected_noisy, projected, teacher_noisy)
         loss.backward()
@@ -81,32 +107,30 @@ class PlainTraining:
         self, projected_noisy: Sequence[Tensor], projected: Sequence[Tensor], teacher_noisy: Sequence[Tensor]
     ) -> Tensor:
         order = torch.randperm(len(projected[0]))
-        total = torch.zeros(())
+        total = torch.zeros((), device=teacher_noisy[0].device)
         for noisy, clean, teacher in zip(projected_noisy, projected, teacher_noisy, strict=True):
-            cloud = clean.flatten(1).softmax(-1)
-            transport = self.transport(cloud, cloud[order])
+            transport = self.transport(clean.flatten(1).softmax(-1), clean[order].flatten(1).softmax(-1))
             reconstruction = (1 - cosine_similarity(noisy, clean)).mean()
-            apart = -torch.ones(len(clean))
+            apart = -torch.ones(len(clean), device=clean.device)
             contrast = cosine_embedding_loss(teacher.flatten(1), clean.flatten(1), apart, margin=0.5)
             total = total + (transport + 0.01 * reconstruction + 0.1 * contrast) / 1.11
         return total
 
     @torch.no_grad()
-    def anomaly_map(self, image: Tensor, *, sigma: float = 4.0) -> np.ndarray:
-        """(H, W) of one normalised image (1, 3, H, W)."""
+    def anomaly_maps(self, images: Tensor, *, sigma: float = 4.0) -> np.ndarray:
+        """(B, H, W) of normalised images (B, 3, H, W)."""
         self.network.eval()
-        features = self.network(self.teacher(image))
-        total = np.zeros(image.shape[2:], np.float32)
-        for teacher, student in zip(features.teacher, features.student, strict=True):
-            distance = 1 - cosine_similarity(teacher, student)
-            total += interpolate(distance[None], size=image.shape[2:], mode="bilinear", align_corners=True)[
-                0, 0
-            ].numpy()
-        return ndimage.gaussian_filter(total, sigma=sigma)
+        stages, size = self.teacher(images), images.shape[2:]
+        restored = self.network.student(self.network.bottleneck(self.projection(stages)))
+        total = torch.zeros(len(images), 1, *size)
+        for teacher, student in zip(stages, restored, strict=True):
+            distance = (1 - cosine_similarity(teacher, student)).unsqueeze(1)
+            total += interpolate(distance, size=size, mode="bilinear", align_corners=True)
+        return np.stack([ndimage.gaussian_filter(one[0].numpy(), sigma=sigma) for one in total])
 
 
 def _distillation(teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:
-    total = torch.zeros(())
+    total = torch.zeros((), device=teacher[0].device)
     for first, second in zip(teacher, student, strict=True):
         total = total + (1 - cosine_similarity(first.flatten(1), second.flatten(1))).mean()
     return total
@@ -128,7 +152,7 @@ def training_sample(path: Path, size: int, rng: np.random.Generator, table: np.n
     noisy = image.clone()
     patch = octave_patch(table, 3, int(height), int(width), 6, 0.6, 32.0)
     noisy[:, top : top + height, left : left + width] += torch.from_numpy(0.2 * patch)
-    return _normalised(image), _normalised(noisy)
+    return normalised(image), normalised(noisy)
 
 
 def field(seed: int) -> np.ndarray:
@@ -136,32 +160,40 @@ def field(seed: int) -> np.ndarray:
     return permutation(seed)
 
 
-def _normalised(image: Tensor) -> Tensor:
+def normalised(image: Tensor) -> Tensor:
     return (image - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(3, 1, 1)
 
 
 def metrics(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
-    """image AUROC, pixel AUROC and the mean of PRO over the defective images; labels are the masks' maxima."""
-    labels = masks.any((1, 2))
-    pros = [_pro(one, mask) for one, mask in zip(maps, masks, strict=True) if mask.any()]
+    """image AUROC, pixel AUROC and the mean over the defective images of PRO, as the released evaluation goes about it.
+
+    Image by image every pixel's score, and every pixel of the mask as a whole number, is put into a Python list;
+    scikit-learn makes arrays of the lists again and computes the AUROC. Image labels are the masks' maxima.
+    """
+    pixel_labels, pixel_scores, image_labels, image_scores, pros = [], [], [], [], []
+    for one, mask in zip(maps, masks.astype(int), strict=True):
+        if mask.any():
+            pros.append(_pro(one, mask))
+        pixel_labels.extend(mask.ravel())
+        pixel_scores.extend(one.ravel())
+        image_labels.append(mask.max())
+        image_scores.append(one.max())
     return {
-        "image_auroc": float(roc_auc_score(labels, maps.max((1, 2)))),
-        "pixel_auroc": float(roc_auc_score(masks.ravel(), maps.ravel())),
+        "image_auroc": float(roc_auc_score(image_labels, image_scores)),
+        "pixel_auroc": float(roc_auc_score(pixel_labels, pixel_scores)),
         "pixel_aupro_per_image": float(np.mean(pros)),
     }
 
 
 def _pro(one: np.ndarray, mask: np.ndarray, steps: int = 200) -> float:
-    """The released code finds the regions anew at each threshold."""
-    regions = np.empty(mask.shape, np.int32)
+    """Of one image. At each threshold the regions are labelled anew, and a table of points grows by a row."""
+    table = pd.DataFrame({"threshold": [], "pro": [], "fpr": []}, dtype=float)
     low, high = one.min(), one.max()
-    pro, fpr = [], []
     for threshold in np.arange(low, high, (high - low) / steps):
         found = one > threshold
-        ndimage.label(mask, structure=np.ones((3, 3)), output=regions)
-        places = [np.nonzero(regions == number) for number in range(1, regions.max() + 1)]
-        pro.append(np.mean([found[place].sum() / len(place[0]) for place in places]))
-        fpr.append((~mask & found).sum() / (~mask).sum())
-    kept = np.array(fpr) < 0.3
-    rates = np.array(fpr)[kept]
-    return float(auc(rates / rates.max(), np.array(pro)[kept]))
+        overlaps = [found[tuple(region.coords.T)].sum() / region.area for region in regionprops(label(mask))]
+        fpr = (found & (mask == 0)).sum() / (mask == 0).sum()
+        row = pd.DataFrame({"threshold": [threshold], "pro": [np.mean(overlaps)], "fpr": [fpr]})
+        table = pd.concat([table, row], ignore_index=True)
+    kept = table[table["fpr"] < 0.3]
+    return float(auc(kept["fpr"] / kept["fpr"].max(), kept["pro"]))

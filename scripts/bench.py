@@ -1,41 +1,48 @@
 """How fast rdpp is beside the released code's procedure written plainly (scripts/baseline.py), and beside the hardware.
 
-    python scripts/bench.py [--full] [--data DIR --category NAME]
+    python scripts/bench.py [--full] [--data DIR --category NAME] [--anomalib PYTHON]
 
 Each row's sides run in processes of their own that take turns, so that both meet the same machine; a ratio is the
-median of the turns' ratios. Without --data the built-in data is made at 512 x 512. --full adds WideResNet50-2. The
-table is printed and appended, with machine, versions and commit, to docs/benchmarks.jsonl.
+median of the turns' ratios. Without --data the built-in data is made at 512 x 512. --full adds WideResNet50-2 and the
+whole epoch. --anomalib names the Python of an environment that has anomalib 2: its reverse distillation is a row then.
+The table is printed and appended, with machine, versions and commit, to docs/benchmarks.jsonl.
 """
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 import time
-from importlib.metadata import version
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from types import TracebackType
 from typing import Any
 
-import torch
-from rich import box
-from rich.table import Table
+from bench_report import keep, table
 
 from rdpp.data.synthetic import make_categories
 from rdpp.tracking.console import output_console
-from rdpp.tracking.provenance import code_tags
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "docs" / "benchmarks.jsonl"
+HERE = Path(__file__).parent
+FIRST_STEP = """
+import os, sys
+from rdpp.engine.step import Stepper
+step = Stepper.step
+def once(*given, **named):
+    step(*given, **named)
+    os._exit(0)
+Stepper.step = once
+from rdpp.cli import main
+main(["train", "experiments/demo.yaml", "--data", sys.argv[1], "--categories", "bolt"])
+"""
 
 
 class Side:
     """A worker process."""
 
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("bench_worker.py")), *arguments]
+    def __init__(self, *command: str) -> None:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._read()
 
@@ -69,9 +76,16 @@ class Side:
         return line
 
 
-def against(what: str, plain: list[str], ours: list[str], turns: int, warm: int, scale: float = 1.0) -> dict[str, Any]:
-    """Both sides in turn; the first `warm` turns do not count. Seconds are divided by `scale`."""
-    with Side("plain", *plain) as first, Side("rdpp", *ours) as second:
+def worker(side: str, *arguments: str) -> list[str]:
+    """The command of a worker of ours."""
+    return [sys.executable, str(HERE / "bench_worker.py"), side, *arguments]
+
+
+def against(
+    what: str, other: list[str], ours: list[str], turns: int, warm: int = 1, scale: float = 1.0
+) -> dict[str, Any]:
+    """Two commands in turn; the first `warm` turns do not count. Seconds are divided by `scale`."""
+    with Side(*other) as first, Side(*ours) as second:
         pairs = [(first.seconds(), second.seconds()) for _ in range(warm + turns)][warm:]
         told = {"plain": first.end(), "rdpp": second.end()}
     row = {
@@ -88,88 +102,79 @@ def against(what: str, plain: list[str], ours: list[str], turns: int, warm: int,
     return row
 
 
-def alone(what: str, ours: list[str]) -> dict[str, Any]:
+def both(what: str, arguments: list[str], ours: list[str], turns: int, warm: int = 1, **more: float) -> dict[str, Any]:
+    """The plain procedure against rdpp; `ours`: further arguments of rdpp's side."""
+    return against(what, worker("plain", *arguments), worker("rdpp", *arguments, *ours), turns, warm, **more)
+
+
+def alone(what: str, *arguments: str) -> dict[str, Any]:
     """rdpp without anything beside it."""
-    with Side("rdpp", *ours) as side:
+    with Side(*worker("rdpp", *arguments)) as side:
         seconds = min(side.seconds() for _ in range(3))
         told = side.end()
     return {"what": what, "rdpp_s": seconds, "rdpp_peak_gb": told["peak_gb"]}
 
 
-def measure(options: argparse.Namespace) -> list[dict[str, Any]]:
+def start_up(data: Path) -> Iterator[dict[str, Any]]:
+    """Whole processes: the first step of `rdpp train` beside `import torch`, and the help."""
+    commands = {
+        "import torch": [sys.executable, "-c", "import torch"],
+        "rdpp train, to the end of the first step": [sys.executable, "-c", FIRST_STEP, str(data)],
+        "rdpp --help": [sys.executable, "-m", "rdpp", "--help"],
+    }
+    for what, command in commands.items():
+        taken = []
+        for _ in range(4):
+            started = time.perf_counter()
+            subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            taken.append(time.perf_counter() - started)
+        yield {"what": what, "rdpp_s": median(taken[1:])}
+
+
+def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """All rows."""
     data, category = options.data, options.category
     if data is None:
         data, category = ROOT / "runs" / "bench-data", "bolt"
         if not data.is_dir():
             make_categories(data, seed=0, size=512)
-    rows = [
-        against("step, ResNet18", ["step", "resnet18"], ["step", "resnet18", "cached"], 7, 3),
-        against("the same, first epoch", ["step", "resnet18"], ["step", "resnet18", "uncached"], 5, 3),
-        against("a training sample", ["data", str(data), category], ["data", str(data), category], 7, 2, 16),
-        against("metrics of 120 maps", ["metrics", "120"], ["metrics", "120", "all"], 3, 1),
-        alone("pooled metrics of 1000 maps", ["metrics", "1000", "pooled"]),
-    ]
+    name = "resnet18"
+    yield both("step, ResNet18", ["step", name], ["cached"], 7, 3)
+    yield both("the same, first epoch", ["step", name], ["uncached"], 5, 2)
+    yield both("a training sample", ["data", str(data), category], [], 7, 2, scale=16)
+    yield both("metrics of 120 maps", ["metrics", "120"], ["all"], 3)
+    yield both("the same, by defect type", ["metrics", "120"], ["by_type"], 3)
+    yield alone("pooled metrics of 1000 maps", "metrics", "1000", "pooled")
+    for batch, turns in (("1", 15), ("16", 7)):
+        arguments = ["inference", name, batch]
+        yield both(f"an image of a batch of {batch}, to its map", arguments, ["rdpp"], turns, 3, scale=int(batch))
+        cheaper = worker("rdpp", *arguments, "rd"), worker("rdpp", *arguments, "rdpp")
+        yield against(f"plain RD beside RD++, batch of {batch}", *cheaper, turns, 3, scale=int(batch))
+    yield from start_up(options.demo)
+    if options.anomalib:
+        theirs = [options.anomalib, str(HERE / "bench_anomalib.py"), name]
+        yield against("RD step beside anomalib's", theirs, worker("rdpp", "step", name, "cached", "rd"), 7, 3)
+        uncached = worker("rdpp", "step", name, "uncached", "rd")
+        yield against("the same, first epoch", theirs, uncached, 5, 3)
     if options.full:
-        name = "wide_resnet50_2"
-        rows.append(against("step, WideResNet50-2", ["step", name], ["step", name, "cached"], 5, 2))
-    return rows
-
-
-def table(rows: list[dict[str, Any]]) -> Table:
-    """For a person."""
-    columns = {
-        "what": lambda row: row["what"],
-        "plain": lambda row: _seconds(row.get("plain_s")),
-        "rdpp": lambda row: _seconds(row["rdpp_s"]),
-        "times": lambda row: f"{row['ratio']:.2f}" if "ratio" in row else "",
-        "of floor": lambda row: f"{100 * row['share_of_floor']:.0f} %" if "share_of_floor" in row else "",
-        "calls": lambda row: f"{row.get('plain_calls', '')} {row.get('rdpp_calls', '')}",
-        "peak GB": lambda row: f"{row.get('plain_peak_gb', 0):.2f} {row['rdpp_peak_gb']:.2f}",
-        "memory": lambda row: f"{row['memory_ratio']:.2f}" if "memory_ratio" in row else "",
-    }
-    found = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        found.add_column(name, justify="left" if name == "what" else "right")
-    for row in rows:
-        found.add_row(*(show(row) for show in columns.values()))
-    return found
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.3g} ms"
-
-
-def machine() -> dict[str, Any]:
-    """Where and with what it was measured."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if "model name" in line
-    ]
-    return {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "cpu": names[0] if names else platform.processor(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "numpy", "numba", "geomloss", "scikit-learn")},
-        **code_tags(),
-    }
+        yield both("an epoch with evaluation, ResNet18", ["epoch", name, str(data), category], [], 2, 0)
+        yield both("step, WideResNet50-2", ["step", "wide_resnet50_2"], ["cached"], 5)
 
 
 def main() -> None:
     """Measure, print, keep."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--full", action="store_true", help="WideResNet50-2 too (half an hour more)")
+    parser.add_argument("--full", action="store_true", help="WideResNet50-2 and a whole epoch too (half an hour more)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of categories; default: built-in, 512 x 512")
     parser.add_argument("--category", default="screw")
+    parser.add_argument("--anomalib", metavar="PYTHON", help="interpreter of an environment with anomalib 2")
     options = parser.parse_args()
-    rows = measure(options)
-    with RESULTS.open("a") as file:
-        file.write(json.dumps({**machine(), "rows": rows}) + "\n")
+    options.demo = ROOT / "runs" / "bench-demo"
+    if not options.demo.is_dir():
+        make_categories(options.demo, seed=0, size=128)
+    rows = list(measure(options))
+    keep(rows)
     output_console().print(table(rows))
 
 

@@ -2,14 +2,10 @@
 
     python scripts/bench_worker.py SIDE WHAT [ARGUMENT ...]
 
-SIDE is `plain` (scripts/baseline.py) or `rdpp`. It prints `ready`, then for each line on standard input one JSON object
-with the seconds; at the end of the input one with the peak memory of the process, and what else the work has to tell.
+SIDE is `plain` (scripts/baseline.py) or `rdpp`; see scripts/bench_serve.py for what is read and printed.
 """
 
-import json
-import resource
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +13,13 @@ from typing import Any
 import baseline
 import numpy as np
 import torch
+from bench_serve import Work, nothing, serve
+from bench_whole import plain_epoch, plain_inference, rdpp_epoch, rdpp_inference
 from floor import Counted, Floor
+from scipy.ndimage import gaussian_filter
 
 from rdpp.data import load_train, scan, shuffled
-from rdpp.engine.device import keep_freed_memory, place
+from rdpp.engine.device import computing, keep_freed_memory, place
 from rdpp.engine.feed import Feed
 from rdpp.engine.seeding import streams
 from rdpp.engine.step import Stepper
@@ -29,55 +28,67 @@ from rdpp.metrics import evaluate
 from rdpp.models import ARCHITECTURES, Network, load_teacher
 from rdpp.types import Batch
 
-Work = tuple[Callable[[], Any], Callable[[], dict[str, Any]]]
-"""What is timed, and what is told at the end."""
-
 ROOT = Path(__file__).parents[1]
 SIZE, BATCH = 256, 16
 
 
-def nothing() -> dict[str, Any]:
-    """Nothing to tell."""
-    return {}
-
-
-def draw_images() -> tuple[torch.Tensor, torch.Tensor]:
+def draw_images(device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
     """Two batches of noise as images."""
     generator = torch.Generator().manual_seed(0)
-    first, second = torch.rand(2, BATCH, 3, SIZE, SIZE, generator=generator)
+    first, second = torch.rand(2, BATCH, 3, SIZE, SIZE, generator=generator).to(device)
     return first, second
 
 
-def plain_step(name: str) -> Work:
+def plain_step(name: str, device: str = "cpu") -> Work:
     """The procedure of the released code."""
-    training, (clean, noisy) = baseline.PlainTraining(name), draw_images()
+    training, (clean, noisy) = baseline.PlainTraining(name, device=device), draw_images(device)
 
     def tell() -> dict[str, Any]:
         with Counted() as counted:
             training.step(clean, noisy)
-        return {"calls": counted.calls}
+        return {"calls": counted.calls, **gpu_memory(device)}
 
     return lambda: training.step(clean, noisy), tell
 
 
-def rdpp_step(name: str, cached: str) -> Work:
-    """The same losses here; `cached`: whether the clean images' teacher features are known, as in training."""
+def rdpp_step(
+    name: str, cached: str, variant: str = "rdpp", device: str = "cpu", precision: str = "fp32", compile: str = "off"
+) -> Work:
+    """The same losses here, or those of experiments/rd.yaml. `cached`: the clean images' teacher features are known,
+    as they are in training after the first epoch; `uncached`: they are not."""
     keep_freed_memory()
-    base = ExperimentConfig.from_yaml(ROOT / "experiments" / "rdpp.yaml")
-    experiment = base.with_overrides({"teacher": {"name": name, "weights": "random"}})
-    teacher, network, own = place(load_teacher(experiment.teacher), "cpu"), Network(ARCHITECTURES[name]), streams(0)
+    base = ExperimentConfig.from_yaml(ROOT / "experiments" / f"{variant}.yaml")
+    experiment = base.with_overrides({"teacher": {"name": name, "weights": "random"}, "precision": precision})
+    teacher, own = place(load_teacher(experiment.teacher), device), streams(0)
+    network = Network(ARCHITECTURES[name], projection=experiment.projection)
     network.initialise(own.weights)
-    stepper = Stepper(experiment, teacher, place(network, "cpu").train(), own)
-    images, _ = draw_images()
-    batch = Batch(images, torch.arange(BATCH), teacher(images) if cached == "cached" else None)
+    stepper = Stepper(experiment, teacher, place(network, device).train(), own)
+    images, _ = draw_images(device)
+    with computing(torch.device(device), experiment.precision):
+        batch = Batch(images, torch.arange(BATCH), teacher(images) if cached == "cached" else None)
+    if compile == "on":
+        network.compile(dynamic=False)
+        teacher.compile(dynamic=False)
 
     def tell() -> dict[str, Any]:
         with Counted() as counted:
             stepper.step(batch)
         floor = Floor.measure(counted.convolutions)
-        return {"calls": counted.calls, "tflop": floor.flop / 1e12, "floor": floor.seconds}
+        parts = {f"floor_{name}": seconds for name, (_, seconds) in floor.by_direction.items()}
+        told = {"calls": counted.calls, "tflop": floor.flop / 1e12, "floor": floor.seconds}
+        return {**told, **parts, **gpu_memory(device)}
 
-    return lambda: stepper.step(batch), tell
+    def step() -> None:
+        stepper.step(batch)
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+    return step, tell
+
+
+def gpu_memory(device: str) -> dict[str, Any]:
+    """The peak of a GPU's memory, in GB."""
+    return {} if device == "cpu" else {"gpu_peak_gb": torch.cuda.max_memory_allocated(device) / 1e9}
 
 
 def plain_data(root: str, category: str) -> Work:
@@ -90,6 +101,7 @@ def plain_data(root: str, category: str) -> Work:
 def rdpp_data(root: str, category: str) -> Work:
     """Sixteen samples of the decoded cache, with their noise."""
     train = load_train(scan(Path(root), category, test=False), (SIZE, SIZE), ROOT / "runs" / "cache")
+    keep_freed_memory()
     noise = ExperimentConfig.from_yaml(ROOT / "experiments" / "rdpp.yaml").noise
     assert noise is not None
     feed, generator = Feed(train, torch.device("cpu")), torch.Generator().manual_seed(0)
@@ -104,13 +116,33 @@ def rdpp_data(root: str, category: str) -> Work:
 
 
 def _maps(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Smooth maps, and masks of a third of them good, that the maps find well but not perfectly."""
+    """Smooth float32 maps (count, SIZE, SIZE) that find well, but not perfectly, what their masks mark.
+
+    A third of the images is good. Each other one has up to three ellipses, some of them joined, that
+    take 0.2 to 3 % of it together; its map is noise, and the masks blurred, faint in some images, bright in others.
+    """
     rng = np.random.default_rng(0)
     coarse = torch.from_numpy(rng.random((count, 1, 16, 16), np.float32))
     maps = torch.nn.functional.interpolate(coarse, (SIZE, SIZE), mode="bicubic")[:, 0].numpy()
-    masks = maps > 0.95
-    masks[::3] = False
-    return maps + rng.random(maps.shape, np.float32) * 0.1, masks
+    masks = np.zeros(maps.shape, dtype=bool)
+    for index in range(count):
+        if index % 3:
+            masks[index] = _blobs(rng)
+            maps[index] += np.float32(rng.uniform(0.2, 1.3)) * gaussian_filter(masks[index].astype(np.float32), 4)
+    return maps, masks
+
+
+def _blobs(rng: np.random.Generator) -> np.ndarray:
+    """(SIZE, SIZE) bool, one to three ellipses."""
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    mask, number = np.zeros((SIZE, SIZE), dtype=bool), int(rng.integers(1, 4))
+    radius = SIZE * np.sqrt(rng.uniform(0.002, 0.03) / number / np.pi)
+    for _ in range(number):
+        (y, x), angle, stretch = rng.uniform(radius, SIZE - radius, 2), rng.uniform(0, np.pi), rng.uniform(1, 1.7)
+        along = (rows - y) * np.sin(angle) + (columns - x) * np.cos(angle)
+        across = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
+        mask |= (along / stretch) ** 2 + (across * stretch) ** 2 <= radius**2
+    return mask
 
 
 def plain_metrics(count: str) -> Work:
@@ -120,11 +152,11 @@ def plain_metrics(count: str) -> Work:
 
 
 def rdpp_metrics(count: str, which: str) -> Work:
-    """Every metric, exact; `pooled`: but for the mean of PRO over images."""
+    """Every metric, exact; `pooled`: but for the mean of PRO over images; `by_type`: of five types of defects too."""
     maps, masks = _maps(int(count))
     scores, labels = maps.max((1, 2)), np.asarray(masks.any((1, 2)))
-    types = ["defect" if label else "good" for label in labels]
-    settings = {"by_type": False, "per_image_pro": which == "all"}
+    types = [f"type {index % 5}" for index in range(len(maps))]
+    settings = {"by_type": which == "by_type", "per_image_pro": which != "pooled"}
     return lambda: evaluate(maps, masks, scores, labels, types, **settings), nothing
 
 
@@ -135,20 +167,17 @@ WORK: dict[tuple[str, str], Callable[..., Work]] = {
     ("rdpp", "data"): rdpp_data,
     ("plain", "metrics"): plain_metrics,
     ("rdpp", "metrics"): rdpp_metrics,
+    ("plain", "epoch"): plain_epoch,
+    ("rdpp", "epoch"): rdpp_epoch,
+    ("plain", "inference"): plain_inference,
+    ("rdpp", "inference"): rdpp_inference,
 }
 
 
 def main() -> None:
     """Serve."""
     side, what, *arguments = sys.argv[1:]
-    work, tell = WORK[side, what](*arguments)
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        started = time.perf_counter()
-        work()
-        print(json.dumps({"seconds": time.perf_counter() - started}), flush=True)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(json.dumps({"peak_gb": peak, **tell()}), flush=True)
+    serve(*WORK[side, what](*arguments))
 
 
 if __name__ == "__main__":

@@ -23,9 +23,11 @@ _STEP = "tests/engine/test_step.py -k 'not official'"
 _TRAIN, _CHECKPOINT = "tests/engine/test_train.py", "tests/engine/test_checkpoint.py"
 _CACHE, _SCORING = "tests/data/test_cache.py", "tests/test_scoring.py"
 _AUPRO, _AUPIMO = "tests/metrics/test_aupro.py", "tests/metrics/test_aupimo.py"
+_COUNTING = "tests/metrics/test_counting.py"
 _HELD, _SELECTION = "tests/data/test_held_out.py", "tests/engine/test_held_out_selection.py"
 _INSPECTION, _PAIRS = "tests/engine/test_inspection.py", "tests/losses/test_pairs.py"
 _NOISES = "tests/noise/test_patch_noises.py"
+_LENGTH, _HALVING = "tests/engine/test_length.py", "tests/sweep/test_halving.py"
 _STATISTICS, _ABLATION = "tests/ablation/test_statistics.py", "tests/ablation/test_run.py"
 
 MUTATIONS = [
@@ -66,8 +68,8 @@ MUTATIONS = [
     Mutation(
         "ssot: not debiased",
         "rdpp/losses/ssot.py",
-        'cost=cost, backend="tensorized"',
-        'cost=cost, backend="tensorized", debias=False',
+        "there - own_first + back - own_second",
+        "there + back",
         _SSOT,
     ),
     Mutation("ssot: gradients doubled", "rdpp/losses/ssot.py", "fixed = points.detach()", "fixed = points", _SSOT),
@@ -286,10 +288,24 @@ MUTATIONS = [
     ),
     # metrics
     Mutation(
-        "AU-PRO: regions of 4 neighbours",
+        "AU-PRO: pixels that touch at a corner lie apart",
+        "rdpp/metrics/regions.py",
+        "places[upper] < place - width - 1",
+        "places[upper] < place - width",
+        "tests/metrics/test_regions.py",
+    ),
+    Mutation(
+        "AU-PRO: regions reach into the next image",
+        "rdpp/metrics/regions.py",
+        "(rows + rows // height)",
+        "rows",
+        "tests/metrics/test_regions.py",
+    ),
+    Mutation(
+        "AU-PRO: anomalous pixels left among the normal ones",
         "rdpp/metrics/pixels.py",
-        "np.ones((3, 3))",
-        "np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])",
+        "normal[:, :-1] -= anomalous",
+        "normal[:, :-1] -= 0",
         _AUPRO,
     ),
     Mutation("AU-PRO: limit", "rdpp/metrics/aupro.py", "FPR_LIMIT = 0.3", "FPR_LIMIT = 0.25", _AUPRO),
@@ -434,8 +450,8 @@ MUTATIONS = [
     Mutation(
         "AUPIMO: normal pixels of defective images",
         "rdpp/metrics/aupimo.py",
-        "normal = maps[~defective].ravel()",
-        "normal = maps[~masks]",
+        "_highest(pixels.maps, good,",
+        "_highest(pixels.maps, np.arange(len(labels)),",
         _AUPIMO,
     ),
     Mutation(
@@ -539,10 +555,81 @@ MUTATIONS = [
     ),
     Mutation("writer: errors are kept", "rdpp/tracking/writer.py", "if value is None:", "if False:", _WRITER),
     Mutation(
-        "sorting: negative numbers",
-        "rdpp/metrics/sorting.py",
-        "_SIGN if keys[i] < _SIGN else _ALL",
-        "_SIGN",
-        "tests/metrics/test_sorting.py",
+        "counting: a number equal to a score counts as above it",
+        "rdpp/metrics/counting.py",
+        "first += scores[first] < number",
+        "first += scores[first] <= number",
+        _COUNTING,
+    ),
+    Mutation(
+        "counting: a slot of many scores is not searched",
+        "rdpp/metrics/counting.py",
+        "while end - first > 1:",
+        "while end - first > 1000:",
+        _COUNTING,
+    ),
+    Mutation(
+        "counting: numbers that still wait at the end are lost",
+        "rdpp/metrics/counting.py",
+        "for part in range(_RANGES):",
+        "for part in range(_RANGES - 1):",
+        _COUNTING,
+    ),
+    Mutation(
+        "counting: numbers beyond the scores",
+        "rdpp/metrics/counting.py",
+        "slot = np.uint32(where if where < last else last)",
+        "slot = np.uint32(where % (last + 1))",
+        _COUNTING,
+    ),
+    # length, pruning
+    Mutation(
+        "patience: better epochs do not count",
+        "rdpp/engine/train.py",
+        "self.waited = 0 if chosen else self.waited + 1",
+        "self.waited += 1",
+        _LENGTH,
+    ),
+    Mutation(
+        "patience: one evaluation more",
+        "rdpp/engine/train.py",
+        "final or self.waited == config.patience",
+        "final or self.waited - 1 == config.patience",
+        _LENGTH,
+    ),
+    Mutation(
+        "steps: the last epoch is not cut",
+        "rdpp/engine/train.py",
+        "        order = order[: self.steps - self.batch]\n",
+        "",
+        _LENGTH,
+    ),
+    Mutation(
+        "halving: a run that stopped early lags behind",
+        "rdpp/sweep/halving.py",
+        "(own if ended else self._evaluation)",
+        "self._evaluation",
+        _HALVING,
+    ),
+    Mutation(
+        "halving: the latest evaluation, not the one that counts",
+        "rdpp/sweep/halving.py",
+        "if event.chosen or self._last_counts:",
+        "if event:",
+        _HALVING,
+    ),
+    Mutation(
+        "halving: a trial tried again meets itself",
+        "rdpp/sweep/halving.py",
+        " if trial.state != TrialState.FAIL]",
+        "]",
+        _HALVING,
+    ),
+    Mutation(
+        "budget: what is spent is forgotten",
+        "rdpp/sweep/study.py",
+        "spent_steps(study) >= sweep.budget",
+        "spent_steps(study) >= sweep.budget + 2",
+        f"{_HALVING} -k budget",
     ),
 ]

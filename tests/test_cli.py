@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rdpp.cli import main
+from rdpp.cli import _changes, _parser, main
 
 
 @pytest.fixture
@@ -63,6 +63,20 @@ def test_flags_and_set_reach_the_configuration(capsys, experiment_file, tracked)
         == 0
     )
     assert [(r["category"], r["epoch"]) for r in json.loads(capsys.readouterr().out)] == [("weave", 3)]
+
+
+@pytest.mark.parametrize(("flag", "epochs", "steps"), [("--epochs", 7, None), ("--steps", None, 7)])
+def test_epochs_and_steps_override_each_other(tiny, flag, epochs, steps):
+    options = _parser().parse_args(["train", "experiment.yaml", flag, "7"])
+    for base in (tiny, tiny.with_overrides({"training": {"epochs": None, "steps": 9}})):
+        training = base.with_overrides(_changes(options)).training
+        assert (training.epochs, training.steps) == (epochs, steps)
+
+
+def test_epochs_and_steps_together_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "experiment.yaml", "--epochs", "7", "--steps", "7"])
+    assert "--steps: not allowed with argument --epochs" in capsys.readouterr().err
 
 
 def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, held_out, tracked, tmp_path):

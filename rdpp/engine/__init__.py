@@ -15,7 +15,7 @@ from rdpp.engine.events import (
 )
 from rdpp.engine.inspection import TermInspection
 from rdpp.engine.sources import Evaluated, evaluate_checkpoint, evaluate_official, official_checkpoints
-from rdpp.engine.train import prepare, train
+from rdpp.engine.train import planned_epochs, prepare, train
 
 __all__ = [
     "BatchFinished",
@@ -35,6 +35,7 @@ __all__ = [
     "evaluate_official",
     "load_network",
     "official_checkpoints",
+    "planned_epochs",
     "prepare",
     "read_checkpoint",
     "resolve",

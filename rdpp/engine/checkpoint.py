@@ -43,8 +43,7 @@ class CheckpointWriter:
             self._run = event
         if isinstance(event, EpochFinished) and self._run is not None:
             keep: Literal["none", "last", "chosen"] = self._run.experiment.keep
-            last = event.epoch == self._run.epochs
-            if (keep == "chosen" and event.chosen) or (keep == "last" and last):
+            if (keep == "chosen" and event.chosen) or (keep == "last" and event.last):
                 self._write(keep, self._run, event)
 
     def _write(self, name: str, run: RunStarted, event: EpochFinished) -> None:

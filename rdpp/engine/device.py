@@ -6,14 +6,17 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
 
 from rdpp.config import ConfigError, choose
 from rdpp.data import list_categories
-from rdpp.experiment import ExperimentConfig
+from rdpp.experiment import ExperimentConfig, Precision
+
+_WORTH_COMPILING = 2000
+"""Batches. Compiling takes minutes: on a GPU some hundreds of batches."""
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -41,6 +44,16 @@ def resolve_device(name: str) -> torch.device:
 def place(module: ModuleT, device: torch.device | str) -> ModuleT:
     """The module on the device, its convolutions in the layout that is fastest there and on a CPU."""
     return module.to(device).to(memory_format=torch.channels_last)
+
+
+def computing(device: torch.device, precision: Precision) -> torch.autocast:
+    """The context in which teacher and network compute: for bf16 their convolutions take and give bfloat16."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def compiles(choice: Literal["auto", "on", "off"], device: torch.device, batches: int) -> bool:
+    """Whether a run of so many batches is worth torch's compiler; see `ExperimentConfig.compile`."""
+    return choice == "on" or (choice == "auto" and device.type == "cuda" and batches >= _WORTH_COMPILING)
 
 
 def device_name(device: torch.device) -> str:

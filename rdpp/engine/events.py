@@ -21,8 +21,11 @@ class RunStarted:
     category: Category
     seed: int
     epochs: int
+    """Planned: a run may stop earlier (`patience`)."""
     steps_per_epoch: int
     """Batches an epoch (an update takes `accumulate` of them)."""
+    steps: int
+    """Planned batches of the whole run; they may end within the last epoch."""
     teacher: Teacher
     train: Split
     held_out: Split | None
@@ -67,6 +70,8 @@ class EpochFinished:
     """On the watched images; None where this epoch was not evaluated."""
     chosen: bool
     """Whether this epoch is, so far, the one that counts."""
+    last: bool
+    """Whether training ends here: as planned, or because no better epoch came."""
     network: Network
 
 
@@ -85,6 +90,9 @@ class Result:
     """Metrics on the test images of every evaluated epoch; empty without an audit."""
     dead_terms: tuple[str, ...]
     """Weighted loss terms that never had a gradient above rounding when they were inspected."""
+    epochs: int
+    steps: int
+    """Epochs and batches that were trained."""
     seconds: float
 
     @property

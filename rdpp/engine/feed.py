@@ -18,7 +18,7 @@ class Feed:
 
     def __init__(self, split: Split, device: torch.device, features: TeacherFeatures | None = None) -> None:
         self.split, self.device, self.features = split, device, features
-        self._resident = torch.from_numpy(split.images[:]).to(device) if device.type == "cuda" else None
+        self._images = torch.from_numpy(split.images[:]).to(device)
 
     def __len__(self) -> int:
         return len(self.split)
@@ -26,9 +26,5 @@ class Feed:
     def batches(self, order: Iterable[Tensor]) -> Iterator[Batch]:
         """A batch for each tensor of indices."""
         for indices in order:
-            yield Batch(self._images(indices), indices, self.features and self.features.of(indices))
-
-    def _images(self, indices: Tensor) -> Tensor:
-        if self._resident is not None:
-            return self._resident[indices.to(self.device, non_blocking=True)]
-        return torch.from_numpy(self.split.images[indices.numpy()])
+            images = self._images.index_select(0, indices.to(self.device, non_blocking=True))
+            yield Batch(images, indices, self.features and self.features.of(indices))

@@ -14,6 +14,7 @@ from rdpp.engine.device import place, resolve
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import Evaluation
 from rdpp.engine.feed import Feed
+from rdpp.engine.inference import Detector
 from rdpp.experiment import ExperimentConfig
 from rdpp.models import ARCHITECTURES, Network, Teacher, load_teacher
 from rdpp.models.official import load_official
@@ -91,5 +92,5 @@ def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teach
     torch.set_num_threads(experiment.threads)
     data = experiment.data
     test = load_test(scan(Path(data.root), category), data.size, Path(data.cache))
-    feed, sigma = Feed(test, teacher.mean.device), experiment.evaluation.sigma
-    return evaluate(teacher, network, feed, batch_size=experiment.training.batch_size, sigma=sigma)
+    detector = Detector(teacher, network, sigma=experiment.evaluation.sigma, precision=experiment.precision)
+    return evaluate(detector, Feed(test, teacher.mean.device), batch_size=experiment.training.batch_size)

@@ -7,9 +7,10 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from rdpp.engine.adam import Adam
+from rdpp.engine.device import computing
 from rdpp.engine.inspection import TermInspection, inspect_term
 from rdpp.engine.seeding import Streams
-from rdpp.experiment import ExperimentConfig
+from rdpp.experiment import ExperimentConfig, Precision
 from rdpp.losses import LossValues, Weighted
 from rdpp.models import Network, Teacher
 from rdpp.types import Batch, Features
@@ -23,6 +24,7 @@ class Stepper:
         self.noise = experiment.noise if experiment.needs_noise else None
         self.losses = Weighted(experiment.terms)
         self.training = experiment.training
+        self.precision: Precision = experiment.precision
         self.groups = {
             "projection": network.projection_parameters(),
             "restoration": network.restoration_parameters(),
@@ -57,12 +59,12 @@ class Stepper:
 
     def features(self, batch: Batch) -> Features:
         """The batch's features, clean and (where a loss wants them) noisy."""
-        device = self.teacher.mean.device
-        clean = batch.teacher or self.teacher(batch.images.to(device))
-        if self.noise is None:
-            return self.network(clean)
-        noisy, _ = self.noise(batch.images, self.streams.noise)
-        return self.network(clean, self.teacher(noisy.to(device)))
+        with computing(self.teacher.mean.device, self.precision):
+            clean = batch.teacher or self.teacher(batch.images)
+            if self.noise is None:
+                return self.network(clean).float()
+            noisy, changed = self.noise(batch.images, self.streams.noise)
+            return self.network(clean, self.teacher.near(noisy, changed, clean)).float()
 
     def update(self) -> None:
         """Update with the gradients gathered so far, their sum or their mean; nothing where there are none."""

@@ -10,7 +10,7 @@ import torch
 
 from rdpp.config import ConfigError
 from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan, shuffled
-from rdpp.engine.device import keep_freed_memory, place, resolve
+from rdpp.engine.device import compiles, computing, keep_freed_memory, place, resolve
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import (
     BatchFinished,
@@ -23,6 +23,7 @@ from rdpp.engine.events import (
     RunStarted,
 )
 from rdpp.engine.feed import Feed
+from rdpp.engine.inference import Detector
 from rdpp.engine.inspection import TermInspection
 from rdpp.engine.kept import KeptNetworks
 from rdpp.engine.seeding import streams
@@ -70,6 +71,22 @@ def prepare(experiment: ExperimentConfig) -> ExperimentConfig:
     return experiment
 
 
+def planned_epochs(experiment: ExperimentConfig, category: str) -> int:
+    """Epochs of a run of a resolved experiment that does not stop early.
+
+    Raises:
+        ConfigError: where steps are set and the images cannot be counted.
+    """
+    epochs = experiment.training.epochs_of(category)
+    if epochs is not None:
+        return epochs
+    data, share = experiment.data, experiment.evaluation.held_out_share
+    train_split = load_train(scan(Path(data.root), category, test=False), data.size, Path(data.cache))
+    images = len(held_out_rows(train_split, share)[0]) if share > 0 else len(train_split)
+    per_epoch = -(-images // experiment.training.batch_size)
+    return -(-experiment.training.steps_of(category, per_epoch) // per_epoch)
+
+
 class _Run:
     def __init__(self, experiment: ExperimentConfig, category: str, seed: int, observers: Sequence[Observer]) -> None:
         self.experiment = resolve(experiment)
@@ -87,12 +104,20 @@ class _Run:
         place(self.network, self.device).train()
         splits = (self.train, self.watched)
         budget, batch_size = self.experiment.feature_cache_gb, self.experiment.training.batch_size
-        features = teacher_features(self.teacher, splits, budget, batch_size)
+        with computing(self.device, self.experiment.precision):
+            features = teacher_features(self.teacher, splits, budget, batch_size)
         self.feed, self.watched_feed = (Feed(s, self.device, f) for s, f in zip(splits, features, strict=True))
-        self.epochs = self.experiment.training.epochs_of(category)
-        self.steps_per_epoch = -(-len(self.train) // self.experiment.training.batch_size)
+        self.steps_per_epoch = -(-len(self.train) // batch_size)
+        self.steps = self.experiment.training.steps_of(category, self.steps_per_epoch)
+        self.epochs = -(-self.steps // self.steps_per_epoch)
+        if compiles(self.experiment.compile, self.device, self.steps):
+            self.network.compile(dynamic=False)
+            self.teacher.compile(dynamic=False)
         self.batch = 0
         self.best: tuple[int, Evaluation] | None = None
+        self.waited = 0
+        """Evaluations since the best one."""
+        self.ended = False
         self.dead: set[str] | None = None
 
     def _load_data(self, category: str) -> None:
@@ -118,6 +143,7 @@ class _Run:
                 self.seed,
                 self.epochs,
                 self.steps_per_epoch,
+                self.steps,
                 self.teacher,
                 self.train,
                 self.held_out,
@@ -126,15 +152,22 @@ class _Run:
         )
         with KeptNetworks() as kept:
             for epoch in range(1, self.epochs + 1):
-                seconds = self._train_epoch(stepper)
-                self._tell(self._finish_epoch(epoch, seconds, kept))
+                self._tell(self._finish_epoch(epoch, kept, *self._train_epoch(stepper)))
+                if self.ended:
+                    break
             result = self._conclude(kept, started)
         self._tell(RunFinished(result))
         return result
 
-    def _train_epoch(self, stepper: Stepper) -> float:
+    def _train_epoch(self, stepper: Stepper) -> tuple[float, float]:
+        """Train on every image once, or on as many as are left of the planned batches.
+
+        Returns:
+            Seconds a batch, images a second.
+        """
         started = time.perf_counter()
         order = shuffled(len(self.train), self.experiment.training.batch_size, self.streams.order)
+        order = order[: self.steps - self.batch]
         for position, batch in enumerate(self.feed.batches(order)):
             losses, inspections = stepper.step(batch, inspect=position == 0)
             self.batch += 1
@@ -144,7 +177,8 @@ class _Run:
         stepper.update()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        return time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        return seconds / len(order), sum(map(len, order)) / seconds
 
     def _note_dead(self, inspections: Mapping[str, TermInspection]) -> None:
         dead = {name for name, inspection in inspections.items() if inspection.dead}
@@ -155,25 +189,30 @@ class _Run:
                 f"no gradient beyond rounding: {names} (strict); change the term, set it to null, or strict: false"
             )
 
-    def _finish_epoch(self, epoch: int, seconds: float, kept: KeptNetworks) -> EpochFinished:
+    def _finish_epoch(
+        self, epoch: int, kept: KeptNetworks, seconds_per_batch: float, images_per_second: float
+    ) -> EpochFinished:
         config, final = self.experiment.evaluation, epoch == self.epochs
         evaluation, chosen = None, False
         if final or epoch % config.every == 0:
             evaluation = self._evaluate(self.watched_feed)
             best = self.best[1].metrics if self.best else None
             chosen = is_chosen(config, evaluation.metrics, best, final=final)
+            self.waited = 0 if chosen else self.waited + 1
             if chosen:
                 self.best = epoch, evaluation
             if config.audit or (chosen and self.watches == "held_out"):
                 kept.keep(epoch, self.network, alone=not config.audit)
+        self.ended = final or self.waited == config.patience
         return EpochFinished(
             epoch,
             self.batch,
-            seconds / self.steps_per_epoch,
-            len(self.train) / seconds,
+            seconds_per_batch,
+            images_per_second,
             _peak_memory_mb(self.device),
             evaluation,
             chosen,
+            self.ended,
             self.network,
         )
 
@@ -195,20 +234,17 @@ class _Run:
                 audit[other] = self._evaluate(test).metrics
         seconds = time.perf_counter() - started
         dead = tuple(sorted(self.dead or ()))
-        return Result(self.category.name, self.seed, epoch, evaluation, held_out, audit, dead, seconds)
+        trained = -(-self.batch // self.steps_per_epoch), self.batch
+        return Result(self.category.name, self.seed, epoch, evaluation, held_out, audit, dead, *trained, seconds)
 
     def _load_test(self) -> Split:
         data = self.experiment.data
         return load_test(scan(Path(data.root), self.category.name), data.size, Path(data.cache))
 
     def _evaluate(self, feed: Feed) -> Evaluation:
-        return evaluate(
-            self.teacher,
-            self.network,
-            feed,
-            batch_size=self.experiment.training.batch_size,
-            sigma=self.experiment.evaluation.sigma,
-        )
+        sigma, precision = self.experiment.evaluation.sigma, self.experiment.precision
+        detector = Detector(self.teacher, self.network, sigma=sigma, precision=precision)
+        return evaluate(detector, feed, batch_size=self.experiment.training.batch_size)
 
     def _tell(self, event: Event) -> None:
         for observer in self.observers:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from rdpp.metrics.pixels import checked
+from rdpp.metrics.pixels import Pixels
 
 FPR_BOUNDS = (1e-5, 1e-4)
 """Bertoldo et al., 2024."""
@@ -35,22 +35,36 @@ def aupimo_of_each_image(
     Raises:
         ValueError: a value is not finite, the shapes differ, or the bounds are out of range.
     """
+    return aupimo(Pixels.of(maps, masks), np.asarray(labels, dtype=bool), bounds)
+
+
+def aupimo(pixels: Pixels, labels: np.ndarray, bounds: tuple[float, float] = FPR_BOUNDS) -> np.ndarray:
+    """`aupimo_of_each_image` of pixels that are found already."""
     lower, upper = bounds
     if not 0 < lower < upper <= 1:
         raise ValueError(f"bounds must be 0 < L < U <= 1, got {bounds}")
-    masks, defective = checked(maps, masks), np.asarray(labels, dtype=bool)
-    values = np.full(len(maps), np.nan)
-    normal = maps[~defective].ravel()
-    if normal.size < round(1 / lower):
+    values, good = np.full(len(labels), np.nan), np.flatnonzero(~labels)
+    normal = len(good) * pixels.maps.shape[1]
+    if normal < round(1 / lower):
         return values
-    first, last = math.floor(lower * normal.size), math.ceil(upper * normal.size)
-    counts = np.arange(first, min(last, normal.size))  # false positives allowed
-    edges = np.clip(np.append(counts, counts[-1] + 1) / normal.size, lower, upper)
+    first, last = math.floor(lower * normal), math.ceil(upper * normal)
+    counts = np.arange(first, min(last, normal))  # false positives allowed
+    edges = np.clip(np.append(counts, counts[-1] + 1) / normal, lower, upper)
     shares = np.diff(np.log(edges)) / math.log(upper / lower)
-    highest = -np.sort(-np.partition(normal, normal.size - len(counts) - first)[normal.size - len(counts) - first :])
-    thresholds = highest[first:]
-    for index in np.flatnonzero(masks.any(axis=(1, 2)) & defective):
-        found = np.sort(maps[index][masks[index]])
-        overlap = 1 - np.searchsorted(found, thresholds, side="right") / found.size
+    thresholds = _highest(pixels.maps, good, int(counts[-1]) + 1)[first:]
+    for index in np.intersect1d(pixels.defects, np.flatnonzero(labels)):
+        scores, _ = pixels.anomalous(index)
+        overlap = 1 - np.searchsorted(np.sort(scores), thresholds, side="right") / scores.size
         values[index] = min(1.0, float(overlap @ shares))  # shares sum to 1 but for rounding
     return values
+
+
+def _highest(maps: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """(count,) the highest numbers of some rows together, highest first."""
+    found = np.empty(0, dtype=maps.dtype)
+    for row in rows:
+        more = maps[row] if len(found) < count else maps[row][maps[row] > found.min()]
+        found = np.concatenate([found, more])
+        if len(found) > count:
+            found = np.partition(found, len(found) - count)[len(found) - count :]
+    return np.sort(found)[::-1]

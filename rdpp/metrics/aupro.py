@@ -1,9 +1,12 @@
 """Area under the curve of per-region overlap (PRO) over the false positive rate (FPR), in two definitions."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
-from rdpp.metrics.pixels import Pixels, checked
-from rdpp.metrics.ranking import count_above
+from rdpp.metrics.counting import Places, above, cores
+from rdpp.metrics.pixels import Pixels
+from rdpp.metrics.ranking import Curve
 
 FPR_LIMIT = 0.3
 """Bergmann et al., "Uninformed Students", CVPR 2020, and all that compare with it."""
@@ -29,19 +32,19 @@ def pixel_aupro(maps: np.ndarray, masks: np.ndarray, fpr_limit: float = FPR_LIMI
     Raises:
         ValueError: a value is not finite, the shapes differ, or the limit is out of range.
     """
-    return aupro(Pixels.of(maps, masks), fpr_limit)
-
-
-def aupro(pixels: Pixels, fpr_limit: float = FPR_LIMIT) -> float:
-    """`pixel_aupro` of pixels that are sorted already."""
     if not 0 < fpr_limit <= 1:
         raise ValueError(f"fpr_limit must be in (0, 1], got {fpr_limit}; usual are 0.3 and 0.05")
-    curve = pixels.curve
-    if pixels.regions == 0 or curve.negatives == 0:
+    (tally,) = Pixels.of(maps, masks).tallies([np.full(len(maps), True)])
+    return aupro(*tally.curve(), fpr_limit)
+
+
+def aupro(curve: Curve, overlap: np.ndarray, fpr_limit: float = FPR_LIMIT) -> float:
+    """`pixel_aupro` of a curve of pixels and (K,) the per-region overlap at its scores."""
+    if len(overlap) == 0 or curve.negatives == 0:
         return float("nan")
     counts = np.column_stack([curve.fps_above, curve.fps]).ravel()
     fpr = np.concatenate([[0.0], counts / curve.negatives, [1.0]])
-    pro = np.repeat(np.concatenate([[0.0], pixels.coverage[curve.tps]]), 2)
+    pro = np.repeat(np.concatenate([[0.0], overlap]), 2)
     inside = int(np.searchsorted(fpr, fpr_limit, side="right"))
     x, y = fpr[:inside], pro[:inside]
     if inside < len(fpr):
@@ -73,10 +76,14 @@ def aupro_of_each_image(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     Returns:
         (N,) float64; NaN (undefined) for an image without a region or without a normal pixel.
     """
-    masks = checked(maps, masks)
-    values = np.full(len(maps), np.nan)
-    for index in np.flatnonzero(masks.any(axis=(1, 2))):
-        values[index] = _official_area(Pixels.of(maps[index, None], masks[index, None]))
+    return official_pro(Pixels.of(maps, masks))
+
+
+def official_pro(pixels: Pixels) -> np.ndarray:
+    """`aupro_of_each_image` of pixels that are found already."""
+    values = np.full(len(pixels.maps), np.nan)
+    with ThreadPoolExecutor(cores()) as pool:
+        values[pixels.defects] = list(pool.map(lambda index: _official_area(pixels, index), pixels.defects))
     return values
 
 
@@ -86,19 +93,21 @@ def mean_of_defined(values: np.ndarray) -> float:
     return float(defined.mean()) if len(defined) else float("nan")
 
 
-def _official_area(pixels: Pixels) -> float:
-    """For the pixels of one image, that has regions."""
-    found, pieces = pixels.scores, [piece for piece in pixels.normal if len(piece)]
-    if not pieces:
-        return float("nan")
-    low = min(found[0], *(piece[0] for piece in pieces))
-    high = max(found[-1], *(piece[-1] for piece in pieces))
+def _official_area(pixels: Pixels, index: int) -> float:
+    """For an image that has regions."""
+    image, (scores, weights) = pixels.maps[index], pixels.anomalous(index)
+    low, high = image.min(), image.max()
     step = (high - low) / _OFFICIAL_STEPS
+    normal = len(image) - len(scores)
+    if normal == 0:
+        return float("nan")
     if step == 0:
         return 0.0
     thresholds = np.arange(low, high, step)
-    fpr = count_above(pieces, thresholds, "right") / sum(len(piece) for piece in pieces)
-    pro = pixels.coverage[len(found) - np.searchsorted(found, thresholds, side="right")]
+    counts, _ = Places.of(thresholds).count(pixels.maps, np.array([index]))
+    places = np.searchsorted(thresholds, scores)
+    fpr = above(counts - np.bincount(places, minlength=len(counts))) / normal
+    pro = above(np.bincount(places, weights, len(counts))) / pixels.regions[index]
     kept = fpr < FPR_LIMIT
     fpr, pro = fpr[kept], pro[kept]
     if len(fpr) == 0:

@@ -4,9 +4,7 @@ A threshold t calls positive what scores t or more. Between two neighbouring sco
 false positives grow, so the counts at the distinct scores of the positives, and just above each, say all.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,15 +27,15 @@ class Curve:
     """All negatives."""
 
     @classmethod
-    def of(cls, positives: np.ndarray, negatives: Sequence[np.ndarray]) -> "Curve":
-        """The curve of scores already sorted, ascending; the negatives in any number of sorted pieces."""
+    def of(cls, positives: np.ndarray, negatives: np.ndarray) -> "Curve":
+        """The curve of scores already sorted, ascending."""
         first = np.flatnonzero(np.append(True, positives[1:] != positives[:-1])[: len(positives)])[::-1]
-        scores = positives[first]
+        scores, count = positives[first], len(negatives)
         return cls(
             tps=len(positives) - first,
-            fps_above=count_above(negatives, scores, "right"),
-            fps=count_above(negatives, scores, "left"),
-            negatives=sum(len(piece) for piece in negatives),
+            fps_above=count - np.searchsorted(negatives, scores, side="right"),
+            fps=count - np.searchsorted(negatives, scores, side="left"),
+            negatives=count,
         )
 
     @property
@@ -87,7 +85,7 @@ def curve(scores: ArrayLike, labels: ArrayLike) -> Curve:
         raise ValueError(f"scores and labels must both be (N,), got {values.shape} and {positive.shape}")
     if missing := np.count_nonzero(np.isnan(values)):
         raise ValueError(f"{missing} of {values.size} scores are NaN and have no rank; did training diverge?")
-    return Curve.of(np.sort(values[positive]), [np.sort(values[~positive])])
+    return Curve.of(np.sort(values[positive]), np.sort(values[~positive]))
 
 
 def auroc(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -115,11 +113,3 @@ def f1_max(scores: ArrayLike, labels: ArrayLike) -> float:
     0.8
     """
     return curve(scores, labels).f1_max
-
-
-def count_above(pieces: Sequence[np.ndarray], scores: np.ndarray, side: Literal["left", "right"]) -> np.ndarray:
-    """(K,) how many numbers in sorted pieces are above each score ("right"), or at or above it ("left")."""
-    counts = np.zeros(len(scores), dtype=np.int64)
-    for piece in pieces:
-        counts += len(piece) - np.searchsorted(piece, scores, side)
-    return counts

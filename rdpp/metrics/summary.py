@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rdpp.metrics.aupimo import aupimo_of_each_image
-from rdpp.metrics.aupro import aupro, aupro_of_each_image, mean_of_defined
-from rdpp.metrics.pixels import Pixels, checked
+from rdpp.metrics.aupimo import aupimo
+from rdpp.metrics.aupro import aupro, mean_of_defined, official_pro
+from rdpp.metrics.pixels import Pixels, Tally
 from rdpp.metrics.ranking import curve
 
 METRICS = (
@@ -32,7 +32,7 @@ def evaluate(
     by_type: bool = True,
     per_image_pro: bool = True,
 ) -> dict[str, float]:
-    """Every metric, from one sort of the pixels.
+    """Every metric, from one count of the pixels.
 
     Args:
         maps: (N, H, W) float32, larger = more anomalous.
@@ -50,45 +50,44 @@ def evaluate(
     Raises:
         ValueError: lengths or shapes differ, a value is not finite, or a good image has anomalous pixels.
     """
-    masks, scores = checked(maps, masks), np.asarray(image_scores)
+    pixels, scores = Pixels.of(maps, masks), np.asarray(image_scores)
     labels, types = np.asarray(image_labels, dtype=bool), np.asarray(defect_types, dtype=str)
-    _check(masks, scores, labels, types)
-    of_images = {"pixel_aupro_per_image": aupro_of_each_image(maps, masks)} if per_image_pro else {}
-    of_images["pixel_aupimo"] = aupimo_of_each_image(maps, masks, labels)
+    _check(pixels, scores, labels, types)
+    of_images = {"pixel_aupro_per_image": official_pro(pixels)} if per_image_pro else {}
+    of_images["pixel_aupimo"] = aupimo(pixels, labels)
+    rows = {str(name): labels & (types == name) for name in np.unique(types[labels])} if by_type else {"": labels}
+    normal, *parts = pixels.tallies([~labels, *rows.values()])
+    result = _measure(sum(parts, normal), scores, labels, of_images)
     if not by_type:
-        return _measure(Pixels.of(maps, masks), scores, labels, of_images)
-    normal = Pixels.of(maps[~labels], masks[~labels])
-    rows = {str(name): labels & (types == name) for name in np.unique(types[labels])}
-    parts = {name: Pixels.of(maps[of_type], masks[of_type]) for name, of_type in rows.items()}
-    result = _measure(Pixels.joined([normal, *parts.values()]), scores, labels, of_images)
-    for name, part in parts.items():
-        seen = rows[name] | ~labels
+        return result
+    for (name, of_type), part in zip(rows.items(), parts, strict=True):
+        seen = of_type | ~labels
         of_seen = {metric: values[seen] for metric, values in of_images.items()}
-        values = _measure(Pixels.joined([normal, part]), scores[seen], labels[seen], of_seen)
+        values = _measure(normal + part, scores[seen], labels[seen], of_seen)
         result |= {f"{metric}/{name}": value for metric, value in values.items()}
     return result
 
 
 def _measure(
-    pixels: Pixels, scores: np.ndarray, labels: np.ndarray, of_images: Mapping[str, np.ndarray]
+    tally: Tally, scores: np.ndarray, labels: np.ndarray, of_images: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
     """The METRICS of one set of images; of_images: those that are means of each image's own value."""
-    images = curve(scores, labels)
+    images, (pixels, overlap) = curve(scores, labels), tally.curve()
     values = {
         "image_auroc": images.auroc,
-        "pixel_auroc": pixels.curve.auroc,
-        "pixel_aupro": aupro(pixels),
+        "pixel_auroc": pixels.auroc,
+        "pixel_aupro": aupro(pixels, overlap),
         "image_ap": images.average_precision,
         "image_f1_max": images.f1_max,
-        "pixel_ap": pixels.curve.average_precision,
+        "pixel_ap": pixels.average_precision,
     }
     return values | {metric: mean_of_defined(own) for metric, own in of_images.items()}
 
 
-def _check(masks: np.ndarray, scores: np.ndarray, labels: np.ndarray, types: np.ndarray) -> None:
-    lengths = [len(masks), len(scores), len(labels), len(types)]
+def _check(pixels: Pixels, scores: np.ndarray, labels: np.ndarray, types: np.ndarray) -> None:
+    lengths = [len(pixels.maps), len(scores), len(labels), len(types)]
     if len(set(lengths)) != 1:
         raise ValueError(f"masks, image_scores, image_labels and defect_types differ in length: {lengths}")
-    strange = np.flatnonzero(masks.any(axis=(1, 2)) & ~labels)
+    strange = np.flatnonzero((pixels.regions > 0) & ~labels)
     if len(strange):
         raise ValueError(f"images {strange.tolist()} are labelled good, but their masks are not empty")

@@ -63,6 +63,11 @@ class Backbone(nn.Module):
         second = self.layer2(first)
         return first, second, self.layer3(second)
 
+    def parts(self) -> tuple[nn.Sequential, nn.Sequential, nn.Sequential]:
+        """The layers from images to the first stage, from there to the second, and to the third."""
+        stem = (self.conv1, self.bn1, self.relu, self.maxpool)
+        return nn.Sequential(*stem, self.layer1), nn.Sequential(self.layer2), nn.Sequential(self.layer3)
+
 
 def _stage(architecture: Architecture, inplanes: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
     return residual_stage(architecture.block, inplanes, planes, blocks, Resize(stride), architecture.width_per_group)

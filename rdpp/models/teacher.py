@@ -13,6 +13,7 @@ from torch.nn import init
 from rdpp.config import ConfigError
 from rdpp.models.backbone import ARCHITECTURES, Backbone
 from rdpp.models.folding import fold_batch_norms
+from rdpp.models.nearby import boxes, stages_near
 from rdpp.models.weights import fingerprint, load_exactly, read_tensors
 from rdpp.types import Stages
 
@@ -54,7 +55,25 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Stages:
-        return self.backbone((images - self.mean) / self.std)
+        return self.backbone(self._normalised(images))
+
+    @torch.no_grad()
+    def near(self, images: Tensor, changed: Tensor, known: Stages) -> Stages:
+        """The same for images that differ from others, whose stages are known, inside a mask only; see `stages_near`.
+
+        On a GPU, where to ask for the place would be to wait for it, all is computed.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1].
+            changed: (B, 1, H, W) bool, True where they differ.
+            known: the others' stages.
+        """
+        if images.is_cuda:
+            return self(images)
+        return stages_near(self.backbone.parts(), self._normalised(images), boxes(changed), known)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
 
 
 def load_teacher(config: TeacherConfig, seed: int = 0) -> Teacher:

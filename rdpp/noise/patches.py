@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rdpp.config import require
+from rdpp.noise.sending import sent
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,12 @@ class PatchNoise:
         batch, channels, height, width = images.shape
         boxes = self._boxes(batch, height, width, generator)
         patches = self.patches([(h, w) for h, w, _, _ in boxes], channels, generator)
-        noisy = images.clone()
-        mask = torch.zeros_like(images[:, :1], dtype=torch.bool)
-        for image, hole, patch, (h, w, top, left) in zip(noisy, mask, patches, boxes, strict=True):
-            image[:, top : top + h, left : left + w] += patch.to(images)
+        padded = torch.zeros(batch, channels, self.max_size, self.max_size)
+        for place, patch in zip(padded, patches, strict=True):
+            place[:, : patch.shape[1], : patch.shape[2]] = patch
+        noisy, mask = images.clone(), torch.zeros_like(images[:, :1], dtype=torch.bool)
+        for image, hole, patch, (h, w, top, left) in zip(noisy, mask, sent(padded, images), boxes, strict=True):
+            image[:, top : top + h, left : left + w] += patch[:, :h, :w]
             hole[:, top : top + h, left : left + w] = True
         return noisy, mask
 

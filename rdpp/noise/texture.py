@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
 from rdpp.config import require
+from rdpp.noise.sending import sent
 
 _WAVES = 4
 
@@ -53,11 +54,13 @@ class Texture:
             mask: (B, 1, H, W) bool, True in the blots.
         """
         count, channels, height, width = images.shape
-        mask = self._blots(count, height, width, generator).to(images.device)
-        textures = _textures(count, channels, height, width, generator).to(images)
+        mask = self._blots(count, height, width, generator)
+        textures = _textures(count, channels, height, width, generator)
         spread = self.max_opacity - self.min_opacity
         opacity = self.min_opacity + spread * torch.rand((count, 1, 1, 1), generator=generator, dtype=torch.float64)
-        return torch.where(mask, torch.lerp(images, textures, opacity.to(images)), images), mask
+        blended = torch.lerp(images, sent(textures, images), sent(opacity, images))
+        mask = sent(mask, images).bool()
+        return torch.where(mask, blended, images), mask
 
     def _blots(self, count: int, height: int, width: int, generator: Generator) -> Tensor:
         """(B, 1, H, W) bool."""

@@ -13,7 +13,7 @@ from rdpp.engine import Event, RunFinished, RunStarted
 from rdpp.sweep import report
 from rdpp.sweep.config import SweepConfig, describe
 from rdpp.sweep.report import spread, spread_sentence, table
-from rdpp.sweep.study import open_study, remaining_trials, run_study
+from rdpp.sweep.study import DONE, chosen_pruner, open_study, remaining_trials, run_study, spent_steps
 from rdpp.tracking.campaign import cells
 from rdpp.tracking.console import ConsoleObserver, output_console, percent
 from rdpp.tracking.store import Store
@@ -45,13 +45,12 @@ def run_sweep(
     store = Store(tracking_uri)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = open_study(sweep, storage)
-    left = remaining_trials(study, sweep.trials)
+    left = None if sweep.trials is None else remaining_trials(study, sweep.trials)
     per_trial = len(cells(sweep.experiment))
-    with ConsoleObserver(left * per_trial) as console:
-        pruner, reason = sweep.chosen_pruner(per_trial)
+    with ConsoleObserver(None if left is None else left * per_trial) as console:
+        pruner, reason = chosen_pruner(sweep, study)
         console.line(
-            f"study {sweep.name}: {sweep.trials - left} of {sweep.trials} trials done; "
-            f"{per_trial} runs a trial; pruner {pruner}: {reason}"
+            f"study {sweep.name}: {_progress(sweep, study)}; {per_trial} runs a trial; pruner {pruner}: {reason}"
         )
         run_id = run_study(sweep, study, store, [TrialDisplay(study, sweep, console), console])
     _print(sweep, study, run_id, json_wanted=as_json)
@@ -92,9 +91,20 @@ class TrialDisplay:
 
     def _best(self) -> str:
         states = (optuna.trial.TrialState.COMPLETE,)
+        spent = f"{_spent(self.sweep, self.study)}  " if self.sweep.budget is not None else ""
         if not self.study.get_trials(deepcopy=False, states=states):
-            return ""
-        return f"best so far: trial {self.study.best_trial.number}, {percent(self.study.best_value)}"
+            return spent
+        return f"{spent}best so far: trial {self.study.best_trial.number}, {percent(self.study.best_value)}"
+
+
+def _progress(sweep: SweepConfig, study: optuna.Study) -> str:
+    done = len(study.get_trials(deepcopy=False, states=DONE))
+    trials = f"{done} trials done" if sweep.trials is None else f"{done} of {sweep.trials} trials done"
+    return trials if sweep.budget is None else f"{trials}, {_spent(sweep, study)}"
+
+
+def _spent(sweep: SweepConfig, study: optuna.Study) -> str:
+    return f"{spent_steps(study):,} of {sweep.budget:,} steps spent"
 
 
 def _print(sweep: SweepConfig, study: optuna.Study, run_id: str, *, json_wanted: bool) -> None:

@@ -11,10 +11,14 @@ from rdpp.config import ConfigError, choose, decode, encode, require
 from rdpp.engine import resolve
 from rdpp.experiment import HONEST, ExperimentConfig, read_yaml
 from rdpp.metrics import METRICS
+from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.space import Dimension, check_space
 
 WILCOXON_NEEDS = 6
 """With fewer pairs the signed-rank test cannot reach its threshold (three give p >= 0.125)."""
+
+HALVING_NEEDS = 9
+"""Trials: with fewer, rungs have too little to choose among."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,26 @@ class SweepConfig:
     name: str
     experiment: ExperimentConfig
     space: Mapping[str, Dimension]
-    trials: int
+    trials: int | None = None
+    """None: as many as the budget allows."""
     objective: tuple[str, ...] = ("image_auroc", "pixel_aupro")
     """Metrics whose mean over categories, seeds and each other is maximised: on the held-out images, or on those of
     the test set where the experiment holds none out."""
     sampler: SamplerConfig = SamplerConfig()
-    pruner: Literal["auto", "wilcoxon", "median", "none"] = "auto"
-    """auto: wilcoxon from six instances (category x seed) on, median below."""
+    pruner: Literal["auto", "halving", "wilcoxon", "median", "none"] = "auto"
+    """halving gives trials up within runs, the others between runs. auto: halving from nine trials on or with a
+    budget; else wilcoxon from six instances (category x seed) on, median below."""
+    halving: HalvingConfig = HalvingConfig()
+    budget: int | None = None
+    """Training steps (batches) of the whole study: once they are spent no further trial begins."""
 
     def __post_init__(self) -> None:
-        require(self.trials >= 1, f"trials must be at least 1, got {self.trials}")
+        require(
+            self.trials is not None or self.budget is not None,
+            "the study would never end; set trials, or budget (training steps)",
+        )
+        require(self.trials is None or self.trials >= 1, f"trials must be at least 1, got {self.trials}")
+        require(self.budget is None or self.budget >= 1, f"budget must be at least 1, got {self.budget}")
         require(len(self.objective) > 0, "objective must name at least one metric")
         for metric in self.objective:
             choose(metric, METRICS, "objective metric")
@@ -75,15 +89,19 @@ class SweepConfig:
             raise ConfigError(f"{path}: {error}") from None
 
     def fingerprint(self) -> str:
-        """Changes with anything that decides a trial's value, not with the number of trials, the
+        """Changes with anything that decides a trial's value, not with the number of trials, the budget, the
         device or the place of the files."""
-        data = {**encode(self), "trials": None, "experiment": self.experiment.essence()}
+        data = {**encode(self), "trials": None, "budget": None, "experiment": self.experiment.essence()}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
     def chosen_pruner(self, instances: int) -> tuple[str, str]:
         """The pruner's name and why it is used."""
         if self.pruner != "auto":
             return self.pruner, "as the sweep file says"
+        if self.budget is not None:
+            return "halving", "a budget in steps goes to the trials that promise most"
+        if self.trials is not None and self.trials >= HALVING_NEEDS:
+            return "halving", f"{self.trials} trials are enough for rungs to choose among"
         if instances >= WILCOXON_NEEDS:
             return "wilcoxon", f"{instances} instances (category x seed) are enough for a signed-rank test"
         return "median", f"{instances} instances (category x seed) are too few for a signed-rank test"

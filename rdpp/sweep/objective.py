@@ -7,12 +7,16 @@ import numpy as np
 import optuna
 
 from rdpp.config import encode
-from rdpp.engine import Observer, Result
+from rdpp.engine import BatchFinished, Event, Observer, Result
 from rdpp.sweep.config import SweepConfig
+from rdpp.sweep.halving import Climb
 from rdpp.sweep.space import suggest
 from rdpp.tracking.campaign import cells, means, train_cell
 from rdpp.tracking.store import Store
 from rdpp.tracking.writer import Writer
+
+STEPS = "steps"
+"""User attribute of a trial that is complete or pruned: the batches it trained."""
 
 
 class Objective:
@@ -30,11 +34,11 @@ class Objective:
         observers: Sequence[Observer] = (),
     ) -> None:
         self.sweep, self.store, self.study_run = sweep, store, study_run
-        self.running_mean = pruner != "wilcoxon"  # the signed-rank test wants each instance's own value
+        self.pruner = pruner
         self.observers = observers
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """Raises optuna.TrialPruned after the cell at which the pruner gave the trial up."""
+        """Raises optuna.TrialPruned after or, with halving, within the cell at which the pruner gave the trial up."""
         point = suggest(self.sweep.space, trial)
         tags = {
             "study": self.sweep.name,
@@ -46,8 +50,11 @@ class Objective:
         with self.store.run(name, parent=self.study_run, tags={**tags, "level": "trial"}) as run_id:
             trial.set_user_attr("mlflow_run_id", run_id)
             self.store.log_params(run_id, point)
+            steps = _Steps()
             with Writer(lambda: self.store) as writer:
-                values, pruned = self._train(writer, trial, point, run_id, tags)
+                values, pruned = self._train(writer, trial, point, run_id, tags, steps)
+            trial.set_user_attr(STEPS, steps.count)
+            self.store.log_metrics(run_id, {"steps": steps.count})
             self.store.set_tags(run_id, {"state": "pruned" if pruned else "complete", "cells": len(values)})
         if pruned:
             raise optuna.TrialPruned(f"trial {trial.number} pruned after {len(values)} cells")
@@ -60,26 +67,47 @@ class Objective:
         point: Mapping[str, Any],
         run_id: str,
         tags: Mapping[str, object],
+        steps: "_Steps",
     ) -> tuple[list[float], bool]:
         experiment = self.sweep.experiment.with_overrides(point)
         results: list[Result] = []
         values: list[float] = []
         todo = cells(experiment)
+        observers = [*self.observers, steps]
+        if self.pruner == "halving":
+            observers.append(Climb(trial, len(todo), self.value))
         for index, cell in enumerate(todo):
-            result = train_cell(writer, experiment, cell, parent=run_id, tags=tags, observers=self.observers)
+            try:
+                result = train_cell(writer, experiment, cell, parent=run_id, tags=tags, observers=observers)
+            except optuna.TrialPruned:
+                return values, True
             results.append(result)
             values.append(self.value(result.deciding.metrics))
             trial.set_user_attr(f"cell/{cell.category}/{cell.seed}", _plain(result))
-            trial.report(float(np.mean(values)) if self.running_mean else values[-1], index)
             self.store.log_metrics(run_id, {"objective_running_mean": float(np.mean(values))}, step=index)
-            if index < len(todo) - 1 and trial.should_prune():
+            if self.pruner != "halving" and self._gives_up(trial, values, index, last=cell == todo[-1]):
                 return values, True
         self.store.log_metrics(run_id, {**means(results), "objective": float(np.mean(values))})
         return values, False
 
+    def _gives_up(self, trial: optuna.Trial, values: list[float], index: int, *, last: bool) -> bool:
+        """Report a cell. The signed-rank test wants each instance's own value, others the mean so far."""
+        trial.report(values[-1] if self.pruner == "wilcoxon" else float(np.mean(values)), index)
+        return not last and trial.should_prune()
+
     def value(self, metrics: Mapping[str, float]) -> float:
         """Mean of the objective's metrics."""
         return float(np.mean([metrics[name] for name in self.sweep.objective]))
+
+
+class _Steps:
+    """An observer that counts batches."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, event: Event) -> None:
+        self.count += isinstance(event, BatchFinished)
 
 
 def _plain(result: Result) -> dict[str, Any]:

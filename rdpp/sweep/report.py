@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from rdpp.sweep.config import SweepConfig
+from rdpp.sweep.objective import STEPS
 from rdpp.tracking.console import percent
 
 
@@ -99,7 +100,7 @@ def _row(trial: FrozenTrial, sweep: SweepConfig, categories: list[str]) -> list[
     params = [_short(trial.params.get(path)) for path in sweep.space]
     means = [percent(by_category[c]) if c in by_category else "" for c in categories]
     complete = trial.state == TrialState.COMPLETE and trial.value is not None
-    state = "complete" if complete else f"pruned after {len(trial_cells(trial, sweep.objective))}"
+    state = "complete" if complete else f"pruned in run {len(trial_cells(trial, sweep.objective)) + 1}"
     mean, on_test = (percent(trial.value), percent(value_on_test(trial, sweep.objective))) if complete else ("", "")
     return [str(trial.number), *params, *means, mean, on_test, state]
 
@@ -123,6 +124,7 @@ def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str) -> dict[st
                 "value": t.value,
                 "test_value": value_on_test(t, sweep.objective) if t.state == TrialState.COMPLETE else None,
                 "params": t.params,
+                "steps": t.user_attrs.get(STEPS),
                 "by_category": _by_category(t, sweep),
             }
             for t in study.get_trials(deepcopy=False)

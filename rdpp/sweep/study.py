@@ -11,9 +11,10 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
-from rdpp.engine import Observer, prepare
+from rdpp.engine import Observer, planned_epochs, prepare
+from rdpp.experiment import ExperimentConfig
 from rdpp.sweep.config import SamplerConfig, SweepConfig
-from rdpp.sweep.objective import Objective
+from rdpp.sweep.objective import STEPS, Objective
 from rdpp.sweep.space import base_point
 from rdpp.tracking.campaign import cells
 from rdpp.tracking.store import DEFAULT_FOLDER, Store
@@ -22,7 +23,8 @@ from rdpp.tracking.store import DEFAULT_FOLDER, Store
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 _HEARTBEAT = 15  # seconds; a trial silent for three of them has died
-_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+_COUNTED = (*DONE, TrialState.RUNNING, TrialState.WAITING)  # one that failed is tried again, which counts
 
 
 def default_storage() -> str:
@@ -47,7 +49,6 @@ def open_study(sweep: SweepConfig, storage: str | None = None) -> optuna.Study:
             study_name=sweep.name,
             direction="maximize",
             load_if_exists=True,
-            pruner=_pruner(sweep),
         )
     except (SQLAlchemyError, ValueError, ImportError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -63,12 +64,12 @@ def _check_definition(study: optuna.Study, sweep: SweepConfig) -> None:
     elif known != sweep.fingerprint():
         raise ConfigError(
             f"the study '{sweep.name}' was started with another definition (space, experiment, categories, seeds, "
-            "objective, sampler or pruner); give the sweep another name, or take up the old definition"
+            "objective, sampler, pruner or halving); give the sweep another name, or take up the old definition"
         )
 
 
 def run_study(sweep: SweepConfig, study: optuna.Study, store: Store, observers: Sequence[Observer] = ()) -> str:
-    """Run trials until the study has its number of them, complete or pruned, and log it.
+    """Run trials until the study has its number of them, complete or pruned, or its budget is spent, and log it.
 
     Every trial's sampler is seeded from the sweep's seed and the trial's number, so that a study that was
     interrupted goes on as it would have gone. Trials that failed are tried again with the same values.
@@ -83,22 +84,44 @@ def run_study(sweep: SweepConfig, study: optuna.Study, store: Store, observers: 
             study.enqueue_trial(point)
     tags = {"level": "study", "study": sweep.name, "variant": sweep.experiment.name}
     tags["teacher"] = sweep.experiment.teacher.name
-    pruner, reason = sweep.chosen_pruner(len(cells(sweep.experiment)))
+    pruner, reason = chosen_pruner(sweep, study)
+    study.set_user_attr("pruner", pruner)
+    study.pruner = _pruner(sweep, pruner)
     with store.run(sweep.name, tags={**tags, "pruner": pruner}, resume=study.user_attrs.get(_run_key(store))) as run_id:
         study.set_user_attr(_run_key(store), run_id)
         objective = Objective(sweep, store, run_id, pruner, observers)
-        while remaining_trials(study, sweep.trials) > 0:
+        while not is_done(sweep, study):
             _retry_failed(study)
-            study.sampler = _sampler(sweep.sampler, len(study.trials))
+            study.sampler = _sampler(sweep.sampler, len(study.get_trials(deepcopy=False, states=_COUNTED)))
             study.optimize(objective, n_trials=1)
+            store.log_metrics(run_id, {"steps": spent_steps(study)}, step=len(study.trials) - 1)
         store.set_tags(run_id, {"pruner_reason": reason})
         log_study(store, run_id, study)
     return run_id
 
 
+def chosen_pruner(sweep: SweepConfig, study: optuna.Study) -> tuple[str, str]:
+    """The pruner that the study was started with, or is to be started with, and why."""
+    name, reason = sweep.chosen_pruner(len(cells(sweep.experiment)))
+    known = study.user_attrs.get("pruner", name)
+    return known, reason if known == name else "the study was started with it"
+
+
+def is_done(sweep: SweepConfig, study: optuna.Study) -> bool:
+    """Whether the study has its trials, or has spent its budget."""
+    enough = sweep.trials is not None and remaining_trials(study, sweep.trials) == 0
+    return enough or (sweep.budget is not None and spent_steps(study) >= sweep.budget)
+
+
+def spent_steps(study: optuna.Study) -> int:
+    """Training steps of the trials that are complete or pruned. One that was interrupted is tried again and does not
+    count, so that a study that goes on spends as it would have spent."""
+    return sum(t.user_attrs.get(STEPS, 0) for t in study.get_trials(deepcopy=False, states=DONE))
+
+
 def remaining_trials(study: optuna.Study, trials: int) -> int:
     """How many more trials the study wants."""
-    return max(0, trials - len(study.get_trials(deepcopy=False, states=_DONE)))
+    return max(0, trials - len(study.get_trials(deepcopy=False, states=DONE)))
 
 
 def log_study(store: Store, run_id: str, study: optuna.Study) -> None:
@@ -148,10 +171,17 @@ def _sampler(config: SamplerConfig, trial: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.startup_trials)
 
 
-def _pruner(sweep: SweepConfig) -> optuna.pruners.BasePruner:
-    name, _ = sweep.chosen_pruner(len(cells(sweep.experiment)))
+def _pruner(sweep: SweepConfig, name: str) -> optuna.pruners.BasePruner:
+    if name == "halving":
+        return sweep.halving.pruner(_evaluations(sweep.experiment))
     if name == "wilcoxon":
         return optuna.pruners.WilcoxonPruner(p_threshold=0.1)
     if name == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=3)
     return optuna.pruners.NopPruner()
+
+
+def _evaluations(experiment: ExperimentConfig) -> int:
+    """Of a whole trial, planned."""
+    every = experiment.evaluation.every
+    return sum(-(-planned_epochs(experiment, cell.category) // every) for cell in cells(experiment))

@@ -55,9 +55,9 @@ def results_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 class ConsoleObserver:
     """An observer that shows trial, category, epoch, time left and the best so far."""
 
-    def __init__(self, runs: int, console: Console | None = None) -> None:
+    def __init__(self, runs: int | None, console: Console | None = None) -> None:
         """Args:
-        runs: how many runs are to come, for the time left.
+        runs: how many runs are to come, for the time left; None where nobody knows.
         console: for tests.
         """
         self.console = console or Console(stderr=True)
@@ -78,7 +78,7 @@ class ConsoleObserver:
             console=self.console,
             disable=not self.live,
         )
-        self._task = self._progress.add_task("starting", total=runs * _UNITS, best="")
+        self._task = self._progress.add_task("starting", total=runs and runs * _UNITS, best="")
         self._done = 0
 
     def __enter__(self) -> "ConsoleObserver":
@@ -94,7 +94,7 @@ class ConsoleObserver:
         match event:
             case RunStarted():
                 self._label = f"{self.prefix}{event.category.name} seed {event.seed}"
-                self._batch, self._batches = 0, event.epochs * event.steps_per_epoch
+                self._batch, self._batches = 0, event.steps
                 self._epochs = event.epochs
                 self._show(f"{self._label} epoch 1/{event.epochs}")
             case BatchFinished():
@@ -104,10 +104,13 @@ class ConsoleObserver:
             case EpochFinished():
                 self._show(f"{self._label} epoch {min(event.epoch + 1, self._epochs)}/{self._epochs}")
             case RunFinished():
-                self._done += 1
+                self._done, self._batch = self._done + 1, 0
                 metrics = event.result.evaluation.metrics
                 values = "  ".join(f"{name} {percent(metrics[name])}" for name in _HEADLINE)
-                self.line(f"{self._label}: epoch {event.result.epoch}  {values}  ({event.result.seconds:.0f} s)")
+                stopped = f", stopped after {event.result.epochs}" if event.result.epochs < self._epochs else ""
+                self.line(
+                    f"{self._label}: epoch {event.result.epoch}{stopped}  {values}  ({event.result.seconds:.0f} s)"
+                )
 
     def _warn(self, event: BatchFinished) -> None:
         """Once for each set of terms: a run's first inspection tells."""

@@ -117,7 +117,7 @@ class RunObserver:
         metrics = {prefix + k: v for k, v in event.evaluation.metrics.items()} if event.evaluation else {}
         points += [(name, value, event.epoch) for name, value in {**rates, **metrics}.items()]
         self.store.log_series(self.run_id, points)
-        if event.evaluation and event.epoch in self._frame_epochs():
+        if event.evaluation and (event.last or event.epoch in self._frame_epochs()):
             self._frames[event.epoch] = event.evaluation.prediction.anomaly_maps.astype(np.float16)
 
     def _frame_epochs(self) -> set[int]:
@@ -136,7 +136,8 @@ class RunObserver:
             points = [(name, value, result.epoch) for name, value in result.evaluation.metrics.items()]
             self.store.log_series(self.run_id, points)
         values |= {f"selection_gap/{name}": value for name, value in result.selection_gap.items()}
-        self.store.log_metrics(self.run_id, {**values, "chosen_epoch": result.epoch, "seconds": result.seconds})
+        of_run = {"chosen_epoch": result.epoch, "epochs": result.epochs, "steps": result.steps}
+        self.store.log_metrics(self.run_id, {**values, **of_run, "seconds": result.seconds})
         audit = [(f"audit/{name}", v, epoch) for epoch, metrics in result.audit.items() for name, v in metrics.items()]
         self.store.log_series(self.run_id, audit)
         self.store.set_tags(self.run_id, {"dead_terms": " ".join(result.dead_terms) or "none"})

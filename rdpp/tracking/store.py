@@ -36,6 +36,10 @@ def tracking_uri(given: str | None) -> str:
     return given or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(DEFAULT_FOLDER / 'mlflow.db').absolute()}"
 
 
+class GivenUp(Exception):
+    """What an observer raises to end a run that is not worth going on with: no failure."""
+
+
 class Store:
     """One tracking store with rdpp's MLflow experiment in it.
 
@@ -111,8 +115,12 @@ class Store:
         return self.client.create_run(self.experiment_id, tags=all_tags, run_name=name).info.run_id
 
     def end_run(self, run_id: str, error: BaseException | None) -> None:
-        """Close a run: FINISHED, KILLED where the user stopped it, else FAILED with the error as a tag."""
-        if isinstance(error, KeyboardInterrupt):
+        """Close a run: FINISHED, KILLED where the user stopped it or it was given up (tag `state`: pruned), else
+        FAILED with the error as a tag."""
+        if isinstance(error, GivenUp):
+            self.client.set_tag(run_id, "state", "pruned")
+            self.client.set_terminated(run_id, "KILLED")
+        elif isinstance(error, KeyboardInterrupt):
             self.client.set_terminated(run_id, "KILLED")
         elif error is not None:
             self.client.set_tag(run_id, "error", f"{type(error).__name__}: {error}"[:500])

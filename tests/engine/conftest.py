@@ -33,9 +33,9 @@ class Record:
 def record():
     """Train and keep all events."""
 
-    def go(experiment, category="bolt", seed=1):
+    def go(experiment, category="bolt", seed=1, observers=()):
         kept = Record()
-        train(experiment, category, seed, observers=[kept])
+        train(experiment, category, seed, observers=[kept, *observers])
         return kept
 
     return go

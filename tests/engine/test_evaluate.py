@@ -5,6 +5,7 @@ import torch
 
 from rdpp.engine.evaluate import evaluate, predict
 from rdpp.engine.feed import Feed
+from rdpp.engine.inference import Detector
 from rdpp.metrics import evaluate as compute_metrics
 from rdpp.models import ARCHITECTURES, Network
 from rdpp.scoring import anomaly_map
@@ -25,31 +26,23 @@ def test_the_prediction_is_the_scoring_of_the_features_in_eval_mode(baseline):
     with torch.no_grad():
         features = network(teacher(torch.from_numpy(test.images.copy())))
     expected = anomaly_map(features.teacher, features.student, (64, 64), 4.0)[:, 0].numpy()
-    found = predict(teacher, network.train(), feed(test), batch_size=3, sigma=4.0)
+    found = predict(Detector(teacher, network), feed(test), batch_size=3)
     np.testing.assert_allclose(found.anomaly_maps, expected, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(found.image_scores, found.anomaly_maps.max((1, 2)))
 
 
-def test_prediction_leaves_mode_and_running_statistics_as_they_were(baseline):
-    network = network_of(baseline)
-    for training in (True, False):
-        network.train(training)
-        predict(baseline.started.teacher, network, feed(baseline.result.evaluation.split), batch_size=4, sigma=0.0)
-        assert {module.training for module in network.modules()} == {training}
-        for name, value in network.state_dict().items():
-            assert torch.equal(value, baseline.networks[-1][name]), name
-
-
 def test_sigma_is_passed_on(baseline):
     network, started = network_of(baseline), baseline.started
-    smooth = predict(started.teacher, network, feed(baseline.result.evaluation.split), batch_size=7, sigma=4.0)
-    rough = predict(started.teacher, network, feed(baseline.result.evaluation.split), batch_size=7, sigma=0.0)
+    smooth, rough = (
+        predict(Detector(started.teacher, network, sigma=sigma), feed(baseline.result.evaluation.split), batch_size=7)
+        for sigma in (4.0, 0.0)
+    )
     assert np.abs(np.diff(rough.anomaly_maps)).max() > 2 * np.abs(np.diff(smooth.anomaly_maps)).max()
 
 
 def test_the_metrics_are_those_of_the_prediction(baseline):
     test = baseline.result.evaluation.split
-    found = evaluate(baseline.started.teacher, network_of(baseline), feed(test), batch_size=3, sigma=4.0)
+    found = evaluate(Detector(baseline.started.teacher, network_of(baseline)), feed(test), batch_size=3)
     maps, scores = found.prediction.anomaly_maps, found.prediction.image_scores
     np.testing.assert_equal(found.metrics, compute_metrics(maps, test.masks, scores, test.labels, test.defect_types))
     np.testing.assert_equal(found.metrics, baseline.result.evaluation.metrics)

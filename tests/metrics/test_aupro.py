@@ -186,3 +186,23 @@ def test_map_and_mask_shapes(metric):
 def test_limit_out_of_range(limit):
     with pytest.raises(ValueError, match=r"fpr_limit must be in \(0, 1\], got"):
         pixel_aupro(*random_case(1), limit)
+
+
+def test_each_image_is_official_in_half_precision():
+    maps, masks = random_case(1, (3, 24, 25))
+    maps = maps.astype(np.float16)
+    expected = [official(m, k) for m, k in zip(maps[:2], masks[:2], strict=True)]
+    np.testing.assert_allclose(aupro_of_each_image(maps, masks)[:2], expected, rtol=0, atol=1e-12)
+
+
+def test_each_image_is_official_with_one_pixel_far_from_the_others():
+    maps, masks = random_case(3, (3, 24, 25))
+    maps[:, 5, 5] = 20
+    expected = [official(m, k) for m, k in zip(maps[:2], masks[:2], strict=True)]
+    np.testing.assert_allclose(aupro_of_each_image(maps, masks)[:2], expected, rtol=0, atol=1e-12)
+
+
+def test_images_of_one_pixel():
+    maps, masks = np.array([[[0.3]], [[0.5]], [[0.4]]], np.float32), np.array([[[True]], [[False]], [[True]]])
+    assert np.isnan(aupro_of_each_image(maps, masks)).all()
+    assert pixel_aupro(maps, masks, 1.0) == 0.0

@@ -1,6 +1,8 @@
 """`evaluate` is the single metrics, over all images and by defect type."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -146,3 +148,18 @@ def test_values_without_rank(split):
     maps[0, 0, 0] = np.nan
     with pytest.raises(ValueError, match="1 of 2880 pixels of the maps are not finite"):
         evaluate(*split)
+
+
+def test_torch_keeps_its_number_of_threads():
+    """On which results depend to the last digit. In a process of its own, since threads are started once."""
+    code = """
+import numpy as np, torch
+from rdpp.metrics import evaluate
+torch.set_num_threads(1)
+rng = np.random.default_rng(0)
+masks = rng.random((4, 8, 8)) > 0.8
+masks[0] = False
+evaluate(rng.random(masks.shape, np.float32), masks, np.arange(4.0), masks.any((1, 2)), ["any"] * 4)
+assert torch.get_num_threads() == 1, torch.get_num_threads()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -173,7 +173,7 @@ def test_means_weigh_categories_equally_whatever_their_number_of_seeds():
     def result(category: str, seed: int, value: float) -> Result:
         prediction, split = Prediction(np.zeros(1), np.zeros(1)), Split((), np.zeros(1), np.zeros(1), "key")
         evaluation = Evaluation({"image_auroc": value, "image_auroc/hole": 0.0}, prediction, split)
-        return Result(category, seed, 1, evaluation, None, {}, (), 1.0)
+        return Result(category, seed, 1, evaluation, None, {}, (), 1, 3, 1.0)
 
     found = means([result("a", 1, 0.8), result("a", 2, 0.6), result("b", 1, 0.9)])
     assert found == pytest.approx({"image_auroc": 0.8, "image_auroc/a": 0.7, "image_auroc/b": 0.9})

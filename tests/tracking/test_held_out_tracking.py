@@ -2,12 +2,13 @@
 
 import io
 import shutil
+import sys
 
 import pytest
 from rich.console import Console
 
 from rdpp.config import ConfigError
-from rdpp.engine import EpochFinished
+from rdpp.engine import EpochFinished, train
 from rdpp.tracking.campaign import train_all
 from rdpp.tracking.console import ConsoleObserver
 from rdpp.tracking.evaluation import evaluate_source
@@ -99,3 +100,19 @@ def test_a_test_set_that_breaks_at_the_end_does_not_cost_the_network(held_out, s
     assert "checkpoint/chosen.safetensors" in {
         a.path for a in store.client.list_artifacts(leaf.info.run_id, "checkpoint")
     }
+
+
+def test_a_run_that_stopped_early_is_logged_and_told_as_it_was(monkeypatch, held_out, store_uri):
+    monkeypatch.setattr(sys.modules[train.__module__], "is_chosen", lambda *arguments, final: arguments[2] is None)
+    changes = {"name": "early", "training.epochs": 40, "evaluation.patience": 2, "heatmaps": 1, "seeds": [1]}
+    store, text = Store(store_uri), io.StringIO()
+    with ConsoleObserver(1, Console(file=text, width=200)) as console:
+        train_all(lambda: store, held_out.with_overrides(changes), [console])
+    (leaf,) = store.search("tags.variant = 'early' and tags.level = 'run'")
+    metrics = leaf.data.metrics
+    assert (metrics["chosen_epoch"], metrics["epochs"], metrics["steps"]) == (1, 3, 6)
+    assert steps(store, leaf, "held_out/pixel_auroc") == [1, 2, 3]
+    assert "epoch 1, stopped after 3  image_auroc" in text.getvalue()
+    pictures = [file.path for file in store.client.list_artifacts(leaf.info.run_id, "images")]
+    frames = {path.split("+step+")[1].split("+")[0] for path in pictures if "held_out_" in path}
+    assert frames == {"0", "1", "2"}  # the last epoch is one, though 40 were planned

@@ -1,0 +1,121 @@
+"""How many numbers lie above each of some scores: counted in one pass, without sorting the numbers."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+_SLOTS_A_SCORE, _MOST_SLOTS = 4, 2**20
+"""Many, so that a slot mostly holds one score or none; few enough to be made quickly."""
+_CACHED = 2**14
+"""Scores whose slots and counts stay in the processor's cache: among more of them numbers are looked up in ranges."""
+_RANGES, _TOGETHER = 256, 4096
+
+
+@dataclass(frozen=True)
+class Places:
+    """K ascending scores, cut into S slots of equal width: a number's slot says nearly where it lies among them."""
+
+    scores: np.ndarray
+    """(K + 1,) float64, the scores, and infinity."""
+    starts: np.ndarray
+    """(S + 1,) int32, how many scores lie in the slots before each; then K."""
+    low: float
+    scale: float
+    """Slots a unit of score; 0 where one slot holds all."""
+
+    @classmethod
+    def of(cls, scores: np.ndarray) -> "Places":
+        """Of (K,) finite numbers, ascending; some may be equal."""
+        scores = np.asarray(scores, dtype=np.float64)
+        low, span = (float(scores[0]), float(scores[-1]) - float(scores[0])) if len(scores) else (0.0, 0.0)
+        slots = max(1, min(_SLOTS_A_SCORE * len(scores), _MOST_SLOTS))
+        scale = slots / span if span > 0 else 0.0
+        if not 0 < scale < np.inf:  # all alike, or so close or so far apart that the quotient has no number
+            low, scale = 0.0, 0.0
+        # as the kernel computes it, so that of a score and a number the lower one is never in the later slot
+        of_score = np.minimum((scores - low) * scale, slots - 1).astype(np.int64)
+        starts = np.append(0, np.cumsum(np.bincount(of_score, minlength=slots))).astype(np.int32)
+        return cls(np.append(scores, np.inf), starts, low, scale)
+
+    def count(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Count rows of (N, M) finite numbers; exact for every floating point type up to float64.
+
+        Returns:
+            (2, K + 1) int64: how many lie above score k - 1 and not above score k; how many of these equal score k.
+        """
+        if numbers.dtype not in (np.float32, np.float64):
+            numbers, rows = numbers[rows].astype(np.float64), np.arange(len(rows))
+        counts = np.zeros((2, len(self.scores)), dtype=np.int64)
+        kernel = _count if len(self.scores) <= _CACHED else _count_by_range
+        kernel(numbers, rows, self.scores, self.starts, self.low, self.scale, counts[0], counts[1])
+        return counts
+
+    def count_groups(self, numbers: np.ndarray, groups: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The counts of each group of rows, on all cores."""
+        parts = cores()
+        with ThreadPoolExecutor(parts) as pool:
+            return [
+                np.sum(list(pool.map(lambda rows: self.count(numbers, rows), np.array_split(group, parts))), axis=0)
+                for group in groups
+            ]
+
+
+def cores() -> int:
+    """Those that this process may use. To ask numba would start its threads, which sets torch's number of threads."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def above(counts: np.ndarray) -> np.ndarray:
+    """(K,) what lies above each score, of (K + 1,) counts, or weights, by place: see `Places.count`."""
+    return np.cumsum(counts[:0:-1])[::-1]
+
+
+@njit(cache=True, nogil=True)
+def _count(numbers, rows, scores, starts, low, scale, places, ties):
+    for row in rows:
+        _count_line(numbers[row], scores, starts, low, scale, places, ties)
+
+
+@njit(cache=True, nogil=True)
+def _count_by_range(numbers, rows, scores, starts, low, scale, places, ties):
+    """The same: numbers of a range wait until there are many, so that what they look up is fetched once for all."""
+    width, top = scale * _RANGES / (len(starts) - 1), _RANGES - 1.0
+    waiting, filled = np.empty((_RANGES, _TOGETHER), numbers.dtype), np.zeros(_RANGES, np.int64)
+    for row in rows:
+        line = numbers[row]
+        for i in range(len(line)):
+            where = (np.float64(line[i]) - low) * width
+            where = where if where > 0.0 else 0.0
+            part = np.uint32(where if where < top else top)
+            waiting[part, filled[part]] = line[i]
+            filled[part] += 1
+            if filled[part] == _TOGETHER:
+                _count_line(waiting[part], scores, starts, low, scale, places, ties)
+                filled[part] = 0
+    for part in range(_RANGES):
+        _count_line(waiting[part, : filled[part]], scores, starts, low, scale, places, ties)
+
+
+@njit(cache=True, nogil=True)
+def _count_line(line, scores, starts, low, scale, places, ties):
+    last = float(len(starts) - 2)
+    for i in range(len(line)):
+        number = np.float64(line[i])
+        where = (number - low) * scale
+        where = where if where > 0.0 else 0.0
+        slot = np.uint32(where if where < last else last)
+        first, end = np.int64(starts[slot]), np.int64(starts[slot + np.uint32(1)])
+        while end - first > 1:
+            middle = (first + end) >> 1
+            if scores[middle] < number:
+                first = middle + 1
+            else:
+                end = middle
+        first += scores[first] < number  # no branch: at most one score is left in the slot, and none is usual
+        places[first] += 1
+        if scores[first] == number:
+            ties[first] += 1

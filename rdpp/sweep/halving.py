@@ -1,0 +1,89 @@
+"""Successive halving: trials climb by their runs' evaluations, and at each rung only the best go on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from rdpp.config import require
+from rdpp.engine import EpochFinished, Event, RunStarted
+from rdpp.tracking.store import GivenUp
+
+
+@dataclass(frozen=True)
+class HalvingConfig:
+    """At each rung one of `reduction_factor` trials passes, of those that came so far."""
+
+    min_resource: int | None = None
+    """Evaluations up to the first rung, those of a trial's runs one after the other; None: so many that there are two
+    rungs, with factor 4 at a sixteenth and at a quarter of a trial."""
+    reduction_factor: int = 4  # Optuna's; Li et al., "A System for Massively Parallel Hyperparameter Tuning"
+    """The next rung is so many times as high."""
+
+    def __post_init__(self) -> None:
+        least = self.min_resource
+        require(least is None or least >= 1, f"min_resource must be at least 1, got {least}")
+        require(self.reduction_factor >= 2, f"reduction_factor must be at least 2, got {self.reduction_factor}")
+
+    def pruner(self, evaluations: int) -> optuna.pruners.BasePruner:
+        """Optuna's pruner, for trials of so many evaluations."""
+        least = self.min_resource or -(-evaluations // self.reduction_factor**2)
+        return _Halving(least, self.reduction_factor)
+
+
+class Pruned(optuna.TrialPruned, GivenUp):
+    """A trial that ends within a run."""
+
+
+class Climb:
+    """An observer of a trial's runs: reports every evaluation, and gives the trial up where the pruner says so.
+
+    A report's step counts evaluations: the planned ones of the runs before, since a run may stop early, and those of
+    this run. Its value is the mean over the runs so far of what each comes to by the epoch that counts.
+    """
+
+    def __init__(self, trial: optuna.trial.BaseTrial, runs: int, value: Callable[[Mapping[str, float]], float]) -> None:
+        self.trial, self.runs, self.value = trial, runs, value
+        self.values: list[float] = []
+        self._planned: list[int] = []
+        self._evaluation, self._last_counts = 0, False
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            config = event.experiment.evaluation
+            self._planned.append(-(-event.epochs // config.every))
+            self._evaluation, self._last_counts = 0, config.selection == "last"
+        if isinstance(event, EpochFinished) and event.evaluation is not None:
+            self._evaluation += 1
+            if event.chosen or self._last_counts:
+                self.values[len(self._planned) - 1 :] = [self.value(event.evaluation.metrics)]
+            self._report(ended=event.last)
+
+    def _report(self, *, ended: bool) -> None:
+        *before, own = self._planned
+        self.trial.report(float(np.mean(self.values)), sum(before) + (own if ended else self._evaluation))
+        complete = ended and len(self._planned) == self.runs
+        if not complete and self.trial.should_prune():
+            raise Pruned(f"given up after {self._evaluation} evaluations of run {len(self._planned)} of {self.runs}")
+
+
+class _Halving(optuna.pruners.SuccessiveHalvingPruner):
+    """Compares with settled and running trials alone: one that was interrupted is tried again, and would else meet
+    itself at the rungs."""
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        return super().prune(cast(optuna.Study, _WithoutFailed(study)), trial)
+
+
+class _WithoutFailed:
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def get_trials(self, **options: Any) -> list[FrozenTrial]:
+        return [trial for trial in self._study.get_trials(**options) if trial.state != TrialState.FAIL]

@@ -1,0 +1,28 @@
+"""The worker's half of a benchmark: does its work once for each line it reads, and prints what it took."""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+Work = tuple[Callable[[], Any], Callable[[], dict[str, Any]]]
+"""What is timed, and what is told at the end."""
+
+
+def nothing() -> dict[str, Any]:
+    """Nothing to tell."""
+    return {}
+
+
+def serve(work: Callable[[], Any], tell: Callable[[], dict[str, Any]] = nothing) -> None:
+    """Print `ready`, then for each line on standard input one JSON object with the seconds of the work; at the end of
+    the input one with the peak memory of the process until then, and with what else there is to tell."""
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        work()
+        print(json.dumps({"seconds": time.perf_counter() - started}), flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(json.dumps({"peak_gb": peak, **tell()}), flush=True)

@@ -1,0 +1,57 @@
+"""Features around a changed rectangle against those of the whole image."""
+
+import pytest
+import torch
+
+from rdpp.models import load_teacher
+from rdpp.models.nearby import boxes
+from rdpp.models.teacher import TeacherConfig
+
+PLACES = [(0, 0), (97, 0), (0, 161), (97, 161), (40, 77), (61, 3)]  # corners, inside, at an edge
+
+
+def changed_images(places, size=(31, 31), height=128, width=192):
+    generator = torch.Generator().manual_seed(1)
+    clean = torch.rand(len(places), 3, height, width, generator=generator)
+    mask = torch.zeros(len(places), 1, height, width, dtype=torch.bool)
+    for hole, (top, left) in zip(mask, places, strict=True):
+        hole[:, top : top + size[0], left : left + size[1]] = True
+    return clean, torch.where(mask, torch.rand(clean.shape, generator=generator), clean), mask
+
+
+@pytest.mark.parametrize("name", ["builtin", "resnet18", "resnet50"])
+@pytest.mark.parametrize("places", [[place] for place in PLACES] + [PLACES])
+def test_it_is_the_whole_computation(name, places):
+    teacher = load_teacher(TeacherConfig(name, "random")).double()
+    clean, noisy, mask = changed_images(places)
+    found = teacher.near(noisy.double(), mask, teacher(clean.double()))
+    for stage, expected in zip(found, teacher(noisy.double()), strict=True):
+        torch.testing.assert_close(stage, expected, rtol=0, atol=1e-12 * float(expected.abs().max()))
+
+
+def test_less_is_computed():
+    teacher = load_teacher(TeacherConfig("resnet18", "random"))
+    clean, noisy, mask = changed_images([(100, 100)], height=256, width=256)
+    known, seen = teacher(clean), []
+    for layer in (teacher.backbone.conv1, teacher.backbone.layer2, teacher.backbone.layer3):
+        layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[2:].numel()))
+    teacher.near(noisy, mask, known)
+    assert seen[0] < 0.25 * 256 * 256
+    assert seen[1] < 0.65 * 64 * 64
+    assert seen[2] <= 32 * 32
+
+
+def test_known_features_are_left_alone():
+    teacher = load_teacher(TeacherConfig("builtin"))
+    clean, noisy, mask = changed_images([(40, 77)])
+    known = teacher(clean)
+    before = [stage.clone() for stage in known]
+    teacher.near(noisy, mask, known)
+    assert all(torch.equal(stage, kept) for stage, kept in zip(known, before, strict=True))
+
+
+def test_boxes():
+    mask = torch.zeros(3, 1, 6, 8, dtype=torch.bool)
+    mask[0, :, 1:3, 2:7] = True
+    mask[1, :, 5, 0] = True
+    assert boxes(mask).tolist() == [[[1, 3], [2, 7]], [[5, 6], [0, 1]], [[0, 6], [0, 8]]]

@@ -1,0 +1,32 @@
+"""The benchmarks' yardstick computes what rdpp does."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rdpp.metrics import evaluate
+
+
+@pytest.fixture
+def baseline(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "scripts")
+    import baseline
+
+    yield baseline
+    del sys.modules["baseline"]
+
+
+@pytest.mark.parametrize("decimals", [2, 8])  # with ties and without
+def test_metrics_are_those_of_rdpp(baseline, decimals):
+    rng = np.random.default_rng(3)
+    masks = np.zeros((6, 24, 20), dtype=bool)
+    masks[1:5, 3:8, 2:9] = masks[2:4, 8:12, 9:11] = masks[3, 20, 15:19] = True  # the second touches at a corner
+    maps = np.round(rng.random(masks.shape) + 0.4 * masks, decimals).astype(np.float32)
+    labels = masks.any((1, 2))
+    expected = evaluate(maps, masks, maps.max((1, 2)), labels, ["any"] * 6)
+    found = baseline.metrics(maps, masks)
+    assert set(found) == {"image_auroc", "pixel_auroc", "pixel_aupro_per_image"}
+    for name, value in found.items():
+        assert value == pytest.approx(expected[name], abs=1e-6)
