@@ -142,8 +142,8 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     yield both("step, ResNet18", ["step", name], ["cached"], 7, 3)
     yield both("the same, first epoch", ["step", name], ["uncached"], 5, 2)
     yield both("a training sample", ["data", str(data), category], [], 7, 2, scale=16)
-    yield both("metrics of 120 maps", ["metrics", "120"], ["all"], 3)
-    yield both("the same, by defect type", ["metrics", "120"], ["by_type"], 3)
+    yield both("metrics of 120 maps", ["metrics", "120"], ["all"], 1)
+    yield both("the same, by defect type", ["metrics", "120"], ["by_type"], 1)
     yield alone("pooled metrics of 1000 maps", "metrics", "1000", "pooled")
     for batch, turns in (("1", 15), ("16", 7)):
         arguments = ["inference", name, batch]

@@ -17,6 +17,7 @@ class Mutation(NamedTuple):
 
 _FEATURES, _WRITER = "tests/engine/test_teacher_features.py", "tests/tracking/test_writer.py"
 _COSINE, _SSOT = "tests/losses/test_cosine_losses.py", "tests/losses/test_ssot.py"
+_NEARBY, _INFERENCE = "tests/models/test_nearby.py", "tests/engine/test_inference.py"
 _PARITY = "tests/models/test_official_parity.py -k resnet18"
 _NETWORK, _TEACHER = "tests/models/test_network.py", "tests/models/test_teacher.py"
 _STEP = "tests/engine/test_step.py -k 'not official'"
@@ -109,7 +110,13 @@ MUTATIONS = [
     Mutation(
         "teacher: in train mode", "rdpp/models/teacher.py", "super().train(False)", "super().train(mode)", _TEACHER
     ),
-    Mutation("teacher: with gradients", "rdpp/models/teacher.py", "    @torch.no_grad()\n", "", _TEACHER),
+    Mutation(
+        "teacher: with gradients",
+        "rdpp/models/teacher.py",
+        "    @torch.no_grad()\n    def forward",
+        "    def forward",
+        _TEACHER,
+    ),
     Mutation(
         "teacher: weights V2",
         "rdpp/models/teacher.py",
@@ -165,8 +172,8 @@ MUTATIONS = [
     Mutation(
         "step: noise on the clean image",
         "rdpp/engine/step.py",
-        "self.network(clean, self.teacher(noisy.to(device)))",
-        "self.network(self.teacher(noisy.to(device)), clean)",
+        "self.network(clean, self.teacher.near(noisy, changed, clean))",
+        "self.network(self.teacher.near(noisy, changed, clean), clean)",
         _STEP,
     ),
     Mutation(
@@ -192,17 +199,17 @@ MUTATIONS = [
     ),
     Mutation(
         "evaluate: BatchNorm of the batch",
-        "rdpp/engine/evaluate.py",
-        "    network.eval()\n",
-        "",
-        "tests/engine/test_evaluate.py",
+        "rdpp/engine/inference.py",
+        "copy.deepcopy(network).eval()",
+        "copy.deepcopy(network).train()",
+        _INFERENCE,
     ),
     Mutation(
-        "evaluate: eval mode stays",
-        "rdpp/engine/evaluate.py",
-        "    network.train(training)\n",
-        "",
-        "tests/engine/test_evaluate.py",
+        "detector: folds the network itself",
+        "rdpp/engine/inference.py",
+        "copy.deepcopy(network).eval()",
+        "network.eval()",
+        _INFERENCE,
     ),
     Mutation(
         "selection: not rounded",
@@ -435,8 +442,8 @@ MUTATIONS = [
     Mutation(
         "texture: always opaque",
         "rdpp/noise/texture.py",
-        "torch.lerp(images, textures, opacity.to(images))",
-        "textures",
+        "torch.lerp(images, sent(textures, images), sent(opacity, images))",
+        "sent(textures, images)",
         _NOISES,
     ),
     Mutation(
@@ -631,5 +638,23 @@ MUTATIONS = [
         "spent_steps(study) >= sweep.budget",
         "spent_steps(study) >= sweep.budget + 2",
         f"{_HALVING} -k budget",
+    ),
+    Mutation("near: no margin", "rdpp/models/nearby.py", "-(-self.reach // self.stride)", "0", _NEARBY),
+    Mutation("near: reach too short", "rdpp/models/nearby.py", "width // 2 * stride", "width // 4 * stride", _NEARBY),
+    Mutation("near: known features overwritten", "rdpp/models/nearby.py", "known.clone()", "known", _NEARBY),
+    Mutation("detector: bytes as they are", "rdpp/engine/inference.py", ".div_(255)", "", _INFERENCE),
+    Mutation(
+        "bf16: losses in bf16",
+        "rdpp/types.py",
+        "stage if stage.dtype == torch.float64 else stage.float()",
+        "stage",
+        "tests/engine/test_precision.py -k bf16",
+    ),
+    Mutation(
+        "metrics: numba's threads",
+        "rdpp/metrics/counting.py",
+        "    return len(os.sched",
+        "    import numba\n\n    numba.get_num_threads()\n    return len(os.sched",
+        "tests/metrics/test_summary.py",
     ),
 ]
