@@ -157,6 +157,7 @@ def test_torch_keeps_its_number_of_threads():
 import numpy as np, torch
 from rdpp.metrics import evaluate
 torch.set_num_threads(1)
+assert torch.get_num_threads() == 1  # from here on torch's number is OpenMP's
 rng = np.random.default_rng(0)
 masks = rng.random((4, 8, 8)) > 0.8
 masks[0] = False
