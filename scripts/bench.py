@@ -21,6 +21,7 @@ from typing import Any
 
 from bench_report import keep, table
 
+from rdpp.data import scan
 from rdpp.data.synthetic import make_categories
 from rdpp.tracking.console import output_console
 
@@ -141,7 +142,8 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     name = "resnet18"
     yield both("step, ResNet18", ["step", name], ["cached"], 7, 3)
     yield both("the same, first epoch", ["step", name], ["uncached"], 5, 2)
-    yield both("a training sample", ["data", str(data), category], [], 7, 2, scale=16)
+    samples = len(scan(data, category, test=False).train)
+    yield both("a training sample", ["data", str(data), category], [], 5, 1, scale=samples)
     yield both("metrics of 120 maps", ["metrics", "120"], ["all"], 1)
     yield both("the same, by defect type", ["metrics", "120"], ["by_type"], 1)
     yield alone("pooled metrics of 1000 maps", "metrics", "1000", "pooled")

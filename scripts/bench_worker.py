@@ -92,14 +92,14 @@ def gpu_memory(device: str) -> dict[str, Any]:
 
 
 def plain_data(root: str, category: str) -> Work:
-    """Sixteen samples decoded, resized and given their noise."""
-    paths = [item.path for item in scan(Path(root), category, test=False).train[:BATCH]]
+    """Every training sample decoded, resized and given its noise."""
+    paths = [item.path for item in scan(Path(root), category, test=False).train]
     rng, table = np.random.default_rng(0), baseline.field(0)
     return lambda: [baseline.training_sample(path, SIZE, rng, table) for path in paths], nothing
 
 
 def rdpp_data(root: str, category: str) -> Work:
-    """Sixteen samples of the decoded cache, with their noise."""
+    """Every training sample of the decoded cache, with its noise, in batches."""
     train = load_train(scan(Path(root), category, test=False), (SIZE, SIZE), ROOT / "runs" / "cache")
     keep_freed_memory()
     noise = ExperimentConfig.from_yaml(ROOT / "experiments" / "rdpp.yaml").noise
@@ -109,7 +109,7 @@ def rdpp_data(root: str, category: str) -> Work:
     error = float(np.abs(decoded - train.images[:BATCH]).max())
 
     def samples() -> None:
-        for batch in feed.batches(shuffled(len(train), BATCH, generator)[:1]):
+        for batch in feed.batches(shuffled(len(train), BATCH, generator)):
             noise(batch.images, generator)
 
     return samples, lambda: {"largest error": error}

@@ -49,12 +49,11 @@ class PatchNoise:
         batch, channels, height, width = images.shape
         boxes = self._boxes(batch, height, width, generator)
         patches = self.patches([(h, w) for h, w, _, _ in boxes], channels, generator)
-        padded = torch.zeros(batch, channels, self.max_size, self.max_size)
-        for place, patch in zip(padded, patches, strict=True):
-            place[:, : patch.shape[1], : patch.shape[2]] = patch
+        drawn = sent(torch.cat([patch.flatten() for patch in patches]), images)
+        pieces = drawn.split([patch.numel() for patch in patches])
         noisy, mask = images.clone(), torch.zeros_like(images[:, :1], dtype=torch.bool)
-        for image, hole, patch, (h, w, top, left) in zip(noisy, mask, sent(padded, images), boxes, strict=True):
-            image[:, top : top + h, left : left + w] += patch[:, :h, :w]
+        for image, hole, piece, (h, w, top, left) in zip(noisy, mask, pieces, boxes, strict=True):
+            image[:, top : top + h, left : left + w].add_(piece.view(channels, h, w))
             hole[:, top : top + h, left : left + w] = True
         return noisy, mask
 
