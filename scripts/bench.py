@@ -116,6 +116,12 @@ def alone(what: str, *arguments: str) -> dict[str, Any]:
     return {"what": what, "rdpp_s": seconds, "rdpp_peak_gb": told["peak_gb"]}
 
 
+def tracking(what: str, *run: str, turns: int) -> dict[str, Any]:
+    """A run without tracking beside the same with it, once MLflow is imported."""
+    sides = (worker("rdpp", "run", *run, tracked) for tracked in ("untracked", "tracked"))
+    return against(f"{what}: untracked beside tracked", *sides, turns)
+
+
 def start_up(data: Path) -> Iterator[dict[str, Any]]:
     """Whole processes: the first step of `rdpp train` beside `import torch`, and the help."""
     commands = {
@@ -152,6 +158,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield both(f"an image of a batch of {batch}, to its map", arguments, ["rdpp"], turns, 3, scale=int(batch))
         cheaper = worker("rdpp", *arguments, "rd"), worker("rdpp", *arguments, "rdpp")
         yield against(f"plain RD beside RD++, batch of {batch}", *cheaper, turns, 3, scale=int(batch))
+    yield tracking("the demonstration", "demo", "builtin", str(options.demo), "bolt", "5", turns=5)
     yield from start_up(options.demo)
     if options.anomalib:
         theirs = [options.anomalib, str(HERE / "bench_anomalib.py"), name]
@@ -160,6 +167,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield against("the same, first epoch", theirs, uncached, 5, 3)
     if options.full:
         yield both("an epoch with evaluation, ResNet18", ["epoch", name, str(data), category], [], 2, 0)
+        yield tracking(f"one epoch of {category}", "rdpp", name, str(data), category, "1", turns=2)
         yield both("step, WideResNet50-2", ["step", "wide_resnet50_2"], ["cached"], 5)
 
 

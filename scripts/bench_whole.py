@@ -1,5 +1,6 @@
 """The benchmarks' larger pieces of work: a whole epoch with its evaluation, and inference from bytes to scores."""
 
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from bench_serve import Work, nothing
 from rdpp.config import decode
 from rdpp.data import scan
 from rdpp.data.cache import read_mask
-from rdpp.engine import EpochFinished, Event, train
+from rdpp.engine import EpochFinished, Event, prepare, train
 from rdpp.engine.device import keep_freed_memory, place
 from rdpp.engine.inference import Detector
 from rdpp.experiment import ExperimentConfig
@@ -80,6 +81,32 @@ def rdpp_epoch(name: str, root: str, category: str) -> Work:
     training = _EpochByEpoch()
     training.start(experiment, category, 0)
     return training.one, nothing
+
+
+def rdpp_run(name: str, teacher: str, root: str, category: str, epochs: str, tracked: str) -> Work:
+    """A run of experiments/NAME.yaml, `tracked` in an MLflow store until all is written, or `untracked`."""
+    from rdpp.tracking.campaign import cells, train_all  # MLflow is no part of the other workers' memory
+    from rdpp.tracking.store import Store
+
+    changes = {"data": {"root": root, "categories": [category], "cache": str(ROOT / "runs" / "cache")}}
+    changes |= {"teacher": {"name": teacher, "weights": "default" if teacher == "builtin" else "random"}}
+    base = ExperimentConfig.from_yaml(ROOT / "experiments" / f"{name}.yaml")
+    experiment = base.with_overrides({**changes, "training.epochs": int(epochs), "seeds": [1], "device": "cpu"})
+    scratch = tempfile.TemporaryDirectory()
+
+    def run() -> None:
+        if tracked == "tracked":
+            train_all(lambda: Store(f"sqlite:///{scratch.name}/mlflow.db"), experiment)
+        else:
+            ready = prepare(experiment)
+            for cell in cells(ready):
+                train(ready, cell.category, cell.seed)
+
+    def tell() -> dict[str, Any]:
+        scratch.cleanup()
+        return {}
+
+    return run, tell
 
 
 def _pixels(batch: int) -> torch.Tensor:

@@ -14,7 +14,7 @@ import baseline
 import numpy as np
 import torch
 from bench_serve import Work, nothing, serve
-from bench_whole import plain_epoch, plain_inference, rdpp_epoch, rdpp_inference
+from bench_whole import plain_epoch, plain_inference, rdpp_epoch, rdpp_inference, rdpp_run
 from floor import Counted, Floor
 from scipy.ndimage import gaussian_filter
 
@@ -171,6 +171,7 @@ WORK: dict[tuple[str, str], Callable[..., Work]] = {
     ("rdpp", "epoch"): rdpp_epoch,
     ("plain", "inference"): plain_inference,
     ("rdpp", "inference"): rdpp_inference,
+    ("rdpp", "run"): rdpp_run,
 }
 
 

@@ -26,7 +26,7 @@ def sinkhorn_between_batches(
 ) -> Tensor:
     """Debiased Sinkhorn divergences, one a stage, between two clouds of one size picked from the same points.
 
-    geomloss's values and gradients, stage by stage, by a tenth of its operator calls. Only the points' distances
+    geomloss's values and gradients, stage by stage, by far fewer operator calls. Only the points' distances
     matter, so each stage's points become one matrix of costs |x - y|^2 / 2, and the four transports of a
     divergence (first to second, back, and each cloud to itself) are solved for all K stages as one batch of
     small matrices. Like geomloss's own, the matrices carry gradients to their row's point only.
