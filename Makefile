@@ -42,10 +42,10 @@ check: .venv/installed ## lint, format, types and import layers
 mutants: .venv/installed ## break the code in many small ways and see the tests notice
 	$(BIN)/python scripts/mutants.py
 
-bench: .venv/installed ## times beside the released procedure and the hardware (10 minutes on 2 cores)
+bench: .venv/installed ## times beside the released procedure and the hardware (10 minutes on 2 quiet cores)
 	$(BIN)/python scripts/bench.py
 
-bench-full: .venv/installed ## the same, with WideResNet50-2 (45 minutes)
+bench-full: .venv/installed ## the same, with WideResNet50-2 and a whole epoch (45 minutes)
 	$(BIN)/python scripts/bench.py --full
 
 lock: ## resolve the dependencies anew into requirements.lock

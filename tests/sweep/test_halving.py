@@ -208,8 +208,8 @@ def test_the_definition_of_a_study_holds_its_rungs_and_not_its_length(sweep):
     assert dataclasses.replace(sweep, budget=5).fingerprint() == sweep.fingerprint()
 
 
-@pytest.mark.parametrize(("evaluations", "first"), [(40, 3), (3, 1), (48, 3), (49, 4)])
-def test_the_first_rung_is_at_a_sixteenth_of_a_trial(evaluations, first):
+@pytest.mark.parametrize(("evaluations", "first"), [(40, 4), (3, 1), (44, 4), (45, 5)])
+def test_the_first_rung_is_at_a_ninth_of_a_trial(evaluations, first):
     study = optuna.create_study(direction="maximize", pruner=HalvingConfig().pruner(evaluations))
     better, worse = study.ask(), study.ask()
     better.report(0.5, first)
