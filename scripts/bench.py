@@ -118,8 +118,8 @@ def alone(what: str, *arguments: str) -> dict[str, Any]:
 
 def tracking(what: str, *run: str, turns: int) -> dict[str, Any]:
     """A run without tracking beside the same with it, once MLflow is imported."""
-    sides = (worker("rdpp", "run", *run, tracked) for tracked in ("untracked", "tracked"))
-    return against(f"{what}: untracked beside tracked", *sides, turns)
+    untracked, tracked = (worker("rdpp", "run", *run, how) for how in ("untracked", "tracked"))
+    return against(f"{what}: untracked beside tracked", untracked, tracked, turns)
 
 
 def start_up(data: Path) -> Iterator[dict[str, Any]]:
