@@ -3,8 +3,9 @@
     python scripts/bench.py [--full] [--data DIR --category NAME] [--anomalib PYTHON]
 
 Each row's sides run in processes of their own that take turns, so that both meet the same machine; a ratio is the
-median of the turns' ratios. Without --data the built-in data is made at 512 x 512. --full adds WideResNet50-2 and the
-whole epoch. --anomalib names the Python of an environment that has anomalib 2: its reverse distillation is a row then.
+median of the turns' ratios. Without --data the built-in data is made at 512 x 512. --full adds WideResNet50-2, the
+whole epoch and what tracking adds to it. --anomalib names the Python of an environment that has anomalib 2: its reverse
+distillation is a row then.
 The table is printed and appended, with machine, versions and commit, to docs/benchmarks.jsonl.
 """
 

@@ -72,14 +72,24 @@ class _EpochByEpoch:
         self._done.acquire()
 
 
+def _experiment(name: str, teacher: str, root: str, category: str, epochs: int) -> ExperimentConfig:
+    """experiments/NAME.yaml on the CPU, for one category and so many epochs."""
+    weights = "default" if teacher == "builtin" else "random"
+    return ExperimentConfig.from_yaml(ROOT / "experiments" / f"{name}.yaml").with_overrides(
+        {
+            "data": {"root": root, "categories": [category], "cache": str(ROOT / "runs" / "cache")},
+            "teacher": {"name": teacher, "weights": weights},
+            "training.epochs": epochs,
+            "device": "cpu",
+        }
+    )
+
+
 def rdpp_epoch(name: str, root: str, category: str) -> Work:
     """The same here: `train`, evaluated on the test images; the first epoch, which finds the features, is over."""
-    base = ExperimentConfig.from_yaml(ROOT / "experiments" / "rdpp.yaml")
-    changes = {"data": {"root": root, "categories": [category], "cache": str(ROOT / "runs" / "cache")}}
-    changes |= {"teacher": {"name": name, "weights": "random"}, "training.epochs": 10_000}
-    experiment = base.with_overrides({**changes, "evaluation.selection": "last", "device": "cpu"})
+    experiment = _experiment("rdpp", name, root, category, 10_000)
     training = _EpochByEpoch()
-    training.start(experiment, category, 0)
+    training.start(experiment.with_overrides({"evaluation.selection": "last"}), category, 0)
     return training.one, nothing
 
 
@@ -88,10 +98,7 @@ def rdpp_run(name: str, teacher: str, root: str, category: str, epochs: str, tra
     from rdpp.tracking.campaign import cells, train_all  # MLflow is no part of the other workers' memory
     from rdpp.tracking.store import Store
 
-    changes = {"data": {"root": root, "categories": [category], "cache": str(ROOT / "runs" / "cache")}}
-    changes |= {"teacher": {"name": teacher, "weights": "default" if teacher == "builtin" else "random"}}
-    base = ExperimentConfig.from_yaml(ROOT / "experiments" / f"{name}.yaml")
-    experiment = base.with_overrides({**changes, "training.epochs": int(epochs), "seeds": [1], "device": "cpu"})
+    experiment = _experiment(name, teacher, root, category, int(epochs)).with_overrides({"seeds": [1]})
     scratch = tempfile.TemporaryDirectory()
 
     def run() -> None:
