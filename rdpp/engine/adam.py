@@ -41,7 +41,7 @@ class Adam:
             reached = [i for i, parameter in enumerate(group.parameters) if parameter.grad is not None]
             adam(
                 [group.parameters[i] for i in reached],
-                [gradient for p in group.parameters if (gradient := p.grad) is not None],
+                [_aligned(gradient, p) for p in group.parameters if (gradient := p.grad) is not None],
                 [group.averages[i] for i in reached],
                 [group.squares[i] for i in reached],
                 [],
@@ -61,3 +61,8 @@ class Adam:
         for group in self._groups:
             for parameter in group.parameters:
                 parameter.grad = None
+
+
+def _aligned(gradient: Tensor, parameter: Parameter) -> Tensor:
+    """The gradient in its parameter's memory layout: torch's kernel pairs their elements as they lie in memory."""
+    return gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)

@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from rdpp.models.convolution import Conv2d, DoublingConv2d
+
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions beside a shortcut; the first one has the stride."""
@@ -39,11 +41,11 @@ class Bottleneck(nn.Module):
     def __init__(self, inplanes: int, planes: int, width: int, resize: "Resize | None") -> None:
         super().__init__()
         outplanes = planes * self.expansion
-        self.conv1 = nn.Conv2d(inplanes, width, 1, bias=False)
+        self.conv1 = Conv2d(inplanes, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = resize.three(width, width) if resize else _three(width, width)
         self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = nn.Conv2d(width, outplanes, 1, bias=False)
+        self.conv3 = Conv2d(width, outplanes, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outplanes)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = resize.shortcut(inplanes, outplanes) if resize else None
@@ -65,14 +67,14 @@ class Resize:
     def three(self, inplanes: int, planes: int) -> nn.Module:
         """The strided 3x3 convolution, or the transposed 2x2 one in its place."""
         if self.up:
-            return nn.ConvTranspose2d(inplanes, planes, 2, stride=2, bias=False)
+            return DoublingConv2d(inplanes, planes)
         return _three(inplanes, planes, self.stride)
 
     def shortcut(self, inplanes: int, planes: int) -> nn.Sequential:
         """The convolution of the shortcut, with its norm."""
-        kind, side = (nn.ConvTranspose2d, 2) if self.up else (nn.Conv2d, 1)
-        conv = kind(inplanes, planes, side, stride=self.stride, bias=False)
-        return nn.Sequential(conv, nn.BatchNorm2d(planes))
+        if self.up:
+            return nn.Sequential(DoublingConv2d(inplanes, planes), nn.BatchNorm2d(planes))
+        return nn.Sequential(Conv2d(inplanes, planes, 1, self.stride, bias=False), nn.BatchNorm2d(planes))
 
 
 Block = type[BasicBlock] | type[Bottleneck]
@@ -86,5 +88,5 @@ def residual_stage(block: Block, inplanes: int, planes: int, blocks: int, resize
     return nn.Sequential(*layers, *(block(outplanes, planes, width, None) for _ in range(blocks - 1)))
 
 
-def _three(inplanes: int, planes: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inplanes, planes, 3, stride, 1, bias=False)
+def _three(inplanes: int, planes: int, stride: int = 1) -> Conv2d:
+    return Conv2d(inplanes, planes, 3, stride, 1, bias=False)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from rdpp.models.backbone import Architecture
 from rdpp.models.blocks import Resize, residual_stage
+from rdpp.models.convolution import Conv2d
 from rdpp.types import Stages
 
 
@@ -35,5 +36,5 @@ class Bottleneck(nn.Module):
 
 
 def _halve(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
-    conv = nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1, bias=False)
+    conv = Conv2d(channels_in, channels_out, 3, stride=2, padding=1, bias=False)
     return conv, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True)

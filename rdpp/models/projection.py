@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from rdpp.models.convolution import Conv2d
 from rdpp.models.instance_norm import normalise_and_rectify
 from rdpp.types import Stages
 
@@ -30,7 +31,7 @@ class _Narrow(nn.Sequential):
 
     def __init__(self, channels: int) -> None:
         widths = (channels, channels // 2, channels // 4, channels // 2, channels)
-        convolutions = [nn.Conv2d(*pair, 3, padding=1) for pair in itertools.pairwise(widths)]
+        convolutions = [Conv2d(*pair, 3, padding=1) for pair in itertools.pairwise(widths)]
         super().__init__(OrderedDict((str(3 * i), convolution) for i, convolution in enumerate(convolutions)))
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]

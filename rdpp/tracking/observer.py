@@ -1,6 +1,7 @@
 """The MLflow observer: one leaf of the run tree, one category with one seed."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,9 @@ class RunObserver:
                 for frame, epoch in enumerate(sorted(frames)):
                     anomaly_map = frames[epoch][index].astype(np.float32)
                     picture = heatmap(split, index, anomaly_map, float(anomaly_map.max()), scale, epoch)
+                    picture.save = partial(
+                        picture.save, compress_level=1
+                    )  # MLflow saves it: thrice as fast, 1/7 larger
                     self.store.client.log_image(self.run_id, picture, key=key, step=frame)
 
 

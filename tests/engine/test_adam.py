@@ -32,3 +32,14 @@ def test_it_is_torchs_with_rates_by_group_and_parameters_without_gradient():
         assert all(p.grad is None for p in ours)
         for one, other in zip(ours, theirs, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_a_gradient_in_another_layout_belongs_to_the_same_elements():
+    generator = torch.Generator().manual_seed(0)
+    first, second = (Parameter(torch.ones(4, 3, 3, 3)) for _ in range(2))
+    gradient = torch.randn(4, 3, 3, 3, generator=generator)
+    first.grad, second.grad = gradient, gradient.contiguous(memory_format=torch.channels_last)
+    adam = Adam((0.5, 0.999))
+    adam.add([first, second], 0.1)
+    adam.step()
+    assert torch.equal(first, second)

@@ -1,0 +1,145 @@
+"""torch's convolutions, trained faster on a CPU.
+
+torch's weight gradients take twice as long there as its forwards do. As one matrix product of gradients and inputs they
+do not, and 3x3 convolutions of many channels take fewer multiplications by Winograd's algorithm in every direction.
+"""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import pad
+
+from rdpp.models import winograd
+
+_Pair = tuple[int, int]
+
+# from where on transforming tiles and filters costs less than the products that it saves
+_LEAST_CHANNELS, _LEAST_POSITIONS = 128, 2048
+_LEAST_PAIRS = 32 * 32
+"""Of channels, for the weight gradient."""
+_POSITIONS = 1024
+"""Of the output, whose inputs are gathered at a time."""
+
+
+class Conv2d(nn.Conv2d):
+    """torch's own where no gradient is wanted, on a GPU, and in other precisions than float32; there the same but for
+    rounding."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not _trained_on_cpu(self.weight, input):
+            return super().forward(input)
+        assert isinstance(self.padding, tuple)
+        assert self.dilation == (1, 1)
+        assert self.groups == 1
+        found = _Conv2d.apply(input, self.weight, self.bias, self.stride, self.padding)
+        return cast("Tensor", found)
+
+
+class DoublingConv2d(nn.ConvTranspose2d):
+    """The transposed convolution of side 2 and stride 2, which doubles height and width, in the same way."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 2, stride=2, bias=False)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        if not _trained_on_cpu(self.weight, input):
+            return super().forward(input, output_size)
+        return cast("Tensor", _DoublingConv2d.apply(input, self.weight))
+
+
+def _trained_on_cpu(weight: Tensor, x: Tensor) -> bool:
+    return (
+        torch.is_grad_enabled()
+        and weight.requires_grad
+        and x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+    )
+
+
+class _Conv2d(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: _Pair, padding: _Pair) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.biased, ctx.stride, ctx.padding = bias is not None, stride, padding
+        ctx.winograd = _keeps_size(weight, stride, padding) and winograd.fits(x)
+        if not (ctx.winograd and _saves(x, weight)):
+            return torch.conv2d(x, weight, bias, stride, padding)
+        y = winograd.convolve(x, weight)
+        return y if bias is None else y.add_(bias[:, None, None])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        x, weight = ctx.saved_tensors
+        (gradient,) = gradients
+        towards_input = towards_weight = None
+        if ctx.needs_input_grad[0]:
+            if ctx.winograd and _saves(x, weight):
+                towards_input = winograd.input_gradient(gradient, weight)
+            else:
+                towards_input = _torchs(0, gradient, x, weight, ctx.stride, ctx.padding)
+        if ctx.needs_input_grad[1]:
+            many = weight[:, :, 0, 0].numel() >= _LEAST_PAIRS
+            if many and ctx.winograd:
+                towards_weight = winograd.weight_gradient(gradient, x)
+            elif many and (ctx.stride != (1, 1) or weight[0, 0].numel() == 1):
+                towards_weight = _product(gradient, x, weight, ctx.stride, ctx.padding)
+            else:
+                towards_weight = _torchs(1, gradient, x, weight, ctx.stride, ctx.padding)
+        return towards_input, towards_weight, gradient.sum((0, 2, 3)) if ctx.biased else None, None, None
+
+
+class _DoublingConv2d(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.conv_transpose2d(x, weight, stride=2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        x, weight = ctx.saved_tensors
+        (gradient,) = gradients
+        towards_input = torch.conv2d(gradient, weight, stride=2) if ctx.needs_input_grad[0] else None
+        if not ctx.needs_input_grad[1]:
+            return towards_input, None
+        (inputs, outputs), (count, _, height, width) = weight.shape[:2], x.shape
+        quads = gradient.permute(0, 2, 3, 1).reshape(count, height, 2, width, 2, outputs).transpose(2, 3)
+        found = x.permute(1, 0, 2, 3).reshape(inputs, -1) @ quads.reshape(-1, 4 * outputs)
+        return towards_input, found.view(inputs, 2, 2, outputs).permute(0, 3, 1, 2)
+
+
+def _keeps_size(weight: Tensor, stride: _Pair, padding: _Pair) -> bool:
+    return weight.shape[2:] == (3, 3) and stride == padding == (1, 1)
+
+
+def _saves(x: Tensor, weight: Tensor) -> bool:
+    return min(weight.shape[:2]) >= _LEAST_CHANNELS and x[:, 0].numel() >= _LEAST_POSITIONS
+
+
+def _product(gradient: Tensor, x: Tensor, weight: Tensor, stride: _Pair, padding: _Pair) -> Tensor:
+    """The weight gradient: the output's gradient times the inputs below each position, some images at a time."""
+    outputs, inputs, *sides = weight.shape
+    places = gradient.shape[2:]
+    chunk = max(1, _POSITIONS // places.numel())
+    found = x.new_zeros(outputs, weight[0].numel())
+    for images, gradients in zip(x.permute(0, 2, 3, 1).split(chunk), gradient.split(chunk), strict=True):
+        padded = pad(images, (0, 0, padding[1], padding[1], padding[0], padding[0])) if any(padding) else images
+        image, row, column, channel = padded.stride()
+        strides = (image, stride[0] * row, stride[1] * column, row, column, channel)
+        below = padded.as_strided((len(images), *places, *sides, inputs), strides).reshape(-1, weight[0].numel())
+        found.addmm_(gradients.permute(1, 0, 2, 3).reshape(outputs, -1), below)
+    return found.view(outputs, *sides, inputs).permute(0, 3, 1, 2)
+
+
+def _torchs(which: int, gradient: Tensor, x: Tensor, weight: Tensor, stride: _Pair, padding: _Pair) -> Tensor:
+    """torch's gradient of a convolution's input (0) or weight (1)."""
+    wanted = [which == 0, which == 1, False]
+    return torch.ops.aten.convolution_backward(
+        gradient, x, weight, None, stride, padding, (1, 1), False, (0, 0), 1, wanted
+    )[which]
