@@ -1,6 +1,7 @@
 """The MLflow observer: one leaf of the run tree, one category with one seed."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from rdpp.tracking.provenance import code_comment
 from rdpp.tracking.store import Store
 
 _FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for the UI's slider
+_AT_ONCE = 2  # pictures drawn and logged
 
 
 # tags, or without influence on the result; the UI prints all parameters beside each picture
@@ -179,17 +181,23 @@ class RunObserver:
         split, scores = chosen.split, chosen.prediction.image_scores
         scale = Scale.of(chosen.prediction, split.labels)
         frames[chosen_epoch] = chosen.prediction.anomaly_maps
-        for kind, indices in interesting(scores, split.labels, self._started.experiment.heatmaps).items():
-            for rank, index in enumerate(indices, 1):
-                item = split.items[index]
-                key = f"{prefix}{kind}/{rank}_{item.defect_type}_{item.path.stem}"
-                for frame, epoch in enumerate(sorted(frames)):
-                    anomaly_map = frames[epoch][index].astype(np.float32)
-                    picture = heatmap(split, index, anomaly_map, float(anomaly_map.max()), scale, epoch)
-                    picture.save = partial(
-                        picture.save, compress_level=1
-                    )  # MLflow saves it: thrice as fast, 1/7 larger
-                    self.store.client.log_image(self.run_id, picture, key=key, step=frame)
+
+        def log(key: str, index: int, frame: int, epoch: int) -> None:
+            anomaly_map = frames[epoch][index].astype(np.float32)
+            picture = heatmap(split, index, anomaly_map, float(anomaly_map.max()), scale, epoch)
+            picture.save = partial(picture.save, compress_level=1)  # by MLflow: in a third of the time, 1/7 larger
+            self.store.client.log_image(self.run_id, picture, key=key, step=frame)
+
+        pictures = [
+            (f"{prefix}{kind}/{rank}_{split.items[index].defect_type}_{split.items[index].path.stem}", index, *frame)
+            for kind, indices in interesting(scores, split.labels, self._started.experiment.heatmaps).items()
+            for rank, index in enumerate(indices, 1)
+            for frame in enumerate(sorted(frames))
+        ]
+        log(*pictures[0])  # by itself, since it makes a tag of the run
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(lambda picture: log(*picture), pictures[1:]):
+                pass
 
 
 def _loss_points(
