@@ -17,6 +17,7 @@ class Mutation(NamedTuple):
 
 _FEATURES, _WRITER = "tests/engine/test_teacher_features.py", "tests/tracking/test_writer.py"
 _COSINE, _SSOT = "tests/losses/test_cosine_losses.py", "tests/losses/test_ssot.py"
+_CONVOLUTION = "tests/models/test_convolution.py"
 _NEARBY, _INFERENCE = "tests/models/test_nearby.py", "tests/engine/test_inference.py"
 _PARITY = "tests/models/test_official_parity.py -k resnet18"
 _NETWORK, _TEACHER = "tests/models/test_network.py", "tests/models/test_teacher.py"
@@ -517,6 +518,49 @@ MUTATIONS = [
         "gradient.sub_(_mean(gradient))",
         "gradient",
         "tests/models/test_instance_norm.py",
+    ),
+    Mutation(
+        "winograd: weights not reversed", "rdpp/models/winograd.py", "_TO_FILTER.flip(1)", "_TO_FILTER", _CONVOLUTION
+    ),
+    Mutation("winograd: a wrong coefficient", "rdpp/models/winograd.py", "8, -8, 1]]", "8, -8, 0]]", _CONVOLUTION),
+    Mutation(
+        "winograd: a border of ones", "rdpp/models/winograd.py", "new_zeros(chunk", "new_ones(chunk", _CONVOLUTION
+    ),
+    Mutation(
+        "winograd: the last images alone",
+        "rdpp/models/winograd.py",
+        "summed.baddbmm_(gradients.transpose(1, 2), tiles)",
+        "summed = gradients.transpose(1, 2) @ tiles",
+        _CONVOLUTION,
+    ),
+    Mutation(
+        "convolution: the product without stride",
+        "rdpp/models/convolution.py",
+        "stride[0] * row",
+        "row",
+        _CONVOLUTION,
+    ),
+    Mutation(
+        "convolution: the bias's gradient",
+        "rdpp/models/convolution.py",
+        "gradient.sum((0, 2, 3))",
+        "gradient.mean((0, 2, 3))",
+        _CONVOLUTION,
+    ),
+    Mutation(
+        "convolution: float32 where bf16 was asked for",
+        "rdpp/models/convolution.py",
+        '        and not torch.is_autocast_enabled("cpu")\n',
+        "",
+        _CONVOLUTION,
+    ),
+    Mutation("doubling: rows as columns", "rdpp/models/convolution.py", ".transpose(2, 3)", "", _CONVOLUTION),
+    Mutation(
+        "adam: gradients as they lie",
+        "rdpp/engine/adam.py",
+        "if gradient.stride() == parameter.stride() else",
+        "if gradient.shape == parameter.shape else",
+        "tests/engine/test_adam.py",
     ),
     Mutation(
         "folding: transposed convolutions like the others",

@@ -82,7 +82,7 @@ class _Conv2d(Function):
             if ctx.winograd and _saves(x, weight):
                 towards_input = winograd.input_gradient(gradient, weight)
             else:
-                towards_input = _torchs(0, gradient, x, weight, ctx.stride, ctx.padding)
+                towards_input = _gradient_by_torch(0, gradient, x, weight, ctx.stride, ctx.padding)
         if ctx.needs_input_grad[1]:
             many = weight[:, :, 0, 0].numel() >= _LEAST_PAIRS
             if many and ctx.winograd:
@@ -90,7 +90,7 @@ class _Conv2d(Function):
             elif many and (ctx.stride != (1, 1) or weight[0, 0].numel() == 1):
                 towards_weight = _product(gradient, x, weight, ctx.stride, ctx.padding)
             else:
-                towards_weight = _torchs(1, gradient, x, weight, ctx.stride, ctx.padding)
+                towards_weight = _gradient_by_torch(1, gradient, x, weight, ctx.stride, ctx.padding)
         return towards_input, towards_weight, gradient.sum((0, 2, 3)) if ctx.biased else None, None, None
 
 
@@ -137,7 +137,9 @@ def _product(gradient: Tensor, x: Tensor, weight: Tensor, stride: _Pair, padding
     return found.view(outputs, *sides, inputs).permute(0, 3, 1, 2)
 
 
-def _torchs(which: int, gradient: Tensor, x: Tensor, weight: Tensor, stride: _Pair, padding: _Pair) -> Tensor:
+def _gradient_by_torch(
+    which: int, gradient: Tensor, x: Tensor, weight: Tensor, stride: _Pair, padding: _Pair
+) -> Tensor:
     """torch's gradient of a convolution's input (0) or weight (1)."""
     wanted = [which == 0, which == 1, False]
     return torch.ops.aten.convolution_backward(

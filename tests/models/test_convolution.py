@@ -44,7 +44,7 @@ def means(monkeypatch):
 
     for name in WINOGRAD:
         watch(winograd, name)
-    for name in ("_product", "_torchs"):
+    for name in ("_product", "_gradient_by_torch"):
         watch(convolution, name)
     return found
 
