@@ -66,8 +66,9 @@ class _Conv2d(Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: _Pair, padding: _Pair) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.biased, ctx.stride, ctx.padding = bias is not None, stride, padding
-        ctx.winograd = _keeps_size(weight, stride, padding) and winograd.fits(x)
-        if not (ctx.winograd and _saves(x, weight)):
+        ctx.fits = _keeps_size(weight, stride, padding) and winograd.fits(x)
+        ctx.winograd = ctx.fits and _saves(x, weight)
+        if not ctx.winograd:
             return torch.conv2d(x, weight, bias, stride, padding)
         y = winograd.convolve(x, weight)
         return y if bias is None else y.add_(bias[:, None, None])
@@ -79,13 +80,13 @@ class _Conv2d(Function):
         (gradient,) = gradients
         towards_input = towards_weight = None
         if ctx.needs_input_grad[0]:
-            if ctx.winograd and _saves(x, weight):
+            if ctx.winograd:
                 towards_input = winograd.input_gradient(gradient, weight)
             else:
                 towards_input = _gradient_by_torch(0, gradient, x, weight, ctx.stride, ctx.padding)
         if ctx.needs_input_grad[1]:
             many = weight[:, :, 0, 0].numel() >= _LEAST_PAIRS
-            if many and ctx.winograd:
+            if many and ctx.fits:
                 towards_weight = winograd.weight_gradient(gradient, x)
             elif many and (ctx.stride != (1, 1) or weight[0, 0].numel() == 1):
                 towards_weight = _product(gradient, x, weight, ctx.stride, ctx.padding)

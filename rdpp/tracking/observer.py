@@ -194,10 +194,10 @@ class RunObserver:
             for rank, index in enumerate(indices, 1)
             for frame in enumerate(sorted(frames))
         ]
-        log(*pictures[0])  # by itself, since it makes a tag of the run
+        for picture in pictures[:1]:  # by itself, since it makes a tag of the run
+            log(*picture)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for _ in pool.map(lambda picture: log(*picture), pictures[1:]):
-                pass
+            list(pool.map(lambda picture: log(*picture), pictures[1:]))
 
 
 def _loss_points(
