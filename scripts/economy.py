@@ -1,22 +1,29 @@
 """What does an economical study cost, and does it find the same? On the built-in data, with the built-in teacher.
 
-    python scripts/economy.py [--trials 12 --seeds 3 --epochs 10 --patience 3]     (half an hour on 2 cores)
+    python scripts/economy.py [--trials 9 --seeds 3 --epochs 10 --patience 3]     (half an hour on 2 cores)
 
 For each study seed two studies of the same trials (drawn at random, so that no trial depends on the ones before):
 one trains every run to its end, the other stops runs early (`evaluation.patience`) and gives trials up
 (`pruner: halving`). Printed are the training steps of both, the best objective of both on the held-out images, the
 objective on the test images of the trial that each would pick (both read from the full study, where each trial is
-trained to its end), and what the run seeds alone do to a trial's mean. Stop it when you like: it goes on from there.
+trained to its end), and what the run seeds alone do to a trial's mean. Since halving depends on the order of the trials,
+the full studies' recordings are then played again in many random orders (scripts/replay.py), for several reduction
+factors and patiences: the mean share of the steps, and how far the best found stays below the full study's. Stop it
+when you like: it goes on from there.
 """
 
 import argparse
 import csv
+import random
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 
 import optuna
 from matplotlib.figure import Figure
 from optuna.trial import TrialState
+from replay import Recorded, replay
 from rich.table import Table
 
 from rdpp.data.synthetic import make_categories
@@ -24,6 +31,7 @@ from rdpp.engine import resolve
 from rdpp.experiment import HONEST, ExperimentConfig
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
+from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.report import spread, value_on_test
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, run_study, spent_steps
@@ -40,6 +48,8 @@ SPACE = {
 }
 """That of sweeps/demo.yaml and the learning rate, without which trials hardly differ."""
 KINDS = ("full", "economical")
+NEVER = HalvingConfig(min_resource=1_000_000)
+"""Records every evaluation and gives nothing up."""
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -69,9 +79,10 @@ def sweeps(options: argparse.Namespace, seed: int) -> dict[str, SweepConfig]:
             SPACE,
             options.trials,
             sampler=SamplerConfig("random", seed),
-            pruner=pruner,
+            pruner="halving",
+            halving=halving,
         )
-        for kind, experiment, pruner in zip(KINDS, (base, patient), ("none", "halving"), strict=True)
+        for kind, experiment, halving in zip(KINDS, (base, patient), (NEVER, HalvingConfig()), strict=True)
     }
 
 
@@ -104,6 +115,39 @@ def row(sweep: SweepConfig, full: optuna.Study, economical: optuna.Study) -> lis
     ]
 
 
+def recorded(sweep: SweepConfig, full: optuna.Study) -> list[Recorded]:
+    """The full study's trials."""
+    runs = len(sweep.experiment.data.categories) * len(sweep.experiment.seeds)
+    return [Recorded.of(trial, runs) for trial in full.get_trials(states=_DONE)]
+
+
+def check_replay(trials: Sequence[Recorded], economical: optuna.Study, patience: int) -> None:
+    """What is played again must be what was trained."""
+    steps, best = replay(trials, patience, HalvingConfig())
+    if steps != spent_steps(economical) or abs(best - economical.best_value) > 1e-9:
+        raise SystemExit(f"the replay of {economical.study_name} gives {steps} steps and {best}, training did not")
+
+
+def orders_table(studies: Sequence[Sequence[Recorded]], orders: int) -> Table:
+    """The price of economy over random orders of the trials, for several settings."""
+    table = Table("factor", "patience", "share of steps", "best lost", "deviation", title=f"{orders} orders a study")
+    for factor in (2, 3, 4):
+        for patience in (2, 3, 4, 10_000):
+            shares, lost = [], []
+            for trials in studies:
+                full, best = sum(t.steps for t in trials), max(float(t.curves[:, -1].mean()) for t in trials)
+                rng = random.Random(0)
+                for _ in range(orders):
+                    steps, found = replay(rng.sample(trials, len(trials)), patience, HalvingConfig(None, factor))
+                    shares.append(steps / full)
+                    lost.append(best - found)
+            waits = str(patience) if patience < 10_000 else "none"
+            table.add_row(
+                str(factor), waits, f"{100 * fmean(shares):.0f} %", percent(fmean(lost)), percent(stdev(lost))
+            )
+    return table
+
+
 def write_curves(curves: dict[tuple[str, int], list[tuple[int, float]]], folder: Path) -> None:
     """curves.csv and curves.png: the best value found against the steps spent."""
     with (folder / "curves.csv").open("w", newline="") as file:
@@ -126,7 +170,7 @@ def main(options: argparse.Namespace) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     make_categories(options.out / f"data-{options.size}", categories=options.categories, size=options.size)
     storage = f"sqlite:///{(options.out / 'optuna.db').absolute()}"
-    console, curves = output_console(), {}
+    console, curves, recordings = output_console(), {}, []
     heads = ("steps\nfull", "econ.", "share", "best\nfull", "econ.", "pick\nfull", "econ.", "econ. pick\nin full")
     table = Table(*("seed", *heads, "on test\nfull", "econ.", "seed\nnoise"), title="objectives in per cent")
     with tempfile.TemporaryDirectory() as scratch:
@@ -140,13 +184,17 @@ def main(options: argparse.Namespace) -> None:
                 spent, best = curves[kind, seed][-1]
                 console.print(f"study seed {seed}, {kind}: {spent:,} steps, best objective {percent(best)}")
             table.add_row(str(seed), *row(both["full"], *studies))
+            recordings.append(recorded(both["full"], studies[0]))
+            check_replay(recordings[-1], studies[1], options.patience)
     write_curves(curves, options.out)
     console.print(table)
+    console.print(orders_table(recordings, options.orders))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    numbers = {"trials": 12, "seeds": 3, "epochs": 10, "patience": 3, "run-seeds": 2, "size": 64, "threads": None}
+    numbers: dict[str, int | None] = {"trials": 9, "seeds": 3, "epochs": 10, "patience": 3, "run-seeds": 2, "size": 64}
+    numbers |= {"orders": 100, "threads": None}
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N")
     parser.add_argument("--categories", type=lambda text: text.split(","), default=["weave", "bolt"])
