@@ -6,7 +6,7 @@ For each study seed two studies of the same trials (drawn at random, so that no 
 one trains every run to its end, the other stops runs early (`evaluation.patience`) and gives trials up
 (`pruner: halving`). Printed are the training steps of both, the best objective of both on the held-out images, the
 objective on the test images of the trial that each would pick (both read from the full study, where each trial is
-trained to its end), and what the run seeds alone do to a trial's mean. Since halving depends on the order of the trials,
+trained to its end), and what the run seeds alone do to a trial's mean. Since halving depends on the order of trials,
 the full studies' recordings are then played again in many random orders (scripts/replay.py), for several reduction
 factors and patiences: the mean share of the steps, and how far the best found stays below the full study's. Stop it
 when you like: it goes on from there.

@@ -6,12 +6,14 @@ Both are debiased Sinkhorn divergences (Feydy, Geometric data analysis beyond co
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from geomloss import SamplesLoss
 from torch import Generator, Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from rdpp.config import require
 from rdpp.losses.pairs import PairLoss, largest_distance
@@ -83,9 +85,28 @@ def start_of_annealing(scaling: float, largest: float = math.sqrt(2)) -> float:
 
 
 def _row_costs(points: Tensor) -> Tensor:
-    fixed = points.detach()
-    squares = (points * points).sum(1)
-    return squares[:, None] / 2 - points @ fixed.T + squares.detach() / 2
+    """(P, D) points to (P, P) costs |x_i - x_j|^2 / 2, with gradients to x_i, the row's point, only."""
+    found = _RowCosts.apply(points)
+    assert isinstance(found, Tensor)
+    return found
+
+
+class _RowCosts(Function):
+    """Both ways by one product with the points, which are long: gradient i is sum_j g_ij (x_i - x_j)."""
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor) -> Tensor:
+        ctx.save_for_backward(points)
+        products = points @ points.T
+        squares = products.diagonal() / 2
+        return squares[:, None] - products + squares
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # type: ignore[override]
+        (points,) = ctx.saved_tensors
+        (gradient,) = gradients
+        return (torch.diag(gradient.sum(1)) - gradient) @ points
 
 
 @dataclass(frozen=True)

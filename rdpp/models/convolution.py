@@ -31,11 +31,17 @@ class Conv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         if not _trained_on_cpu(self.weight, input):
             return super().forward(input)
+        found = self.without_bias(input)
+        return found if self.bias is None else found + self.bias[:, None, None]
+
+    def without_bias(self, input: Tensor) -> Tensor:
+        """The convolution alone, as if the bias were 0."""
+        if not _trained_on_cpu(self.weight, input):
+            return self._conv_forward(input, self.weight, None)
         assert isinstance(self.padding, tuple)
         assert self.dilation == (1, 1)
         assert self.groups == 1
-        found = _Conv2d.apply(input, self.weight, self.bias, self.stride, self.padding)
-        return cast("Tensor", found)
+        return cast("Tensor", _Conv2d.apply(input, self.weight, self.stride, self.padding))
 
 
 class DoublingConv2d(nn.ConvTranspose2d):
@@ -63,15 +69,12 @@ def _trained_on_cpu(weight: Tensor, x: Tensor) -> bool:
 
 class _Conv2d(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: _Pair, padding: _Pair) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: _Pair, padding: _Pair) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.biased, ctx.stride, ctx.padding = bias is not None, stride, padding
+        ctx.stride, ctx.padding = stride, padding
         ctx.fits = _keeps_size(weight, stride, padding) and winograd.fits(x)
         ctx.winograd = ctx.fits and _saves(x, weight)
-        if not ctx.winograd:
-            return torch.conv2d(x, weight, bias, stride, padding)
-        y = winograd.convolve(x, weight)
-        return y if bias is None else y.add_(bias[:, None, None])
+        return winograd.convolve(x, weight) if ctx.winograd else torch.conv2d(x, weight, None, stride, padding)
 
     @staticmethod
     @once_differentiable
@@ -92,7 +95,7 @@ class _Conv2d(Function):
                 towards_weight = _product(gradient, x, weight, ctx.stride, ctx.padding)
             else:
                 towards_weight = _gradient_by_torch(1, gradient, x, weight, ctx.stride, ctx.padding)
-        return towards_input, towards_weight, gradient.sum((0, 2, 3)) if ctx.biased else None, None, None
+        return towards_input, towards_weight, None, None
 
 
 class _DoublingConv2d(Function):

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+from numba import njit, prange
 from torch import Tensor
 from torch.autograd import Function
+
+from rdpp.cores import as_many_as_torch
 
 _EPS = 1e-5  # torch's own
 
@@ -17,7 +21,8 @@ def normalise_and_rectify(x: Tensor) -> Tensor:
 
     The same as torch's two modules but for rounding. Torch's variance is ten times slower than its mean on a CPU, its
     instance norm copies channels_last tensors twice, and the two keep both inputs for the backward; here the
-    variance is a mean, and the output alone is kept: the LeakyReLU can be undone.
+    output alone is kept: the LeakyReLU can be undone. In float32 and channels_last on a CPU each image stays
+    in a processor's cache while a compiled loop does all of it.
     """
     found = _NormaliseAndRectify.apply(x)
     assert isinstance(found, Tensor)
@@ -27,18 +32,30 @@ def normalise_and_rectify(x: Tensor) -> Tensor:
 class _NormaliseAndRectify(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        wide = _wide(x)
-        centred = wide - _mean(wide)
-        inverse = _mean(centred * centred).add_(_EPS).rsqrt_()
-        y = torch.nn.functional.leaky_relu_(centred.mul_(inverse), SLOPE).to(x.dtype)
+        if _is_compiled_for(x):
+            y, inverse = torch.empty_like(x), x.new_empty(x.shape[:2])
+            as_many_as_torch()
+            _forward(_pixels(x), _pixels(y), inverse.numpy())
+            inverse = inverse[:, :, None, None]
+        else:
+            wide = _wide(x)
+            centred = wide - _mean(wide)
+            inverse = _mean(centred * centred).add_(_EPS).rsqrt_()
+            y = torch.nn.functional.leaky_relu_(centred.mul_(inverse), SLOPE).to(x.dtype)
         ctx.save_for_backward(y, inverse)
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         y, inverse = ctx.saved_tensors
+        gradient = gradients[0]
+        if _is_compiled_for(y, gradient):
+            found = torch.empty_like(y)
+            as_many_as_torch()
+            _backward(_pixels(y), _pixels(gradient), inverse[:, :, 0, 0].numpy(), _pixels(found))
+            return found
         wide = _wide(y)
-        gradient = torch.ops.aten.leaky_relu_backward(_wide(gradients[0]), wide, SLOPE, True)
+        gradient = torch.ops.aten.leaky_relu_backward(_wide(gradient), wide, SLOPE, True)
         normal = torch.nn.functional.leaky_relu(wide, 1 / SLOPE)
         along = _mean(gradient * normal)
         gradient = gradient.sub_(_mean(gradient)).addcmul_(normal, along, value=-1).mul_(inverse)
@@ -51,3 +68,75 @@ def _mean(x: Tensor) -> Tensor:
 
 def _wide(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
+
+
+def _is_compiled_for(*tensors: Tensor) -> bool:
+    return not torch.compiler.is_compiling() and all(
+        x.device.type == "cpu" and x.dtype == torch.float32 and x.is_contiguous(memory_format=torch.channels_last)
+        for x in tensors
+    )
+
+
+def _pixels(x: Tensor) -> np.ndarray:
+    """(B, C, H, W) channels_last as (B, H * W, C), in the same memory."""
+    return x.detach().permute(0, 2, 3, 1).flatten(1, 2).numpy()
+
+
+_TOGETHER = 64
+"""Pixels summed in float32; sums of them are summed in float64."""
+_UP, _DOWN = np.float32(SLOPE), np.float32(1 / SLOPE)
+_loop = njit(cache=True, nogil=True, parallel=True, fastmath={"contract"})
+
+
+@_loop
+def _forward(x, y, inverse):
+    images, count, channels = x.shape
+    for image in prange(images):
+        total, part = np.zeros(channels), np.zeros(channels, np.float32)
+        for pixel in range(count):
+            for c in range(channels):
+                part[c] += x[image, pixel, c]
+            if (pixel + 1) % _TOGETHER == 0 or pixel + 1 == count:
+                total += part
+                part[:] = 0
+        mean = (total / count).astype(np.float32)
+        total[:] = 0
+        for pixel in range(count):
+            for c in range(channels):
+                centred = x[image, pixel, c] - mean[c]
+                part[c] += centred * centred
+            if (pixel + 1) % _TOGETHER == 0 or pixel + 1 == count:
+                total += part
+                part[:] = 0
+        scale = (1 / np.sqrt(total / count + _EPS)).astype(np.float32)
+        inverse[image] = scale
+        for pixel in range(count):
+            for c in range(channels):
+                normal = (x[image, pixel, c] - mean[c]) * scale[c]
+                y[image, pixel, c] = max(normal, normal * _UP)
+
+
+@_loop
+def _backward(y, gradient, inverse, found):
+    images, count, channels = y.shape
+    for image in prange(images):
+        total, along = np.zeros(channels), np.zeros(channels)
+        part, part_along = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
+        for pixel in range(count):
+            for c in range(channels):
+                value, towards = y[image, pixel, c], gradient[image, pixel, c]
+                towards = towards if value > 0 else towards * _UP
+                part[c] += towards
+                part_along[c] += towards * min(value, value * _DOWN)
+            if (pixel + 1) % _TOGETHER == 0 or pixel + 1 == count:
+                total += part
+                along += part_along
+                part[:] = 0
+                part_along[:] = 0
+        mean, mean_along = (total / count).astype(np.float32), (along / count).astype(np.float32)
+        for pixel in range(count):
+            for c in range(channels):
+                value, towards = y[image, pixel, c], gradient[image, pixel, c]
+                towards = towards if value > 0 else towards * _UP
+                normal = min(value, value * _DOWN)
+                found[image, pixel, c] = (towards - mean[c] - normal * mean_along[c]) * inverse[image, c]

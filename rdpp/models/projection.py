@@ -27,7 +27,11 @@ class Projection(nn.Module):
 
 
 class _Narrow(nn.Sequential):
-    """Convolutions, each followed by instance norm and LeakyReLU; named as in official files."""
+    """Convolutions, each followed by instance norm and LeakyReLU; named as in official files.
+
+    An instance norm takes away whatever a bias adds: the biases of official files are kept, but neither added nor
+    trained.
+    """
 
     def __init__(self, channels: int) -> None:
         widths = (channels, channels // 2, channels // 4, channels // 2, channels)
@@ -36,5 +40,5 @@ class _Narrow(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         for convolution in self:
-            x = normalise_and_rectify(convolution(x))
+            x = normalise_and_rectify(convolution.without_bias(x))
         return x
