@@ -1,7 +1,7 @@
 """numba's compiled loops (`njit(parallel=True)`) in step with torch: on the same threads, and on as many.
 
-Both run on the threads of one OpenMP library where they can. Threads of another kind would have to wait for those, which
-look out for further work of theirs for a while before they sleep.
+Both run on the threads of one OpenMP library where they can. Threads of another kind would have to wait for those,
+which look out for further work of their own for a while before they sleep.
 """
 
 from functools import cache
@@ -14,16 +14,20 @@ from numba import njit, prange
 
 def as_many_as_torch() -> None:
     """Let the parallel loops that follow in this thread use as many threads as torch's operators do."""
-    _start()
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(torch.get_num_threads(), _started()))
 
 
 @cache
-def _start() -> None:
-    """Start numba's threads, which sets torch's number of them: it is set back."""
+def _started() -> int:
+    """Start numba's threads, which sets torch's number of them: it is set back.
+
+    Returns:
+        How many numba has.
+    """
     threads = torch.get_num_threads()
     _touch(np.zeros(1))
     torch.set_num_threads(threads)
+    return numba.get_num_threads()
 
 
 @njit(cache=True, parallel=True)

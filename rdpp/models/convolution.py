@@ -1,7 +1,7 @@
-"""torch's convolutions, trained faster on a CPU.
+"""torch's convolutions, faster on a CPU.
 
-torch's weight gradients take twice as long there as its forwards do. As one matrix product of gradients and inputs they
-do not, and 3x3 convolutions of many channels take fewer multiplications by Winograd's algorithm in every direction.
+3x3 convolutions of many channels take fewer multiplications by Winograd's algorithm, in every direction. torch's other
+weight gradients take twice as long as its forwards do; as one matrix product of gradients and inputs they do not.
 """
 
 from typing import Any, cast
@@ -16,32 +16,29 @@ from rdpp.models import winograd
 
 _Pair = tuple[int, int]
 
-# from where on transforming tiles and filters costs less than the products that it saves
-_LEAST_CHANNELS, _LEAST_POSITIONS = 128, 2048
 _LEAST_PAIRS = 32 * 32
-"""Of channels, for the weight gradient."""
+"""Of channels, for the weight gradient as one product."""
 _POSITIONS = 1024
 """Of the output, whose inputs are gathered at a time."""
 
 
 class Conv2d(nn.Conv2d):
-    """torch's own where no gradient is wanted, on a GPU, and in other precisions than float32; there the same but for
-    rounding."""
+    """torch's own but for rounding; and just that on a GPU, and in other precisions than float32."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if not _trained_on_cpu(self.weight, input):
-            return super().forward(input)
-        found = self.without_bias(input)
-        return found if self.bias is None else found + self.bias[:, None, None]
+        return self._convolved(input, self.bias)
 
     def without_bias(self, input: Tensor) -> Tensor:
         """The convolution alone, as if the bias were 0."""
-        if not _trained_on_cpu(self.weight, input):
-            return self._conv_forward(input, self.weight, None)
+        return self._convolved(input, None)
+
+    def _convolved(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        if not is_faster(x):
+            return self._conv_forward(x, self.weight, bias)
         assert isinstance(self.padding, tuple)
         assert self.dilation == (1, 1)
         assert self.groups == 1
-        return cast("Tensor", _Conv2d.apply(input, self.weight, self.stride, self.padding))
+        return cast("Tensor", _Conv2d.apply(x, self.weight, bias, self.stride, self.padding))
 
 
 class DoublingConv2d(nn.ConvTranspose2d):
@@ -51,30 +48,24 @@ class DoublingConv2d(nn.ConvTranspose2d):
         super().__init__(in_channels, out_channels, 2, stride=2, bias=False)
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        if not _trained_on_cpu(self.weight, input):
+        if not is_faster(input) or self.bias is not None:  # a bias comes with a folded norm
             return super().forward(input, output_size)
         return cast("Tensor", _DoublingConv2d.apply(input, self.weight))
 
 
-def _trained_on_cpu(weight: Tensor, x: Tensor) -> bool:
-    return (
-        torch.is_grad_enabled()
-        and weight.requires_grad
-        and x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-    )
+def is_faster(x: Tensor) -> bool:
+    """Whether what stands here is faster for such an input than torch's own: in float32 on a CPU."""
+    cpu = x.device.type == "cpu" and x.dtype == torch.float32
+    return cpu and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
 
 
 class _Conv2d(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: _Pair, padding: _Pair) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: _Pair, padding: _Pair) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.padding = stride, padding
-        ctx.fits = _keeps_size(weight, stride, padding) and winograd.fits(x)
-        ctx.winograd = ctx.fits and _saves(x, weight)
-        return winograd.convolve(x, weight) if ctx.winograd else torch.conv2d(x, weight, None, stride, padding)
+        ctx.winograd = _keeps_size(weight, stride, padding) and winograd.pays(x, len(weight))
+        return winograd.convolve(x, weight, bias) if ctx.winograd else torch.conv2d(x, weight, bias, stride, padding)
 
     @staticmethod
     @once_differentiable
@@ -89,13 +80,14 @@ class _Conv2d(Function):
                 towards_input = _gradient_by_torch(0, gradient, x, weight, ctx.stride, ctx.padding)
         if ctx.needs_input_grad[1]:
             many = weight[:, :, 0, 0].numel() >= _LEAST_PAIRS
-            if many and ctx.fits:
+            if ctx.winograd:
                 towards_weight = winograd.weight_gradient(gradient, x)
             elif many and (ctx.stride != (1, 1) or weight[0, 0].numel() == 1):
                 towards_weight = _product(gradient, x, weight, ctx.stride, ctx.padding)
             else:
                 towards_weight = _gradient_by_torch(1, gradient, x, weight, ctx.stride, ctx.padding)
-        return towards_input, towards_weight, None, None
+        towards_bias = gradient.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
+        return towards_input, towards_weight, towards_bias, None, None
 
 
 class _DoublingConv2d(Function):
@@ -120,10 +112,6 @@ class _DoublingConv2d(Function):
 
 def _keeps_size(weight: Tensor, stride: _Pair, padding: _Pair) -> bool:
     return weight.shape[2:] == (3, 3) and stride == padding == (1, 1)
-
-
-def _saves(x: Tensor, weight: Tensor) -> bool:
-    return min(weight.shape[:2]) >= _LEAST_CHANNELS and x[:, 0].numel() >= _LEAST_POSITIONS
 
 
 def _product(gradient: Tensor, x: Tensor, weight: Tensor, stride: _Pair, padding: _Pair) -> Tensor:

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from rdpp.types import Stages
 
+_MULTIPLE = 4
+"""Of which a crop's output has sides: Winograd's tiles fit then."""
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -50,7 +53,7 @@ class _Part:
         size = int((out[:, 1] - out[:, 0]).max())
         starts = out[:, 0].clamp_max(side - size)
         margin = -(-self.reach // self.stride)
-        read = min(size + 2 * margin, side)
+        read = min(-(-(size + 2 * margin) // _MULTIPLE) * _MULTIPLE, side)
         first = (starts - margin).clamp(0, side - read)
         return _Window(
             size,

@@ -40,5 +40,6 @@ class _Narrow(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         for convolution in self:
+            assert isinstance(convolution, Conv2d)
             x = normalise_and_rectify(convolution.without_bias(x))
         return x

@@ -2,14 +2,14 @@
 
 Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, section 4.3. A tile of 6 x 6
 inputs gives 4 x 4 outputs by 36 products for each pair of channels, where the plain sum takes 144. The products of all
-tiles are 36 matrix products; the transforms before and after them are additions, compiled, along rows and columns.
-In float32 the rounding error is 3e-6 of the values, three times that of the plain sum.
+tiles are 36 matrix products; the transforms before and after them are mostly additions, compiled, along one axis after
+the other. In float32 the rounding error is 3e-6 of the values, three times that of the plain sum.
 
 Everything here is for stride 1, padding 1, float32 on a CPU, and sides that are multiples of 4.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,26 +18,38 @@ from torch import Tensor
 
 from rdpp.cores import as_many_as_torch
 
-_FILTER = torch.tensor([[6.0, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
-_TO_FILTER = torch.kron(_FILTER, _FILTER)  # of both axes at once: (36, 9)
-
 _TILES = 256
 """In work at a time: few enough to stay in the processor's cache, enough for matrix products at full speed."""
+_PAIRS = 2**15
+"""Of channels, whose filters are in work at a time where all tiles are."""
+
+T = TypeVar("T")
 
 
-def fits(x: Tensor) -> bool:
-    """Whether maps (N, C, H, W) can be cut into tiles."""
-    return x.shape[2] % 4 == x.shape[3] % 4 == 0
+def pays(x: Tensor, outputs: int) -> bool:
+    """Whether maps (N, C, H, W) can be cut into tiles, and the products saved cost more than all transforms.
+
+    The costs, in products, are those measured on two AVX2 cores: of a position's channel, of a filter, of a call.
+    """
+    if x.shape[2] % 4 or x.shape[3] % 4:
+        return False
+    positions, inputs = x[:, 0].numel(), x.shape[1]
+    pairs = inputs * outputs
+    return positions * pairs > 18 * positions * (inputs + outputs) + 400 * pairs + 4_000_000
 
 
-def convolve(x: Tensor, weight: Tensor) -> Tensor:
-    """(N, C, H, W) by weights (K, C, 3, 3): (N, K, H, W), channels_last."""
-    return _filtered(x, _spectra(weight, _TO_FILTER).transpose(1, 2))
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """(N, C, H, W) by weights (K, C, 3, 3), plus a bias (K,): (N, K, H, W), channels_last."""
+    weights = _last(weight)
+    offsets = np.zeros(len(weights), np.float32) if bias is None else bias.detach().numpy()
+    return _filtered(x, lambda part: _spectra(weights[part]).transpose(1, 2), offsets)
 
 
 def input_gradient(gradient: Tensor, weight: Tensor) -> Tensor:
     """Of `convolve`, from the gradient at its output: the same with the weights reversed."""
-    return _filtered(gradient, _spectra(weight, _TO_FILTER.flip(1)))
+    weights = _last(weight)[:, ::-1, ::-1]
+    nothing = np.zeros(weight.shape[1], np.float32)
+    return _filtered(gradient, lambda part: _spectra(weights[..., part]), nothing)
 
 
 def weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
@@ -47,30 +59,39 @@ def weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
     input, summed over all tiles.
     """
     outputs, inputs, chunk = gradient.shape[1], x.shape[1], _chunk(x)
-    summed = x.new_empty(36, outputs, inputs)
-    pairs = zip(_tiles(_gradient_tiles, gradient, chunk), _tiles(_input_tiles, x, chunk), strict=True)
-    for number, (gradients, tiles) in enumerate(pairs):
-        summed.baddbmm_(gradients.transpose(1, 2), tiles, beta=min(number, 1))
-    by_position = (_TO_FILTER.T @ summed.view(36, -1)).view(9, outputs, inputs)
-    return by_position.transpose(0, 1).contiguous().view(outputs, 3, 3, inputs).permute(0, 3, 1, 2)
+    tiled = zip(_tiles(_gradient_tiles, gradient, chunk), _tiles(_input_tiles, x, chunk), strict=True)
+    chunks, parts = _in_parts(tiled, len(x) // chunk, outputs, inputs)
+    weights = x.new_empty(outputs, 3, 3, inputs)
+    for part in parts:
+        summed = x.new_empty(36, len(weights[part]), inputs)
+        for number, (gradients, tiles) in enumerate(chunks):
+            summed.baddbmm_(gradients[..., part].transpose(1, 2), tiles, beta=min(number, 1))
+        _weights(summed.numpy(), weights[part].numpy())
+    return weights.permute(0, 3, 1, 2)
 
 
-def _spectra(weight: Tensor, transform: Tensor) -> Tensor:
-    """(K, C, 3, 3) weights, transformed: (36, K, C)."""
-    by_position = weight.permute(2, 3, 0, 1).reshape(9, -1)
-    return (transform @ by_position).view(36, *weight.shape[:2])
-
-
-def _filtered(maps: Tensor, filters: Tensor) -> Tensor:
-    """(N, C, H, W) maps by (36, C, K) transformed filters: (N, K, H, W)."""
-    count, _, height, width = maps.shape
+def _filtered(maps: Tensor, filters_of: Callable[[slice], Tensor], offsets: np.ndarray) -> Tensor:
+    """(N, C, H, W) maps by transformed filters (36, C, K), of which `filters_of` gives a part, plus offsets (K,):
+    (N, K, H, W)."""
+    (count, inputs, height, width), outputs = maps.shape, len(offsets)
     chunk = _chunk(maps)
-    y = maps.new_empty(count, height, width, filters.shape[2])
-    products = maps.new_empty(36, chunk * height * width // 16, filters.shape[2])
-    for target, tiles in zip(y.split(chunk), _tiles(_input_tiles, maps, chunk), strict=True):
-        torch.bmm(tiles, filters, out=products)
-        _output_tiles(products.numpy(), target.numpy())
+    chunks, parts = _in_parts(_tiles(_input_tiles, maps, chunk), count // chunk, outputs, inputs)
+    y = maps.new_empty(count, height, width, outputs)
+    for part in parts:
+        filters = filters_of(part)
+        products = maps.new_empty(36, chunk * height * width // 16, filters.shape[2])
+        for target, tiles in zip(y.split(chunk), chunks, strict=True):
+            torch.bmm(tiles, filters, out=products)
+            _output_tiles(products.numpy(), offsets[part], target[..., part].numpy())
     return y.permute(0, 3, 1, 2)
+
+
+def _in_parts(chunks: Iterable[T], count: int, outputs: int, inputs: int) -> tuple[Iterable[T], list[slice]]:
+    """What to go over, first parts of the outputs' channels, then chunks of images: in one of them all is together."""
+    if count > 1:
+        return chunks, [slice(0, outputs)]
+    step = max(1, _PAIRS // inputs)
+    return list(chunks), [slice(start, start + step) for start in range(0, outputs, step)]
 
 
 def _tiles(transform: Callable[..., Any], maps: Tensor, chunk: int) -> Iterator[Tensor]:
@@ -90,7 +111,21 @@ def _chunk(maps: Tensor) -> int:
     return max(n for n in range(1, count + 1) if count % n == 0 and n <= most)
 
 
+def _last(weight: Tensor) -> np.ndarray:
+    """(K, C, 3, 3) weights as (K, 3, 3, C)."""
+    return weight.detach().permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _spectra(weights: np.ndarray) -> Tensor:
+    """(K, 3, 3, C) weights, transformed: (36, K, C)."""
+    found = torch.empty(36, len(weights), weights.shape[3])
+    as_many_as_torch()
+    _filters(weights, found.numpy())
+    return found
+
+
 _TWO, _FOUR, _FIVE, _EIGHT = np.float32(2), np.float32(4), np.float32(5), np.float32(8)
+_4TH, _6TH, _12TH, _24TH = np.float32(1 / 4), np.float32(1 / 6), np.float32(1 / 12), np.float32(1 / 24)
 _inner = njit(cache=True, fastmath={"contract"})
 _loop = njit(cache=True, nogil=True, parallel=True, fastmath={"contract"})
 
@@ -132,16 +167,39 @@ def _gradient_tiles(maps, found):
 
 
 @_loop
-def _output_tiles(products, maps):
-    """Products (36, tiles, C) into maps (N, H, W, C)."""
+def _output_tiles(products, offsets, maps):
+    """Products (36, tiles, C), plus offsets (C,), into maps (N, H, W, C)."""
     _, height, width, channels = maps.shape
+    nothing = np.zeros(channels, np.float32)
     for tile in prange(products.shape[1]):
         half = np.empty((4, 6, channels), np.float32)
         image, row, column = _place(tile, height, width)
         for j in range(6):
-            _from_products(products[j::6, tile], half[:, j])
+            _from_products(products[j::6, tile], nothing, half[:, j])
         for i in range(4):
-            _from_products(half[i], maps[image, row + i, column : column + 4])
+            _from_products(half[i], offsets, maps[image, row + i, column : column + 4])
+
+
+@_loop
+def _filters(weights, found):
+    """Weights (K, 3, 3, C) into (36, K, C)."""
+    for k in prange(len(weights)):
+        half = np.empty((6, 3, weights.shape[3]), np.float32)
+        for j in range(3):
+            _from_weights(weights[k, :, j], half[:, j])
+        for i in range(6):
+            _from_weights(half[i], found[6 * i : 6 * i + 6, k])
+
+
+@_loop
+def _weights(summed, weights):
+    """Sums of products (36, K, C) into gradients of weights (K, 3, 3, C)."""
+    for k in prange(len(weights)):
+        half = np.empty((3, 6, weights.shape[3]), np.float32)
+        for j in range(6):
+            _to_weights(summed[j::6, k], half[:, j])
+        for i in range(3):
+            _to_weights(half[i], weights[k, i])
 
 
 @_inner
@@ -181,12 +239,35 @@ def _from_gradients(x, out):
 
 
 @_inner
-def _from_products(x, out):
-    """The transposed A, times six vectors of channels (6, C)."""
+def _from_products(x, offsets, out):
+    """The transposed A, times six vectors of channels (6, C), plus offsets (C,)."""
     for k in range(x.shape[1]):
         near, far = x[1, k] + x[2, k], x[3, k] + x[4, k]
         near_odd, far_odd = x[1, k] - x[2, k], x[3, k] - x[4, k]
-        out[0, k] = x[0, k] + near + far
-        out[1, k] = near_odd + _TWO * far_odd
-        out[2, k] = near + _FOUR * far
-        out[3, k] = near_odd + _EIGHT * far_odd + x[5, k]
+        out[0, k] = x[0, k] + near + far + offsets[k]
+        out[1, k] = near_odd + _TWO * far_odd + offsets[k]
+        out[2, k] = near + _FOUR * far + offsets[k]
+        out[3, k] = near_odd + _EIGHT * far_odd + x[5, k] + offsets[k]
+
+
+@_inner
+def _from_weights(x, out):
+    """G, times three vectors of channels (3, C)."""
+    for k in range(x.shape[1]):
+        outer, far_outer = x[0, k] + x[2, k], _24TH * x[0, k] + _6TH * x[2, k]
+        out[0, k] = _4TH * x[0, k]
+        out[1, k] = -_6TH * (outer + x[1, k])
+        out[2, k] = -_6TH * (outer - x[1, k])
+        out[3, k] = far_outer + _12TH * x[1, k]
+        out[4, k] = far_outer - _12TH * x[1, k]
+        out[5, k] = x[2, k]
+
+
+@_inner
+def _to_weights(x, out):
+    """The transposed G, times six vectors of channels (6, C)."""
+    for k in range(x.shape[1]):
+        near, far = x[1, k] + x[2, k], x[3, k] + x[4, k]
+        out[0, k] = _4TH * x[0, k] - _6TH * near + _24TH * far
+        out[1, k] = _6TH * (x[2, k] - x[1, k]) + _12TH * (x[3, k] - x[4, k])
+        out[2, k] = _6TH * (far - near) + x[5, k]

