@@ -4,8 +4,8 @@ It is honest about what that procedure does and no slower than it need be otherw
 and with its unused layer4, clean and noisy images one after the other; transport is geomloss's, stage by stage, with
 the released arguments; every sample is decoded, resized and given its noise each time it is drawn; evaluation goes
 image by image, over lists of pixels; PRO labels regions threshold by threshold; AUROC is scikit-learn's. Bottleneck and
-student are this package's modules, which are torch's own layers; the projection is made of torch's instance norm and
-LeakyReLU. Nothing in rdpp uses this file.
+student are this package's modules with torch's own convolutions in them; the projection is made of torch's instance
+norm and LeakyReLU. Nothing in rdpp uses this file.
 """
 
 import itertools
@@ -26,6 +26,7 @@ from torchvision.models import get_model
 from torchvision.models.resnet import ResNet
 
 from rdpp.models import ARCHITECTURES, Network
+from rdpp.models.convolution import Conv2d, DoublingConv2d
 from rdpp.models.teacher import IMAGENET_MEAN, IMAGENET_STD
 from rdpp.noise.opensimplex import octave_patch, permutation
 
@@ -78,7 +79,7 @@ class PlainTraining:
         self.teacher, self.projection = PlainTeacher(name).to(device), PlainProjection(architecture.channels).to(device)
         self.network = Network(architecture, projection=False)
         self.network.initialise(torch.Generator().manual_seed(seed))
-        self.network.to(device)
+        _use_torchs_convolutions(self.network.to(device))
         self.accumulate = accumulate
         betas = (0.5, 0.999)
         self.optimizers = [
@@ -127,6 +128,12 @@ class PlainTraining:
             distance = (1 - cosine_similarity(teacher, student)).unsqueeze(1)
             total += interpolate(distance, size=size, mode="bilinear", align_corners=True)
         return np.stack([ndimage.gaussian_filter(one[0].numpy(), sigma=sigma) for one in total])
+
+
+def _use_torchs_convolutions(network: Network) -> None:
+    for module in network.modules():
+        if isinstance(module, Conv2d | DoublingConv2d):
+            module.__class__ = nn.Conv2d if isinstance(module, nn.Conv2d) else nn.ConvTranspose2d
 
 
 def _distillation(teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 Work = tuple[Callable[[], Any], Callable[[], dict[str, Any]]]
 """What is timed, and what is told at the end."""
 
@@ -26,3 +28,8 @@ def serve(work: Callable[[], Any], tell: Callable[[], dict[str, Any]] = nothing)
         print(json.dumps({"seconds": time.perf_counter() - started}), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(json.dumps({"peak_gb": peak, **tell()}), flush=True)
+
+
+def gpu_memory(device: str) -> dict[str, Any]:
+    """The peak of a GPU's memory, in GB."""
+    return {} if device == "cpu" else {"gpu_peak_gb": torch.cuda.max_memory_allocated(device) / 1e9}

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rdpp.metrics import evaluate
+from rdpp.models import convolution, winograd
 
 
 @pytest.fixture
@@ -30,3 +32,17 @@ def test_metrics_are_those_of_rdpp(baseline, decimals):
     assert set(found) == {"image_auroc", "pixel_auroc", "pixel_aupro_per_image"}
     for name, value in found.items():
         assert value == pytest.approx(expected[name], abs=1e-6)
+
+
+def test_it_trains_and_judges_by_nothing_of_rdpps_that_is_fast(baseline, monkeypatch):
+    def never(*_):
+        raise AssertionError
+
+    for module, name in ((convolution, "is_faster"), (winograd, "convolve"), (winograd, "weight_gradient")):
+        monkeypatch.setattr(module, name, never)
+    training = baseline.PlainTraining("resnet18", accumulate=1)
+    before = [parameter.clone() for parameter in training.network.parameters()]
+    clean, noisy = torch.rand(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert 0 < training.step(clean, noisy) < 6
+    assert not any(torch.equal(p, q) for p, q in zip(before, training.network.parameters(), strict=True))
+    assert training.anomaly_maps(clean).shape == (2, 64, 64)

@@ -39,7 +39,7 @@ class Stepper:
         self._summed = 0
 
     def step(self, batch: Batch, *, inspect: bool = False) -> tuple[LossValues, dict[str, TermInspection] | None]:
-        """Take one batch. With `inspect`, also look into each weighted term.
+        """Take one batch, whose images get noise written into them. With `inspect`, also look into each weighted term.
 
         Returns:
             The losses, detached, and what the terms do by name (None without `inspect`).
@@ -58,12 +58,12 @@ class Stepper:
         return _detached(values), inspections
 
     def features(self, batch: Batch) -> Features:
-        """The batch's features, clean and (where a loss wants them) noisy."""
+        """The batch's features, clean and (where a loss wants them) noisy: then noise is written into its images."""
         with computing(self.teacher.mean.device, self.precision):
             clean = batch.teacher or self.teacher(batch.images)
             if self.noise is None:
                 return self.network(clean).float()
-            noisy, changed = self.noise(batch.images, self.streams.noise)
+            noisy, changed = self.noise(batch.images, self.streams.noise, inplace=True)
             return self.network(clean, self.teacher.near(noisy, changed, clean)).float()
 
     def update(self) -> None:

@@ -35,12 +35,13 @@ class CutPaste:
         require(self.max_aspect >= 1, f"noise max_aspect must be at least 1, got {self.max_aspect}")
         require(0 <= self.jitter < 1, f"noise jitter must be at least 0 and below 1, got {self.jitter}")
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, generator: torch.Generator, *, inplace: bool = False) -> tuple[Tensor, Tensor]:
         """Cut one piece of each image and paste it.
 
         Args:
-            images: (B, C, H, W) floating point, in [0, 1], on any device; not modified.
+            images: (B, C, H, W) floating point, in [0, 1], on any device.
             generator: on the CPU; a batch draws torch.rand(B, 6 + C).
+            inplace: write into the images instead of a copy of them.
 
         Returns:
             noisy: like images; not clipped, so it may leave [0, 1].
@@ -49,7 +50,7 @@ class CutPaste:
         count, channels, height, width = images.shape
         uniform = torch.rand((count, 6 + channels), generator=generator, dtype=torch.float64)
         factors = sent(1 + self.jitter * (2 * uniform[:, 6:] - 1), images)
-        noisy, mask = images.clone(), torch.zeros_like(images[:, :1], dtype=torch.bool)
+        noisy, mask = images if inplace else images.clone(), torch.zeros_like(images[:, :1], dtype=torch.bool)
         for index, (area, aspect, *corners) in enumerate(uniform[:, :6].tolist()):
             h, w = self._size(area, aspect, height, width)
             top, left, new_top, new_left = (

@@ -29,15 +29,16 @@ class PatchNoise:
         """One (C, h, w) float32 patch of scaled noise a size (h, w)."""
         raise NotImplementedError
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, generator: torch.Generator, *, inplace: bool = False) -> tuple[Tensor, Tensor]:
         """Add one patch to each image.
 
         The generator is the only source of randomness: a batch draws torch.rand(B, 4) for the rectangles, then
         what the patches need.
 
         Args:
-            images: (B, C, H, W) floating point, in [0, 1], on any device; not modified.
+            images: (B, C, H, W) floating point, in [0, 1], on any device.
             generator: on the CPU.
+            inplace: write into the images instead of a copy of them.
 
         Returns:
             noisy: like images; not clipped, so it may leave [0, 1].
@@ -51,7 +52,7 @@ class PatchNoise:
         patches = self.patches([(h, w) for h, w, _, _ in boxes], channels, generator)
         drawn = sent(torch.cat([patch.flatten() for patch in patches]), images)
         pieces = drawn.split([patch.numel() for patch in patches])
-        noisy, mask = images.clone(), torch.zeros_like(images[:, :1], dtype=torch.bool)
+        noisy, mask = images if inplace else images.clone(), torch.zeros_like(images[:, :1], dtype=torch.bool)
         for image, hole, piece, (h, w, top, left) in zip(noisy, mask, pieces, boxes, strict=True):
             image[:, top : top + h, left : left + w].add_(piece.view(channels, h, w))
             hole[:, top : top + h, left : left + w] = True

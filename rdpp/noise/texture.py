@@ -42,12 +42,13 @@ class Texture:
         )
         require(self.cells >= 2, f"noise cells must be at least 2, got {self.cells}")
 
-    def __call__(self, images: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor, generator: Generator, *, inplace: bool = False) -> tuple[Tensor, Tensor]:
         """Blend one texture into each image.
 
         Args:
-            images: (B, C, H, W) floating point, in [0, 1], on any device; not modified.
+            images: (B, C, H, W) floating point, in [0, 1], on any device.
             generator: on the CPU.
+            inplace: write into the images instead of a copy of them.
 
         Returns:
             noisy: like images, in [0, 1] where they are.
@@ -60,7 +61,7 @@ class Texture:
         opacity = self.min_opacity + spread * torch.rand((count, 1, 1, 1), generator=generator, dtype=torch.float64)
         blended = torch.lerp(images, sent(textures, images), sent(opacity, images))
         mask = sent(mask, images).bool()
-        return torch.where(mask, blended, images), mask
+        return torch.where(mask, blended, images, out=images if inplace else None), mask
 
     def _blots(self, count: int, height: int, width: int, generator: Generator) -> Tensor:
         """(B, 1, H, W) bool."""

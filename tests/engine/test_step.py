@@ -27,7 +27,7 @@ def official_noise(position, dtype):
     noise = images(f"trainnoise{position}", (4, 3, 64, 64))
     clean = images(f"train{position}", (4, 3, 64, 64))
     noisy = (clean + 0.2 * noise).to(dtype)
-    return lambda batch, generator: (noisy, torch.ones_like(noisy[:, :1], dtype=torch.bool))
+    return lambda batch, generator, inplace: (noisy, torch.ones_like(noisy[:, :1], dtype=torch.bool))
 
 
 @pytest.mark.parametrize(

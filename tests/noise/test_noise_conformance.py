@@ -50,6 +50,14 @@ def test_the_input_is_left_alone(noise):
     assert noisy.data_ptr() != clean.data_ptr()
 
 
+def test_in_place_the_images_become_the_noisy_ones(noise):
+    given, (expected, where) = images(), noise(images(), generator())
+    noisy, mask = noise(given, generator(), inplace=True)
+    assert noisy.data_ptr() == given.data_ptr()
+    assert torch.equal(given, expected)
+    assert torch.equal(mask, where)
+
+
 def test_changing_the_result_does_not_change_the_next(noise):
     first, _ = noise(images(), generator())
     kept = first.clone()
