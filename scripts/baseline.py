@@ -2,31 +2,27 @@
 
 It is honest about what that procedure does and no slower than it need be otherwise: the teacher runs with gradients
 and with its unused layer4, clean and noisy images one after the other; transport is geomloss's, stage by stage, with
-the released arguments; every sample is decoded, resized and given its noise each time it is drawn; evaluation goes
-image by image, over lists of pixels; PRO labels regions threshold by threshold; AUROC is scikit-learn's. Bottleneck and
-student are this package's modules with torch's own convolutions in them; the projection is made of torch's instance
-norm and LeakyReLU. Nothing in rdpp uses this file.
+the released arguments; every sample is decoded, resized and given its noise each time it is drawn. Bottleneck and
+student are this package's modules with torch's own convolutions; the projection is made of torch's instance norm and
+LeakyReLU. Its metrics stand in scripts/baseline_metrics.py. Nothing in rdpp uses this file.
 """
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from geomloss import SamplesLoss
 from PIL import Image
 from scipy import ndimage
-from skimage.measure import label, regionprops
-from sklearn.metrics import auc, roc_auc_score
 from torch import Tensor, nn
 from torch.nn.functional import cosine_embedding_loss, cosine_similarity, interpolate
 from torchvision.models import get_model
 from torchvision.models.resnet import ResNet
 
 from rdpp.models import ARCHITECTURES, Network
-from rdpp.models.convolution import Conv2d, DoublingConv2d
 from rdpp.models.teacher import IMAGENET_MEAN, IMAGENET_STD
 from rdpp.noise.opensimplex import octave_patch, permutation
 
@@ -132,8 +128,9 @@ class PlainTraining:
 
 def _use_torchs_convolutions(network: Network) -> None:
     for module in network.modules():
-        if isinstance(module, Conv2d | DoublingConv2d):
-            module.__class__ = nn.Conv2d if isinstance(module, nn.Conv2d) else nn.ConvTranspose2d
+        for kind in (nn.Conv2d, nn.ConvTranspose2d):
+            if isinstance(module, kind):
+                module.forward = partial(kind.forward, module)
 
 
 def _distillation(teacher: Sequence[Tensor], student: Sequence[Tensor]) -> Tensor:
@@ -169,38 +166,3 @@ def field(seed: int) -> np.ndarray:
 
 def normalised(image: Tensor) -> Tensor:
     return (image - torch.tensor(IMAGENET_MEAN).view(3, 1, 1)) / torch.tensor(IMAGENET_STD).view(3, 1, 1)
-
-
-def metrics(maps: np.ndarray, masks: np.ndarray) -> dict[str, float]:
-    """image AUROC, pixel AUROC and the mean over the defective images of PRO, as the released evaluation goes about it.
-
-    Image by image every pixel's score, and every pixel of the mask as a whole number, is put into a Python list;
-    scikit-learn makes arrays of the lists again and computes the AUROC. Image labels are the masks' maxima.
-    """
-    pixel_labels, pixel_scores, image_labels, image_scores, pros = [], [], [], [], []
-    for one, mask in zip(maps, masks.astype(int), strict=True):
-        if mask.any():
-            pros.append(_pro(one, mask))
-        pixel_labels.extend(mask.ravel())
-        pixel_scores.extend(one.ravel())
-        image_labels.append(mask.max())
-        image_scores.append(one.max())
-    return {
-        "image_auroc": float(roc_auc_score(image_labels, image_scores)),
-        "pixel_auroc": float(roc_auc_score(pixel_labels, pixel_scores)),
-        "pixel_aupro_per_image": float(np.mean(pros)),
-    }
-
-
-def _pro(one: np.ndarray, mask: np.ndarray, steps: int = 200) -> float:
-    """Of one image. At each threshold the regions are labelled anew, and a table of points grows by a row."""
-    table = pd.DataFrame({"threshold": [], "pro": [], "fpr": []}, dtype=float)
-    low, high = one.min(), one.max()
-    for threshold in np.arange(low, high, (high - low) / steps):
-        found = one > threshold
-        overlaps = [found[tuple(region.coords.T)].sum() / region.area for region in regionprops(label(mask))]
-        fpr = (found & (mask == 0)).sum() / (mask == 0).sum()
-        row = pd.DataFrame({"threshold": [threshold], "pro": [np.mean(overlaps)], "fpr": [fpr]})
-        table = pd.concat([table, row], ignore_index=True)
-    kept = table[table["fpr"] < 0.3]
-    return float(auc(kept["fpr"] / kept["fpr"].max(), kept["pro"]))

@@ -11,7 +11,6 @@ The table is printed and appended, with machine, versions and commit, to docs/be
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -29,7 +28,6 @@ from rdpp.tracking.console import output_console
 
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
-HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 FIRST_STEP = """
 import os, sys
 from rdpp.engine.step import Stepper
@@ -47,10 +45,7 @@ class Side:
     """A worker process."""
 
     def __init__(self, *command: str) -> None:
-        environment = {name: value for name, value in os.environ.items() if name != HUGE_PAGES}
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._read()
 
     def __enter__(self) -> "Side":
@@ -84,9 +79,8 @@ class Side:
 
 
 def worker(side: str, *arguments: str) -> list[str]:
-    """The command of a worker of ours; the plain one does without the huge pages that rdpp asks for."""
-    without = ["env", f"{HUGE_PAGES}=0"] if side == "plain" else []
-    return [*without, sys.executable, str(HERE / "bench_worker.py"), side, *arguments]
+    """The command of a worker of ours."""
+    return [sys.executable, str(HERE / "bench_worker.py"), side, *arguments]
 
 
 def against(

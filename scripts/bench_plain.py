@@ -36,6 +36,8 @@ def data(root: str, category: str) -> Work:
 
 def epoch(name: str, root: str, category: str) -> Work:
     """One epoch by the released procedure, decoding everything anew, and its evaluation image by image."""
+    from baseline_metrics import metrics as released_metrics  # pandas and scikit-learn are no part of a step's memory
+
     training, found = baseline.PlainTraining(name), scan(Path(root), category)
     rng, table = np.random.default_rng(0), baseline.field(0)
     paths = [item.path for item in found.train]
@@ -45,7 +47,7 @@ def epoch(name: str, root: str, category: str) -> Work:
             training.anomaly_maps(baseline.normalised(baseline.read_sample(i.path, SIZE))[None]) for i in found.test
         ]
         masks = [read_mask(i.mask, (SIZE, SIZE)) if i.mask else np.zeros((SIZE, SIZE), bool) for i in found.test]
-        return baseline.metrics(np.concatenate(maps), np.stack(masks))
+        return released_metrics(np.concatenate(maps), np.stack(masks))
 
     def one() -> None:
         order = rng.permutation(len(paths))
@@ -73,8 +75,10 @@ def inference(name: str, batch: str) -> Work:
 
 def metrics(count: str) -> Work:
     """Three metrics, image by image and threshold by threshold."""
+    from baseline_metrics import metrics as released_metrics
+
     maps, masks = draw_maps(int(count))
-    return lambda: baseline.metrics(maps, masks), nothing
+    return lambda: released_metrics(maps, masks), nothing
 
 
 WORK: dict[str, Callable[..., Work]] = {
