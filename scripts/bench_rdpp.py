@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from floor import Counted, Floor
 
 from rdpp.config import decode
 from rdpp.data import load_train, scan, shuffled
-from rdpp.engine import EpochFinished, Event, prepare, train
+from rdpp.engine import CheckpointWriter, EpochFinished, Event, prepare, train
 from rdpp.engine.device import computing, keep_freed_memory, place
 from rdpp.engine.feed import Feed
 from rdpp.engine.inference import Detector
@@ -136,16 +137,27 @@ def epoch(name: str, root: str, category: str) -> Work:
 
 
 def run(name: str, teacher: str, root: str, category: str, epochs: str, tracked: str) -> Work:
-    """A run of experiments/NAME.yaml, `tracked` in an MLflow store until all is written, or `untracked`."""
+    """A run of experiments/NAME.yaml, `tracked` in an MLflow store until all is written, or `untracked`.
+
+    Told are the seconds a run that tracking itself works: more than that it cannot add, and what it does beside the
+    training it need not add.
+    """
     from rdpp.tracking.campaign import cells, train_all  # MLflow is no part of the other workers' memory
     from rdpp.tracking.store import Store
+    from rdpp.tracking.writer import Writer
 
     experiment = _experiment(name, teacher, root, category, int(epochs)).with_overrides({"seeds": [1]})
-    scratch = tempfile.TemporaryDirectory()
+    scratch, submit = tempfile.TemporaryDirectory(), Writer.submit
+    runs, taken = 0, []
 
     def once() -> None:
+        nonlocal runs
+        runs += 1
         if tracked == "tracked":
-            train_all(lambda: Store(f"sqlite:///{scratch.name}/mlflow.db"), experiment)
+            checkpoint = patch.object(CheckpointWriter, "__call__", _timed(CheckpointWriter.__call__, taken))
+            jobs = patch.object(Writer, "submit", lambda self, job, **how: submit(self, _timed(job, taken), **how))
+            with checkpoint, jobs:
+                train_all(lambda: Store(f"sqlite:///{scratch.name}/mlflow.db"), experiment)
         else:
             ready = prepare(experiment)
             for cell in cells(ready):
@@ -153,9 +165,22 @@ def run(name: str, teacher: str, root: str, category: str, epochs: str, tracked:
 
     def tell() -> dict[str, Any]:
         scratch.cleanup()
-        return {}
+        return {"tracking_s": sum(taken) / runs}
 
     return once, tell
+
+
+def _timed(function: Callable[..., Any], taken: list[float]) -> Callable[..., Any]:
+    """The same, and its seconds are taken down."""
+
+    def timed(*given: Any, **named: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return function(*given, **named)
+        finally:
+            taken.append(time.perf_counter() - started)
+
+    return timed
 
 
 def inference(name: str, batch: str, projection: str) -> Work:

@@ -24,7 +24,7 @@ class Detector:
     ) -> None:
         self.teacher, self.sigma = teacher, sigma
         self.precision: Precision = precision
-        self.network = copy.deepcopy(network).eval()
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
         fold_batch_norms(self.network)
         place(self.network, teacher.mean.device)
 

@@ -18,12 +18,18 @@ _Pair = tuple[int, int]
 
 _LEAST_PAIRS = 32 * 32
 """Of channels, for the weight gradient as one product."""
+_FEW_POSITIONS = 4096
+"""Of the input: with so few, oneDNN's order of the weights takes long to make, and is kept where they are frozen."""
 _POSITIONS = 1024
 """Of the output, whose inputs are gathered at a time."""
 
 
 class Conv2d(nn.Conv2d):
     """torch's own but for rounding; and just that on a GPU, and in other precisions than float32."""
+
+    _ordered: tuple[tuple[Any, ...], Tensor] | None = None
+    """The weights in oneDNN's order, after what they were made from: the weights' place in memory, how often these
+    changed, and the input's shape."""
 
     def forward(self, input: Tensor) -> Tensor:
         return self._convolved(input, self.bias)
@@ -38,7 +44,22 @@ class Conv2d(nn.Conv2d):
         assert isinstance(self.padding, tuple)
         assert self.dilation == (1, 1)
         assert self.groups == 1
+        if self._is_frozen() and x[:, 0].numel() < _FEW_POSITIONS:
+            return self._by_ordered_weights(x, bias)
         return cast("Tensor", _Conv2d.apply(x, self.weight, bias, self.stride, self.padding))
+
+    def _is_frozen(self) -> bool:
+        trained = torch.is_grad_enabled() or self.weight.requires_grad or self.weight.is_inference()
+        return not trained and torch.backends.mkldnn.is_available()
+
+    def _by_ordered_weights(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """torch's own values to the last digit; the operators are those of torch's frozen graphs."""
+        made_from = self.weight.data_ptr(), self.weight._version, x.shape
+        rest = [*self.padding], [*self.stride], [1, 1], 1
+        if self._ordered is None or self._ordered[0] != made_from:
+            ordered = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *rest, [*x.shape])
+            self._ordered = made_from, ordered
+        return torch.ops.mkldnn._convolution_pointwise(x, self._ordered[1], bias, *rest, "none", [], "")
 
 
 class DoublingConv2d(nn.ConvTranspose2d):
@@ -64,7 +85,8 @@ class _Conv2d(Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: _Pair, padding: _Pair) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.padding = stride, padding
-        ctx.winograd = _keeps_size(weight, stride, padding) and winograd.pays(x, len(weight))
+        keeps_size = weight.shape[2:] == (3, 3) and stride == padding == (1, 1)
+        ctx.winograd = keeps_size and winograd.pays(x, len(weight))
         return winograd.convolve(x, weight, bias) if ctx.winograd else torch.conv2d(x, weight, bias, stride, padding)
 
     @staticmethod
@@ -108,10 +130,6 @@ class _DoublingConv2d(Function):
         quads = gradient.permute(0, 2, 3, 1).reshape(count, height, 2, width, 2, outputs).transpose(2, 3)
         found = x.permute(1, 0, 2, 3).reshape(inputs, -1) @ quads.reshape(-1, 4 * outputs)
         return towards_input, found.view(inputs, 2, 2, outputs).permute(0, 3, 1, 2)
-
-
-def _keeps_size(weight: Tensor, stride: _Pair, padding: _Pair) -> bool:
-    return weight.shape[2:] == (3, 3) and stride == padding == (1, 1)
 
 
 def _product(gradient: Tensor, x: Tensor, weight: Tensor, stride: _Pair, padding: _Pair) -> Tensor:

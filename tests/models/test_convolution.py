@@ -201,6 +201,30 @@ def test_a_network_trains_by_them_as_exactly_as_by_torchs_own(name, means, monke
             assert errors[0] < 1e-5 + 3 * errors[1], parameter
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@torch.no_grad()
+def test_frozen_weights_are_ordered_once_for_few_positions(stride, layout):
+    conv = fill(Conv2d(64, 96, 3, stride, 1)).to(memory_format=layout).requires_grad_(False)
+    for change in range(1, 3):
+        for sides, kept in (((12, 8), False), ((12, 8), True), ((20, 20), False), ((64, 64), True)):  # many positions
+            x, before = draw(1, 64, *sides, layout=layout).detach(), conv._ordered
+            expected = torch.conv2d(x.double(), conv.weight.double(), conv.bias.double(), stride, 1)
+            assert float((conv(x) - expected).norm() / expected.norm()) < 6e-6
+            assert (conv._ordered is before) == kept
+        conv.load_state_dict({name: tensor + change for name, tensor in conv.state_dict().items()})
+    assert set(conv.state_dict()) == {"weight", "bias"}
+
+
+def test_trained_weights_are_not_ordered(monkeypatch):
+    monkeypatch.setattr(Conv2d, "_by_ordered_weights", lambda *_: pytest.fail("ordered"))
+    conv, x = fill(Conv2d(64, 64, 3, padding=1)), draw(1, 64, 16, 16)
+    conv(x).sum().backward()
+    assert conv.weight.grad is not None
+    conv.requires_grad_(False)(x).sum().backward()
+    assert x.grad is not None
+
+
 def test_images_in_work_are_equal_parts():
     for count in range(1, 20):
         chunk = winograd._chunk(torch.empty(count, 1, 32, 32))
