@@ -118,7 +118,7 @@ def alone(what: str, *arguments: str) -> dict[str, Any]:
 
 
 def tracking(what: str, *run: str, turns: int) -> dict[str, Any]:
-    """A run without tracking beside the same with it, once MLflow is imported."""
+    """Runs without tracking beside the same with it, once MLflow is imported."""
     untracked, tracked = (worker("rdpp", "run", *run, how) for how in ("untracked", "tracked"))
     row = against(f"{what}: untracked beside tracked", untracked, tracked, turns)
     row["tracking_share"] = row["rdpp_tracking_s"] / row["rdpp_s"]
@@ -162,7 +162,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield both(f"an image of a batch of {batch}, to its map", arguments, ["rdpp"], turns, 3, scale=int(batch))
         cheaper = worker("rdpp", *arguments, "rd"), worker("rdpp", *arguments, "rdpp")
         yield against(f"plain RD beside RD++, batch of {batch}", *cheaper, turns, 3, scale=int(batch))
-    yield tracking("the demonstration", "demo", "builtin", str(options.demo), "bolt", "5", turns=5)
+    yield tracking("the demonstration", "demo", "builtin", str(options.demo), "weave,speckle,bolt", "5", turns=3)
     yield from start_up(options.demo)
     if options.anomalib:
         theirs = [options.anomalib, str(HERE / "bench_anomalib.py"), name]
