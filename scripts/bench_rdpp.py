@@ -138,7 +138,7 @@ def epoch(name: str, root: str, category: str) -> Work:
 
 
 def run(name: str, teacher: str, root: str, categories: str, epochs: str, tracked: str) -> Work:
-    """Runs of experiments/NAME.yaml, a category each, `tracked` in an MLflow store until all is written, or `untracked`.
+    """Runs of experiments/NAME.yaml, one a category, `tracked` in an MLflow store until all is written, or `untracked`.
 
     Told are the seconds that tracking itself works, once MLflow is imported: mostly beside the training.
     """
