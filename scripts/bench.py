@@ -187,9 +187,14 @@ def main() -> None:
     options.demo = ROOT / "runs" / "bench-demo"
     if not options.demo.is_dir():
         make_categories(options.demo, seed=0, size=128)
-    rows = list(measure(options))
-    keep(rows)
-    output_console().print(table(rows))
+    rows: list[dict[str, Any]] = []
+    try:
+        for row in measure(options):
+            rows.append(row)
+    finally:  # stopped in the middle, it has measured something too
+        if rows:
+            keep(rows)
+            output_console().print(table(rows))
 
 
 if __name__ == "__main__":

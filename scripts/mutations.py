@@ -18,6 +18,7 @@ class Mutation(NamedTuple):
 _FEATURES, _WRITER = "tests/engine/test_teacher_features.py", "tests/tracking/test_writer.py"
 _COSINE, _SSOT = "tests/losses/test_cosine_losses.py", "tests/losses/test_ssot.py"
 _CONVOLUTION = "tests/models/test_convolution.py"
+_WINOGRAD = "rdpp/models/winograd.py"
 _NEARBY, _INFERENCE = "tests/models/test_nearby.py", "tests/engine/test_inference.py"
 _PARITY = "tests/models/test_official_parity.py -k resnet18"
 _NETWORK, _TEACHER = "tests/models/test_network.py", "tests/models/test_teacher.py"
@@ -74,7 +75,7 @@ MUTATIONS = [
         "there + back",
         _SSOT,
     ),
-    Mutation("ssot: gradients doubled", "rdpp/losses/ssot.py", "fixed = points.detach()", "fixed = points", _SSOT),
+    Mutation("ssot: gradients doubled", "rdpp/losses/ssot.py", "return (torch.diag(", "return 2 * (torch.diag(", _SSOT),
     Mutation("ssot images: own partner", "rdpp/losses/pairs.py", "order.roll(1)", "order", _SSOT),
     Mutation(
         "ssot images: partner not permuted",
@@ -143,8 +144,8 @@ MUTATIONS = [
     Mutation(
         "projection: no InstanceNorm",
         "rdpp/models/projection.py",
-        "x = normalise_and_rectify(convolution(x))",
-        "x = convolution(x)",
+        "x = normalise_and_rectify(convolution.without_bias(x))",
+        "x = convolution.without_bias(x)",
         _PARITY,
     ),
     Mutation("projection: slope", "rdpp/models/instance_norm.py", "SLOPE = 0.01", "SLOPE = 0.2", _PARITY),
@@ -515,22 +516,74 @@ MUTATIONS = [
     Mutation(
         "instance norm: mean of the gradient kept",
         "rdpp/models/instance_norm.py",
-        "gradient.sub_(_mean(gradient))",
-        "gradient",
+        "gradient.sub_(_mean(gradient)).addcmul_",
+        "gradient.addcmul_",
         "tests/models/test_instance_norm.py",
     ),
     Mutation(
-        "winograd: weights not reversed", "rdpp/models/winograd.py", "_TO_FILTER.flip(1)", "_TO_FILTER", _CONVOLUTION
+        "instance norm: compiled, the slope left out of the gradient",
+        "rdpp/models/instance_norm.py",
+        "part[c] += towards\n",
+        "part[c] += gradient[image, pixel, c]\n",
+        "tests/models/test_instance_norm.py",
     ),
-    Mutation("winograd: a wrong coefficient", "rdpp/models/winograd.py", "8, -8, 1]]", "8, -8, 0]]", _CONVOLUTION),
     Mutation(
-        "winograd: a border of ones", "rdpp/models/winograd.py", "new_zeros(chunk", "new_ones(chunk", _CONVOLUTION
+        "instance norm: compiled, the last pixels not summed",
+        "rdpp/models/instance_norm.py",
+        "% _TOGETHER == 0 or pixel + 1 == count",
+        "% _TOGETHER == 0",
+        "tests/models/test_instance_norm.py",
     ),
     Mutation(
-        "winograd: the last images alone",
-        "rdpp/models/winograd.py",
-        "summed.baddbmm_(gradients.transpose(1, 2), tiles)",
-        "summed = gradients.transpose(1, 2) @ tiles",
+        "cosine: compiled, the other's square", "rdpp/losses/cosine.py", "b += others[i] * others[i]", "b += a", _COSINE
+    ),
+    Mutation(
+        "cosine: any layout taken for rows",
+        "rdpp/losses/cosine.py",
+        " or not dense",
+        "",
+        _COSINE,
+    ),
+    Mutation(
+        "ssot: gradients to the columns' points",
+        "rdpp/losses/ssot.py",
+        "torch.diag(gradient.sum(1)) - gradient)",
+        "torch.diag(gradient.sum(0)) - gradient.T)",
+        _SSOT,
+    ),
+    Mutation(
+        "cores: torch left with numba's threads",
+        "rdpp/cores.py",
+        "    torch.set_num_threads(threads)\n",
+        "",
+        "tests/test_cores.py",
+    ),
+    Mutation("winograd: weights not reversed", _WINOGRAD, "[:, ::-1, ::-1]", "", _CONVOLUTION),
+    Mutation("winograd: a wrong coefficient", _WINOGRAD, "_EIGHT * far_odd + x", "_FOUR * far_odd + x", _CONVOLUTION),
+    Mutation("winograd: a border of the image", _WINOGRAD, "if row > 0 else nothing", "", _CONVOLUTION),
+    Mutation("winograd: the last images alone", _WINOGRAD, "beta=min(number, 1)", "beta=0", _CONVOLUTION),
+    Mutation("winograd: one part of filters", _WINOGRAD, "range(0, outputs, step)", "range(0, 1)", _CONVOLUTION),
+    Mutation("winograd: no bias", _WINOGRAD, "far_odd + x[5, k] + offsets[k]", "far_odd + x[5, k]", _CONVOLUTION),
+    Mutation("winograd: for all sizes", _WINOGRAD, "if x.shape[2] % 4 or x.shape[3] % 4:", "if False:", _CONVOLUTION),
+    Mutation(
+        "convolution: old weights in oneDNN's order",
+        "rdpp/models/convolution.py",
+        "(self.weight._version, x.shape)",
+        "(0, x.shape)",
+        _CONVOLUTION,
+    ),
+    Mutation(
+        "convolution: ordered weights where gradients are wanted",
+        "rdpp/models/convolution.py",
+        "torch.is_grad_enabled() or ",
+        "",
+        _CONVOLUTION,
+    ),
+    Mutation(
+        "projection: biases trained",
+        "rdpp/models/projection.py",
+        "convolution.without_bias(x)",
+        "convolution(x)",
         _CONVOLUTION,
     ),
     Mutation(
@@ -550,7 +603,7 @@ MUTATIONS = [
     Mutation(
         "convolution: float32 where bf16 was asked for",
         "rdpp/models/convolution.py",
-        '        and not torch.is_autocast_enabled("cpu")\n',
+        ' and not torch.is_autocast_enabled("cpu")',
         "",
         _CONVOLUTION,
     ),

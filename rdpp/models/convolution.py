@@ -27,9 +27,11 @@ _POSITIONS = 1024
 class Conv2d(nn.Conv2d):
     """torch's own but for rounding; and just that on a GPU, and in other precisions than float32."""
 
-    _ordered: tuple[tuple[Any, ...], Tensor] | None = None
-    """The weights in oneDNN's order, after what they were made from: the weights' place in memory, how often these
-    changed, and the input's shape."""
+    _ordered: tuple[Tensor, tuple[int, torch.Size], Tensor] | None = None
+    """The weights, how often they had changed and for what input, and the same in oneDNN's order: no part of a copy."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_ordered"}
 
     def forward(self, input: Tensor) -> Tensor:
         return self._convolved(input, self.bias)
@@ -54,12 +56,12 @@ class Conv2d(nn.Conv2d):
 
     def _by_ordered_weights(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """torch's own values to the last digit; the operators are those of torch's frozen graphs."""
-        made_from = self.weight.data_ptr(), self.weight._version, x.shape
-        rest = [*self.padding], [*self.stride], [1, 1], 1
-        if self._ordered is None or self._ordered[0] != made_from:
+        version, rest = (self.weight._version, x.shape), ([*self.padding], [*self.stride], [1, 1], 1)
+        kept = self._ordered
+        if kept is None or kept[0] is not self.weight or kept[1] != version:
             ordered = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *rest, [*x.shape])
-            self._ordered = made_from, ordered
-        return torch.ops.mkldnn._convolution_pointwise(x, self._ordered[1], bias, *rest, "none", [], "")
+            self._ordered = kept = self.weight, version, ordered
+        return torch.ops.mkldnn._convolution_pointwise(x, kept[2], bias, *rest, "none", [], "")
 
 
 class DoublingConv2d(nn.ConvTranspose2d):

@@ -214,6 +214,11 @@ def test_frozen_weights_are_ordered_once_for_few_positions(stride, layout):
             assert (conv._ordered is before) == kept
         conv.load_state_dict({name: tensor + change for name, tensor in conv.state_dict().items()})
     assert set(conv.state_dict()) == {"weight", "bias"}
+    x = draw(1, 64, 12, 8, layout=layout).detach()
+    expected, twin = conv(x), copy.deepcopy(conv)
+    assert torch.equal(twin(x), expected)
+    twin.weight = nn.Parameter(2 * twin.weight, requires_grad=False)
+    assert not torch.equal(twin(x), expected)
 
 
 def test_trained_weights_are_not_ordered(monkeypatch):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import instance_norm, leaky_relu
 
+import rdpp.models.instance_norm as module
 from rdpp.models.instance_norm import normalise_and_rectify
 
 
@@ -40,3 +41,24 @@ def test_statistics_of_half_precision_are_taken_in_float32():
     expected.backward(gradient.float())
     assert narrow.grad.dtype == torch.bfloat16
     torch.testing.assert_close(narrow.grad.float(), wide.grad, rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (3, 16, 1, 70), (1, 5, 13, 11), (5, 64, 16, 16)])
+def test_the_compiled_loop_gives_torchs_values_and_gradients(shape, monkeypatch):
+    called = []
+    for name in ("_forward", "_backward"):
+        kernel = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given, k=kernel, n=name: called.append(n) or k(*given))
+    generator = torch.Generator().manual_seed(0)
+    x, gradient = torch.randn(2, *shape, generator=generator)
+    x = 100 + 2 * x  # far from 0, where squares would cancel
+    ours = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    theirs = x.double().requires_grad_()
+    found, expected = normalise_and_rectify(ours), leaky_relu(instance_norm(theirs), 0.01)
+    assert float((found - expected).detach().norm() / expected.detach().norm()) < 1e-5
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    found.backward(gradient.contiguous(memory_format=torch.channels_last))
+    expected.backward(gradient.double())
+    same = (found > 0) == (expected > 0)
+    assert float(((ours.grad - theirs.grad) * same).norm() / theirs.grad.norm()) < 1e-4
+    assert called == ["_forward", "_backward"]
