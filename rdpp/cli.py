@@ -12,7 +12,6 @@ from rdpp import __version__
 
 if TYPE_CHECKING:
     from rdpp.experiment import ExperimentConfig
-    from rdpp.tracking.store import Store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,14 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from rdpp.engine import resolve
-    from rdpp.tracking.campaign import cells, train_all
+    from rdpp.engine import grid
+    from rdpp.runs import train_grid
     from rdpp.tracking.console import ConsoleObserver, results_table
+    from rdpp.tracking.tree import MlflowTree
 
-    experiment = resolve(_experiment(options))
-    with ConsoleObserver(len(cells(experiment))) as console:
-        results = train_all(lambda: _store(options), experiment, [console])
-    rows = [_result_row(r.category, r.seed, r.epoch, r.evaluation.metrics) for r in results]
+    specs = grid(_experiment(options))
+    with MlflowTree(options.tracking_uri) as tree, ConsoleObserver(len(specs)) as console:
+        outcomes = train_grid(specs, tree, [console], again=options.again)
+    rows = [_result_row(o.spec.category.name, o.spec.seed, o.epoch, o.metrics) for o in outcomes]
     _print_results(options, rows, results_table)
     _say_ui(options)
 
@@ -70,6 +70,7 @@ def _sweep(options: argparse.Namespace) -> None:
         storage=options.storage,
         tracking_uri=options.tracking_uri,
         as_json=options.json,
+        again=options.again,
     )
     _say_ui(options)
 
@@ -77,7 +78,7 @@ def _sweep(options: argparse.Namespace) -> None:
 def _ablate(options: argparse.Namespace) -> None:
     from rdpp.ablation import ablate, run_compare
 
-    run_id = ablate(options.file, _changes(options), options.tracking_uri)
+    run_id = ablate(options.file, _changes(options), options.tracking_uri, again=options.again)
     run_compare([run_id], tracking_uri=options.tracking_uri, as_json=options.json)
     _say_ui(options)
 
@@ -124,12 +125,6 @@ def _synth(options: argparse.Namespace) -> None:
 
     make_categories(options.folder, seed=options.seed, size=options.size)
     print(f"synthetic categories in {options.folder}", file=sys.stderr)
-
-
-def _store(options: argparse.Namespace) -> "Store":
-    from rdpp.tracking.store import Store
-
-    return Store(options.tracking_uri)
 
 
 def _experiment(options: argparse.Namespace) -> "ExperimentConfig":
@@ -292,6 +287,7 @@ def _length(parser: argparse.ArgumentParser) -> None:
     either.add_argument("--epochs", type=int, metavar="N", help="for every category")
     either.add_argument("--steps", type=int, metavar="N", help="batches a run, instead of epochs")
     parser.add_argument("--seeds", type=_numbers, metavar="1,2,3")
+    parser.add_argument("--again", action="store_true", help="train finished runs anew instead of taking them over")
 
 
 def _numbers(text: str) -> list[int]:

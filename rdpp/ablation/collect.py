@@ -1,5 +1,6 @@
 """Which runs are to be compared: those of an ablation, of a study, or of any query."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from mlflow.entities import Run
 
 from rdpp.ablation.run import INDEX
 from rdpp.config import ConfigError, choose, require
+from rdpp.tracking.finished import chosen_metrics
+from rdpp.tracking.schema import SCHEMA
+from rdpp.tracking.sink import taken_by
 from rdpp.tracking.store import Store
-
-_CHOSEN = "chosen/"
 
 
 @dataclass(frozen=True)
@@ -98,37 +100,63 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> Collection:
     name = parent.data.tags["ablation"]
     index = store.read_json(parent.info.run_id, INDEX)
     require(index is not None, f"the ablation {name} stopped before it began; run it again (rdpp ablate)")
-    current = {key for keys in index["cells"].values() for key in keys}
-    runs = store.search(f"tags.ablation = '{name}' and tags.level = 'run' and attributes.status = 'FINISHED'")
-    runs = [run for run in runs if run.data.tags["cell"] in current]
-    notes = () if len(runs) >= len(current) else (f"{len(runs)} of {len(current)} runs are finished",)
-    trained = tuple(_trained(run, by or "variant") for run in runs)
-    variants = tuple(index["cells"]) if by is None else _in_order(trained)
+    require(
+        index.get("schema") == SCHEMA,
+        f"the ablation {name} was run by another version of rdpp (schema {index.get('schema', 1)}, this one has "
+        f"{SCHEMA}); run it again (rdpp ablate), or compare its runs with the query \"tags.ablation = '{name}'\"",
+    )
+    current = {key: variant for variant, keys in index["runs"].items() for key in keys}
+    runs = [run for run in _members(store, parent, "ablation") if run.data.tags.get("key_training") in current]
+    here = len({run.data.tags["key_training"] for run in runs})
+    notes = () if here >= len(current) else (f"{here} of {len(current)} runs are finished",)
+    trained = tuple(_trained(run, by, current[run.data.tags["key_training"]]) for run in runs)
+    variants = tuple(index["runs"]) if by is None else _in_order(trained)
     baseline = index["baseline"] if by is None else None
     return Collection(name, "ablation", parent.info.run_id, baseline, variants, trained, notes)
 
 
 def _of_study(store: Store, parent: Run, by: str | None) -> Collection:
     name = parent.data.tags["study"]
-    runs = store.search(f"tags.study = '{name}' and tags.level = 'run' and attributes.status = 'FINISHED'")
-    trained = tuple(_trained(run, by or "trial") for run in runs)
+    tag = taken_by(parent.info.run_id)
+    trained = tuple(
+        _trained(run, by, _trial(number))
+        for run in _members(store, parent, "study")
+        for number in (json.loads(run.data.tags[tag]) if tag in run.data.tags else [run.data.tags["trial"]])
+    )
     variants = _in_order(trained)
     return Collection(name, "study", parent.info.run_id, variants[0] if variants else None, variants, trained, ())
 
 
 def _of_query(store: Store, query: str, by: str) -> Collection:
     runs = store.search(f"{query} and tags.level = 'run' and attributes.status = 'FINISHED'")
-    trained = tuple(_trained(run, by) for run in runs)
+    trained = tuple(_trained(run, by, _trial(run.data.tags["trial"]) if by == "trial" else None) for run in runs)
     return Collection(query, "runs", None, None, _in_order(trained), trained, ())
 
 
-def _trained(run: Run, by: str) -> TrainedRun:
+def _members(store: Store, parent: Run, level: str) -> list[Run]:
+    """The finished runs of a study or an ablation, the newest first: its own, and those that it took over."""
+    name, finished = parent.data.tags[level], "tags.level = 'run' and attributes.status = 'FINISHED'"
+    own = store.search(f"tags.{level} = '{name}' and {finished}")
+    taken = store.search(f"tags.`{taken_by(parent.info.run_id)}` != '' and {finished}")
+    runs = {run.info.run_id: run for run in (*own, *taken)}
+    return sorted(runs.values(), key=lambda run: -run.info.start_time)
+
+
+def _trained(run: Run, by: str | None, variant: str | None) -> TrainedRun:
+    """`by`: the tag that tells variants apart; where it is None, `variant` does."""
     tags = run.data.tags
-    if by not in tags:
-        raise ConfigError(f"the run {run.info.run_id} has no tag '{by}' to tell variants by; name another with --by")
-    variant = f"trial-{int(tags['trial']):03d}" if by == "trial" else tags[by]
-    chosen = {k.removeprefix(_CHOSEN): v for k, v in run.data.metrics.items() if k.startswith(_CHOSEN)}
+    if variant is None or by is not None:
+        if by not in tags:
+            raise ConfigError(
+                f"the run {run.info.run_id} has no tag '{by}' to tell variants by; name another with --by"
+            )
+        variant = variant if by == "trial" and variant else tags[by]
+    chosen = chosen_metrics(run.data.metrics)
     return TrainedRun(run.info.run_id, variant, tags["category"], int(tags["seed"]), chosen, run.data.metrics, tags)
+
+
+def _trial(number: str) -> str:
+    return f"trial-{int(number):03d}"
 
 
 def _in_order(runs: Iterable[TrainedRun]) -> tuple[str, ...]:

@@ -14,13 +14,15 @@ from rdpp.ablation.figures import differences
 from rdpp.ablation.run import matrix, missing, run_ablation
 from rdpp.ablation.tables import as_csv, as_data, print_comparison
 from rdpp.engine import Event, RunStarted
+from rdpp.runs import TakenOver, opened
 from rdpp.tracking.console import ConsoleObserver, output_console, results_table
 from rdpp.tracking.rescore import rescore
 from rdpp.tracking.store import Store
+from rdpp.tracking.tree import MlflowTree
 
 
-def ablate(file: Path, changes: Mapping[str, Any], tracking_uri: str | None) -> str:
-    """Run the missing cells of an ablation file.
+def ablate(file: Path, changes: Mapping[str, Any], tracking_uri: str | None, *, again: bool = False) -> str:
+    """Run what is missing of an ablation file's matrix; with `again` all of it.
 
     Returns:
         The id of its MLflow run.
@@ -29,19 +31,19 @@ def ablate(file: Path, changes: Mapping[str, Any], tracking_uri: str | None) -> 
         ConfigError: what a user can mend.
     """
     ablation = AblationConfig.from_yaml(file, changes)
-    store = Store(tracking_uri)
-    todo, whole = missing(ablation, store), matrix(ablation)
-    with ConsoleObserver(len(todo)) as console:
+    whole = matrix(ablation)
+    with MlflowTree(store=Store(tracking_uri)) as tree, ConsoleObserver(len(whole)) as console:
+        done = len(whole) - len(missing(whole, tree))
         console.line(
-            f"ablation {ablation.name}: {len(whole) - len(todo)} of {len(whole)} runs done; "
+            f"ablation {ablation.name}: {done} of {len(whole)} runs done; "
             f"{len(ablation.variants)} variants, baseline {ablation.baseline}"
         )
 
-        def show_variant(event: Event) -> None:
-            if isinstance(event, RunStarted):
-                console.prefix = f"{event.experiment.name} "
+        def show_variant(event: Event | TakenOver) -> None:
+            if isinstance(event, RunStarted | TakenOver):
+                console.prefix = f"{event.spec.experiment.name} "
 
-        return run_ablation(ablation, store, [show_variant, console])
+        return run_ablation(ablation, whole, tree, [show_variant, console], again=again)
 
 
 def run_compare(
@@ -78,9 +80,13 @@ def log_comparison(store: Store, compared: Compared) -> str:
     if parent is not None:
         _log(store, parent, compared)
         return parent
-    with store.run(f"compare {compared.collection.title}"[:200], tags={"level": "comparison"}) as run_id:
-        _log(store, run_id, compared)
-    return run_id
+    name = f"compare {compared.collection.title}"[:200]
+    with (
+        MlflowTree(store=store) as tree,
+        opened(tree, tree.open(name, level="comparison", parent=None, tags={})) as node,
+    ):
+        _log(store, tree.run_id(node), compared)
+        return tree.run_id(node)
 
 
 def _log(store: Store, run_id: str, compared: Compared) -> None:

@@ -1,14 +1,11 @@
 """AblationConfig: variants of one experiment, from one YAML file."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rdpp.config import ConfigError, choose, require
-from rdpp.data import Category
 from rdpp.engine import resolve
 from rdpp.experiment import HOLD_OUT, HONEST, ExperimentConfig, read_yaml
 
@@ -66,7 +63,7 @@ class AblationConfig:
         base = ExperimentConfig.from_yaml(path.parent / data["experiment"])
         shared = {**HONEST, "evaluation.hold_out": HOLD_OUT, **overrides, **(changes or {})}
         try:
-            base = base.with_overrides(shared)
+            base = resolve(base.with_overrides(shared))
             built = {str(name): _variant(base, str(name), own) for name, own in variants.items()}
             return cls(data["name"], data["baseline"], built)
         except ConfigError as error:
@@ -76,15 +73,6 @@ class AblationConfig:
 def _variant(base: ExperimentConfig, name: str, own: Any) -> ExperimentConfig:
     require(own is None or isinstance(own, dict), f"variants.{name} must be a mapping of paths to values")
     try:
-        return resolve(base.with_overrides({**(own or {}), "name": name}))
+        return base.with_overrides({**(own or {}), "name": name})
     except ConfigError as error:
         raise ConfigError(f"variants.{name}: {error}") from None
-
-
-def cell_key(experiment: ExperimentConfig, category: Category, seed: int) -> str:
-    """Sixteen hexadecimal digits that change with anything that decides this cell's training, its images included."""
-    essence: dict[str, Any] = experiment.essence()
-    essence["seeds"] = [seed]
-    essence["data"] = {**essence["data"], "categories": [category.name]}
-    text = json.dumps([essence, category.train_fingerprint], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

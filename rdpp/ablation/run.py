@@ -2,59 +2,51 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 
-from mlflow.entities import Run
-
-from rdpp.ablation.config import AblationConfig, cell_key
-from rdpp.data import scan
-from rdpp.engine import Observer, prepare
-from rdpp.tracking.campaign import Cell, cells, train_cell
+from rdpp.ablation.config import AblationConfig
+from rdpp.engine import RunSpec, grids, prepare
+from rdpp.runs import Node, Planned, RunObserver, opened, run_all
+from rdpp.tracking.schema import SCHEMA
 from rdpp.tracking.store import Store
-from rdpp.tracking.writer import Writer
+from rdpp.tracking.tree import MlflowTree
 
 INDEX = "ablation.json"
-"""Artifact of the ablation's run: its baseline, and which cells belong to it today, by variant."""
+"""Artifact of the ablation's run: its baseline, and which runs belong to it today, by variant."""
+
+Matrix = Sequence[tuple[str, RunSpec]]
+"""Every variant with every category and seed."""
 
 
-@dataclass(frozen=True)
-class MatrixCell:
-    """One variant on one category with one seed."""
-
-    variant: str
-    cell: Cell
-    key: str
-    """Identifies the cell by all that decides its result."""
-
-
-def matrix(ablation: AblationConfig) -> list[MatrixCell]:
-    """Every cell, in the order in which they run: block by block of a seed and a category, so that an ablation
+def matrix(ablation: AblationConfig) -> Matrix:
+    """Every run, in the order in which they are trained: block by block of a seed and a category, so that an ablation
     that is stopped has whole pairs to compare."""
-    base = ablation.base
-    watches_test = any(variant.evaluation.watched == "test" for variant in ablation.variants.values())
-    categories = {name: scan(Path(base.data.root), name, test=watches_test) for name in base.data.categories}
-    return [
-        MatrixCell(name, cell, cell_key(variant, categories[cell.category], cell.seed))
-        for cell in cells(base)
-        for name, variant in ablation.variants.items()
-    ]
+    specs = grids(list(ablation.variants.values()))
+    blocks = zip(*specs, strict=True)
+    return [(name, spec) for block in blocks for name, spec in zip(ablation.variants, block, strict=True)]
 
 
-def finished(store: Store, ablation: str) -> dict[str, Run]:
-    """The finished runs of an ablation, by cell key; the newest where a cell ran twice."""
-    runs = store.search(f"tags.ablation = '{ablation}' and tags.level = 'run' and attributes.status = 'FINISHED'")
-    return {run.data.tags["cell"]: run for run in reversed(runs)}
+def missing(whole: Matrix, tree: MlflowTree) -> Matrix:
+    """The runs that have not finished, or not on the test files of now."""
+    found = ((variant, spec, tree.find(spec)) for variant, spec in whole)
+    return [(variant, spec) for variant, spec, run in found if run is None or not run.same_test_files]
 
 
-def missing(ablation: AblationConfig, store: Store) -> list[MatrixCell]:
-    """The cells that have not finished."""
-    done = finished(store, ablation.name)
-    return [cell for cell in matrix(ablation) if cell.key not in done]
+def run_ablation(
+    ablation: AblationConfig,
+    whole: Matrix,
+    tree: MlflowTree,
+    observers: Sequence[RunObserver] = (),
+    *,
+    again: bool = False,
+) -> str:
+    """Train the missing runs.
 
-
-def run_ablation(ablation: AblationConfig, store: Store, observers: Sequence[Observer] = ()) -> str:
-    """Train the missing cells.
+    Args:
+        ablation: the variants.
+        whole: their matrix.
+        tree: where runs are kept; open.
+        observers: are told what happens.
+        again: train finished runs anew.
 
     Returns:
         The id of the ablation's MLflow run: the one it had before, where it was run already.
@@ -62,43 +54,47 @@ def run_ablation(ablation: AblationConfig, store: Store, observers: Sequence[Obs
     Raises:
         ConfigError: images or weights that cannot be used.
     """
-    for variant in ablation.variants.values():
-        prepare(variant)
+    prepare([spec for _, spec in whole])
     tags = {"ablation": ablation.name, "teacher": ablation.base.teacher.name}
+    resume = _newest(tree.store, f"tags.level = 'ablation' and tags.ablation = '{ablation.name}'")
+    node = tree.open(
+        ablation.name,
+        level="ablation",
+        parent=None,
+        tags={**tags, "baseline": ablation.baseline},
+        resume=resume,
+    )
     with ExitStack() as stack:
-        parent_tags = {**tags, "level": "ablation", "baseline": ablation.baseline}
-        known = store.search(f"tags.level = 'ablation' and tags.ablation = '{ablation.name}'")
-        resume = known[0].info.run_id if known else None
-        parent = stack.enter_context(store.run(ablation.name, tags=parent_tags, resume=resume))
-        store.set_tags(parent, parent_tags)
-        store.client.log_dict(parent, _index(ablation), INDEX)
-        known_variants = _variant_runs(store, parent)
-        open_variants = stack.enter_context(ExitStack())
-        writer = stack.enter_context(Writer(lambda: store))  # ends before the runs above its own are closed
-        variants: dict[str, str] = {}
-        for cell in missing(ablation, store):
-            if cell.variant not in variants:
-                own = {**tags, "level": "variant", "variant": cell.variant}
-                context = store.run(cell.variant, parent=parent, tags=own, resume=known_variants.get(cell.variant))
-                variants[cell.variant] = open_variants.enter_context(context)
-            train_cell(
-                writer,
-                ablation.variants[cell.variant],
-                cell.cell,
-                parent=variants[cell.variant],
-                tags={**tags, "variant": cell.variant, "cell": cell.key},
-                observers=observers,
-            )
+        stack.enter_context(opened(tree, node))
+        parent = tree.run_id(node)
+        tree.log_json(node, INDEX, _index(ablation, whole))
+        variants: dict[str, Node] = {}
+        for variant, spec in whole:
+            if variant not in variants:
+                variants[variant] = _open_variant(stack, tree, node, parent, variant, tags)
+            plan = Planned(spec=spec, parent=variants[variant], tags={**tags, "variant": variant})
+            list(run_all([plan], tree, observers, again=again))
     return parent
 
 
-def _index(ablation: AblationConfig) -> dict[str, object]:
-    keys: dict[str, list[str]] = {name: [] for name in ablation.variants}
-    for cell in matrix(ablation):
-        keys[cell.variant].append(cell.key)
-    return {"baseline": ablation.baseline, "cells": keys}
+def _open_variant(
+    stack: ExitStack, tree: MlflowTree, ablation: Node, parent: str, variant: str, tags: dict[str, str]
+) -> Node:
+    query = f"tags.level = 'variant' and tags.`mlflow.parentRunId` = '{parent}'"
+    resume = next((r.info.run_id for r in tree.store.search(query) if r.data.tags["variant"] == variant), None)
+    own = {**tags, "variant": variant}
+    return stack.enter_context(
+        opened(tree, tree.open(variant, level="variant", parent=ablation, tags=own, resume=resume))
+    )
 
 
-def _variant_runs(store: Store, parent: str) -> dict[str, str]:
-    runs = store.search(f"tags.level = 'variant' and tags.`mlflow.parentRunId` = '{parent}'")
-    return {run.data.tags["variant"]: run.info.run_id for run in runs}
+def _newest(store: Store, query: str) -> str | None:
+    known = store.search(query)
+    return known[0].info.run_id if known else None
+
+
+def _index(ablation: AblationConfig, whole: Matrix) -> dict[str, object]:
+    runs: dict[str, list[str]] = {name: [] for name in ablation.variants}
+    for variant, spec in whole:
+        runs[variant].append(spec.identity.training)
+    return {"schema": SCHEMA, "baseline": ablation.baseline, "runs": runs}

@@ -83,6 +83,16 @@ class Category:
         """The same of the training images alone."""
         return _fingerprint(self.train_manifest)
 
+    @property
+    def test_fingerprint(self) -> str:
+        """The same of the test images and masks alone."""
+        return _fingerprint(self.test_manifest)
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there are test images yet."""
+        return (self.folder / "test").is_dir()
+
     def _digests(self, items: tuple[Item, ...]) -> dict[str, str]:
         files = sorted({p for item in items for p in (item.path, item.mask) if p is not None})
         return {p.relative_to(self.folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}

@@ -8,14 +8,25 @@ from rdpp.engine.events import (
     EpochFinished,
     Evaluation,
     Event,
+    GivenUp,
     Observer,
     Result,
     RunFinished,
     RunStarted,
 )
 from rdpp.engine.inspection import TermInspection
-from rdpp.engine.sources import Evaluated, evaluate_checkpoint, evaluate_official, official_checkpoints
-from rdpp.engine.train import planned_epochs, prepare, train
+from rdpp.engine.machine import machine_digest, machine_parts
+from rdpp.engine.setup import planned_epochs, prepare
+from rdpp.engine.sources import (
+    Evaluated,
+    evaluate_again,
+    evaluate_checkpoint,
+    evaluate_official,
+    official_checkpoints,
+)
+from rdpp.engine.spec import Identity, RunSpec, grid, grids
+from rdpp.engine.state import Resumable
+from rdpp.engine.train import Pause, train
 
 __all__ = [
     "BatchFinished",
@@ -24,16 +35,26 @@ __all__ = [
     "Evaluated",
     "Evaluation",
     "Event",
+    "GivenUp",
+    "Identity",
     "Observer",
+    "Pause",
     "Result",
+    "Resumable",
     "RunFinished",
+    "RunSpec",
     "RunStarted",
     "TermInspection",
     "device_name",
     "evaluate",
+    "evaluate_again",
     "evaluate_checkpoint",
     "evaluate_official",
+    "grid",
+    "grids",
     "load_network",
+    "machine_digest",
+    "machine_parts",
     "official_checkpoints",
     "planned_epochs",
     "prepare",

@@ -34,6 +34,15 @@ class Adam:
         steps = [torch.zeros((), device=p.device) for p in parameters]
         self._groups.append(_Group(parameters, rate, averages, squares, steps))
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The moments and step counts themselves, not copies, by names that depend on the order of `add`."""
+        return {
+            f"{number}/{kind}/{place}": tensor
+            for number, group in enumerate(self._groups)
+            for kind in ("averages", "squares", "steps")
+            for place, tensor in enumerate(getattr(group, kind))
+        }
+
     @torch.no_grad()
     def step(self) -> None:
         """Update every parameter that has a gradient."""

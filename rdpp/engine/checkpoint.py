@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,8 @@ class Checkpoint:
 class CheckpointWriter:
     """An observer that keeps one epoch's network in a folder, as chosen.* or last.*."""
 
+    name = "checkpoint"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._run: RunStarted | None = None
@@ -42,24 +45,34 @@ class CheckpointWriter:
         if isinstance(event, RunStarted):
             self._run = event
         if isinstance(event, EpochFinished) and self._run is not None:
-            keep: Literal["none", "last", "chosen"] = self._run.experiment.keep
+            keep: Literal["none", "last", "chosen"] = self._run.spec.experiment.keep
             if (keep == "chosen" and event.chosen) or (keep == "last" and event.last):
                 self._write(keep, self._run, event)
+
+    def save(self, folder: Path) -> None:
+        """Copy what was kept so far."""
+        if self.folder.is_dir():
+            shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+
+    def load(self, folder: Path) -> None:
+        """Take what `save` copied."""
+        shutil.copytree(folder, self.folder, dirs_exist_ok=True)
 
     def _write(self, name: str, run: RunStarted, event: EpochFinished) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {k: v.detach().cpu().contiguous() for k, v in event.network.state_dict().items()}
+        spec = run.spec
         description = {
             "format": _FORMAT,
             "rdpp": __version__,
-            "category": run.category.name,
-            "seed": run.seed,
+            "category": spec.category.name,
+            "seed": spec.seed,
             "epoch": event.epoch,
-            "teacher": {"name": run.experiment.teacher.name, "fingerprint": run.teacher.fingerprint},
-            "data": run.category.train_fingerprint,
+            "teacher": {"name": spec.experiment.teacher.name, "fingerprint": spec.identity.teacher},
+            "data": spec.identity.train_files,
             "evaluated_on": run.watched,
             "metrics": {k: v for k, v in event.evaluation.metrics.items() if v == v} if event.evaluation else None,
-            "experiment": run.experiment.to_mapping(),
+            "experiment": spec.experiment.to_mapping(),
         }
         scratch = self.folder / f".{name}.safetensors"
         safetensors.torch.save_file(tensors, scratch)

@@ -16,7 +16,7 @@ def evaluate(detector: Detector, feed: Feed, *, batch_size: int) -> Evaluation:
     metrics = compute_metrics(
         prediction.anomaly_maps, split.masks, prediction.image_scores, split.labels, split.defect_types
     )
-    return Evaluation(metrics, prediction, split)
+    return Evaluation(metrics=metrics, prediction=prediction, split=split)
 
 
 def predict(detector: Detector, feed: Feed, *, batch_size: int) -> Prediction:

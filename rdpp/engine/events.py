@@ -4,29 +4,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rdpp.data import Category, Split
+from rdpp.data import Split
 from rdpp.engine.inspection import TermInspection
-from rdpp.experiment import ExperimentConfig
+from rdpp.engine.spec import RunSpec
 from rdpp.losses import LossValues
-from rdpp.models import Network, Teacher
+from rdpp.models import Network
 from rdpp.types import Prediction
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunStarted:
-    """Everything is loaded; training begins."""
+    """Everything is loaded; training begins, or goes on."""
 
-    experiment: ExperimentConfig
-    """Resolved."""
-    category: Category
-    seed: int
+    spec: RunSpec
     epochs: int
     """Planned: a run may stop earlier (`patience`)."""
     steps_per_epoch: int
     """Batches an epoch (an update takes `accumulate` of them)."""
     steps: int
     """Planned batches of the whole run; they may end within the last epoch."""
-    teacher: Teacher
     train: Split
     held_out: Split | None
     """Good images kept from training, and copies of them with drawn defects; None where none are held out."""
@@ -35,7 +31,7 @@ class RunStarted:
     epoch, when the choice is made."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchFinished:
     """One batch went forward and backward."""
 
@@ -47,7 +43,7 @@ class BatchFinished:
     """What each weighted term does, by name; only for an epoch's first batch."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """Metrics (0 to 1), the prediction they come from, and the images."""
 
@@ -56,7 +52,7 @@ class Evaluation:
     split: Split
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EpochFinished:
     """One epoch is over, evaluated or not."""
 
@@ -73,14 +69,15 @@ class EpochFinished:
     last: bool
     """Whether training ends here: as planned, or because no better epoch came."""
     network: Network
+    """In training mode, and trained further after this event: copy what is to be kept."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What a run comes to: the chosen epoch."""
 
-    category: str
-    seed: int
+    spec: RunSpec
+    """As it was evaluated: its test files may have come after the run began."""
     epoch: int
     evaluation: Evaluation
     """On the test images."""
@@ -107,11 +104,15 @@ class Result:
         return {name: max(m[name] for m in self.audit.values()) - self.evaluation.metrics[name] for name in names}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunFinished:
     """Training is over."""
 
     result: Result
+
+
+class GivenUp(Exception):
+    """What an observer raises to end a run that is not worth going on with: no failure."""
 
 
 Event = RunStarted | BatchFinished | EpochFinished | RunFinished

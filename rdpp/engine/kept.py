@@ -1,5 +1,6 @@
 """Networks of earlier epochs, kept until the choice between them is made."""
 
+import shutil
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,15 @@ class KeptNetworks:
     def restore(self, epoch: int, network: Network) -> None:
         """Put a kept epoch's tensors back into the network."""
         network.load_state_dict(safetensors.torch.load_file(self._path(epoch)))
+
+    def save(self, folder: Path) -> None:
+        """Copy the files into a folder, which is made."""
+        shutil.copytree(self._scratch.name, folder)
+
+    def load(self, folder: Path) -> None:
+        """Take the files that `save` wrote."""
+        shutil.copytree(folder, self._scratch.name, dirs_exist_ok=True)
+        self.epochs = sorted(int(path.stem) for path in folder.iterdir())
 
     def _path(self, epoch: int) -> Path:
         return Path(self._scratch.name) / f"{epoch}.safetensors"

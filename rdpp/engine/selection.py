@@ -1,5 +1,6 @@
 """Which epoch counts."""
 
+import math
 from collections.abc import Mapping
 
 from rdpp.experiment import EvaluationConfig
@@ -21,8 +22,13 @@ def held_out_value(metrics: Mapping[str, float]) -> float:
 def is_chosen(
     config: EvaluationConfig, metrics: Mapping[str, float], best: Mapping[str, float] | None, *, final: bool
 ) -> bool:
-    """Whether the epoch with these metrics replaces the best so far."""
+    """Whether the epoch with these metrics replaces the best so far.
+
+    An undefined value (NaN) counts as lower than any other: it is replaced by the first epoch that has one.
+    """
     if config.selection == "last":
         return final
     value = official_value if config.selection == "official" else held_out_value
-    return best is None or value(metrics) > value(best)
+    if best is None or math.isnan(value(best)):
+        return best is None or not math.isnan(value(metrics))
+    return value(metrics) > value(best)

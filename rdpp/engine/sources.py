@@ -1,22 +1,25 @@
 """Evaluation of what lies on disk: a checkpoint of ours, or a folder of official ones."""
 
-from collections.abc import Iterator, Mapping
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rdpp.config import ConfigError
-from rdpp.data import load_test, scan
+from rdpp.data import Split, load_test, scan
 from rdpp.engine.checkpoint import load_network, read_checkpoint
 from rdpp.engine.device import place, resolve
 from rdpp.engine.evaluate import evaluate
-from rdpp.engine.events import Evaluation
+from rdpp.engine.events import EpochFinished, Evaluation, Observer, Result, RunFinished, RunStarted
 from rdpp.engine.feed import Feed
 from rdpp.engine.inference import Detector
+from rdpp.engine.setup import test_images_now, training_images, use_threads
+from rdpp.engine.spec import RunSpec
+from rdpp.engine.teachers import shared_teacher
 from rdpp.experiment import ExperimentConfig
-from rdpp.models import ARCHITECTURES, Network, Teacher, load_teacher
+from rdpp.models import ARCHITECTURES, Network, Teacher
 from rdpp.models.official import load_official
 
 
@@ -46,10 +49,77 @@ def evaluate_checkpoint(path: Path, changes: Mapping[str, Any]) -> Evaluated:
         raise ConfigError(f"{checkpoint.tensors} was trained on '{checkpoint.category}', not on {', '.join(wanted)}")
     experiment = checkpoint.experiment.with_overrides({"device": "auto", **changes})
     experiment = resolve(experiment.with_overrides({"data.categories": [checkpoint.category]}))
-    teacher = place(load_teacher(experiment.teacher, checkpoint.seed), experiment.device)
+    teacher = shared_teacher(experiment.teacher, checkpoint.seed, experiment.device)
     network = load_network(checkpoint, teacher)
     evaluation = evaluate_network(experiment, checkpoint.category, teacher, network)
     return Evaluated(checkpoint.category, checkpoint.seed, checkpoint.epoch, evaluation)
+
+
+def evaluate_again(
+    spec: RunSpec,
+    path: Path,
+    *,
+    dead_terms: tuple[str, ...],
+    epochs: int,
+    steps: int,
+    observers: Sequence[Observer] = (),
+) -> Result:
+    """The result of a run whose network is trained already and whose test files have changed since.
+
+    Args:
+        spec: the run with the test files of now.
+        path: folder of the checkpoint of its chosen epoch.
+        dead_terms, epochs, steps: what its training came to; see `Result`.
+        observers: are told that it started, of its chosen epoch as if that were its last, and of the result.
+
+    Raises:
+        ConfigError: no checkpoint, another teacher, or images that cannot be used.
+    """
+    began = time.perf_counter()
+    checkpoint, experiment = read_checkpoint(path), spec.experiment
+    use_threads(experiment)
+    teacher = shared_teacher(experiment.teacher, spec.seed, experiment.device)
+    network = load_network(checkpoint, teacher)
+    train, held_out = training_images(spec)
+    watches = experiment.evaluation.watched
+    current, test = test_images_now(spec)
+    evaluation = _evaluate(experiment, teacher, network, test)
+    on_held_out = _evaluate(experiment, teacher, network, held_out) if held_out and watches == "held_out" else None
+    result = Result(
+        spec=current,
+        epoch=checkpoint.epoch,
+        evaluation=evaluation,
+        held_out=on_held_out,
+        audit={},
+        dead_terms=dead_terms,
+        epochs=epochs,
+        steps=steps,
+        seconds=time.perf_counter() - began,
+    )
+    started = RunStarted(
+        spec=current,
+        epochs=epochs,
+        steps_per_epoch=-(-len(train) // experiment.training.batch_size),
+        steps=steps,
+        train=train,
+        held_out=held_out,
+        watched=watches,
+    )
+    chosen = EpochFinished(
+        epoch=checkpoint.epoch,
+        batch=steps,
+        seconds_per_batch=math.nan,
+        images_per_second=math.nan,
+        peak_memory_mb=math.nan,
+        evaluation=result.deciding,
+        chosen=True,
+        last=True,
+        network=network,
+    )
+    for event in (started, chosen, RunFinished(result=result)):
+        for observer in observers:
+            observer(event)
+    return result
 
 
 def official_checkpoints(folder: Path) -> dict[str, Path]:
@@ -78,7 +148,7 @@ def evaluate_official(folder: Path, experiment: ExperimentConfig) -> Iterator[Ev
                 f"no official checkpoint of '{category}' in {folder}; found: {', '.join(found) or 'none'}; "
                 f"expected {folder / category / f'wres50_{category}.pth'}"
             )
-    teacher = place(load_teacher(experiment.teacher), experiment.device)
+    teacher = shared_teacher(experiment.teacher, 0, experiment.device)
     for category in wanted:
         network = Network(ARCHITECTURES[experiment.teacher.name])
         load_official(network, found[category])
@@ -88,9 +158,12 @@ def evaluate_official(folder: Path, experiment: ExperimentConfig) -> Iterator[Ev
 
 def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teacher, network: Network) -> Evaluation:
     """Evaluate a network on a category of a resolved experiment."""
-    assert experiment.threads is not None
-    torch.set_num_threads(experiment.threads)
+    use_threads(experiment)
     data = experiment.data
     test = load_test(scan(Path(data.root), category), data.size, Path(data.cache))
+    return _evaluate(experiment, teacher, network, test)
+
+
+def _evaluate(experiment: ExperimentConfig, teacher: Teacher, network: Network, split: Split) -> Evaluation:
     detector = Detector(teacher, network, sigma=experiment.evaluation.sigma, precision=experiment.precision)
-    return evaluate(detector, Feed(test, teacher.mean.device), batch_size=experiment.training.batch_size)
+    return evaluate(detector, Feed(split, teacher.mean.device), batch_size=experiment.training.batch_size)

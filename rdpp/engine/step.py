@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from rdpp.engine.adam import Adam
 from rdpp.engine.device import computing
 from rdpp.engine.inspection import TermInspection, inspect_term
+from rdpp.engine.learning import Learning
 from rdpp.engine.seeding import Streams
 from rdpp.experiment import ExperimentConfig, Precision
 from rdpp.losses import LossValues, Weighted
@@ -21,6 +21,7 @@ class Stepper:
 
     def __init__(self, experiment: ExperimentConfig, teacher: Teacher, network: Network, streams: Streams) -> None:
         self.teacher, self.network, self.streams = teacher, network, streams
+        self.learning = Learning.start(network, streams, experiment.optimizer)
         self.noise = experiment.noise if experiment.needs_noise else None
         self.losses = Weighted(experiment.terms)
         self.training = experiment.training
@@ -29,14 +30,6 @@ class Stepper:
             "projection": network.projection_parameters(),
             "restoration": network.restoration_parameters(),
         }
-        optimizer = experiment.optimizer
-        rates = {"projection": optimizer.projection_lr, "restoration": optimizer.restoration_lr}
-        beta1, beta2 = optimizer.betas
-        self.optimizer = Adam((beta1, beta2))
-        for name, parameters in self.groups.items():
-            if parameters:
-                self.optimizer.add(parameters, rates[name])
-        self._summed = 0
 
     def step(self, batch: Batch, *, inspect: bool = False) -> tuple[LossValues, dict[str, TermInspection] | None]:
         """Take one batch, whose images get noise written into them. With `inspect`, also look into each weighted term.
@@ -52,8 +45,8 @@ class Stepper:
             inspections = self._inspect(features, state, self._backward_by_term(values.weighted))
         else:
             values.total.backward()
-        self._summed += 1
-        if self._summed == self.training.accumulate:
+        self.learning.gathered += 1
+        if self.learning.gathered == self.training.accumulate:
             self.update()
         return _detached(values), inspections
 
@@ -68,15 +61,15 @@ class Stepper:
 
     def update(self) -> None:
         """Update with the gradients gathered so far, their sum or their mean; nothing where there are none."""
-        if not self._summed:
+        if not self.learning.gathered:
             return
         if self.training.reduction == "mean":
             for parameter in (p for group in self.groups.values() for p in group):
                 if parameter.grad is not None:
-                    parameter.grad /= self._summed
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self._summed = 0
+                    parameter.grad /= self.learning.gathered
+        self.learning.optimizer.step()
+        self.learning.optimizer.zero_grad()
+        self.learning.gathered = 0
 
     def _backward_by_term(self, weighted: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
         """Backward through each term alone; the sum is the total's gradient. Norms by term and group."""

@@ -10,13 +10,13 @@ import optuna
 
 from rdpp.config import require
 from rdpp.engine import Event, RunFinished, RunStarted
+from rdpp.runs import TakenOver
 from rdpp.sweep import report
-from rdpp.sweep.config import SweepConfig, describe
+from rdpp.sweep.config import SweepConfig, describe, runs_a_trial
 from rdpp.sweep.report import spread, spread_sentence, table
 from rdpp.sweep.study import DONE, chosen_pruner, open_study, remaining_trials, run_study, spent_steps
-from rdpp.tracking.campaign import cells
 from rdpp.tracking.console import ConsoleObserver, output_console, percent
-from rdpp.tracking.store import Store
+from rdpp.tracking.tree import MlflowTree
 
 
 def run_sweep(
@@ -27,6 +27,7 @@ def run_sweep(
     storage: str | None = None,
     tracking_uri: str | None = None,
     as_json: bool = False,
+    again: bool = False,
 ) -> None:
     """Run the study of a sweep file to its number of trials and print its result on standard output.
 
@@ -37,22 +38,24 @@ def run_sweep(
         storage: Optuna storage URL.
         tracking_uri: MLflow store.
         as_json: print JSON instead of tables.
+        again: train finished runs anew instead of taking them over.
 
     Raises:
         ConfigError: what a user can mend.
     """
     sweep = load_sweep(file, changes, trials)
-    store = Store(tracking_uri)
+    tree = MlflowTree(tracking_uri)
+    assert tree.store.uri, "opened before the study, so that a store that cannot be used is told first"
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = open_study(sweep, storage)
     left = None if sweep.trials is None else remaining_trials(study, sweep.trials)
-    per_trial = len(cells(sweep.experiment))
-    with ConsoleObserver(None if left is None else left * per_trial) as console:
+    per_trial = runs_a_trial(sweep.experiment)
+    with tree, ConsoleObserver(None if left is None else left * per_trial) as console:
         pruner, reason = chosen_pruner(sweep, study)
         console.line(
             f"study {sweep.name}: {_progress(sweep, study)}; {per_trial} runs a trial; pruner {pruner}: {reason}"
         )
-        run_id = run_study(sweep, study, store, [TrialDisplay(study, sweep, console), console])
+        run_id = run_study(sweep, study, tree, [TrialDisplay(study, sweep, console), console], again=again)
     _print(sweep, study, run_id, json_wanted=as_json)
 
 
@@ -71,17 +74,17 @@ class TrialDisplay:
         self._trial: int | None = None
         self._runs = 0
 
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, RunStarted):
+    def __call__(self, event: Event | TakenOver) -> None:
+        if isinstance(event, RunStarted | TakenOver):
             trial = self.study.get_trials(deepcopy=False)[-1]
             if trial.number != self._trial:
                 self._begin(trial)
             self.console.best = self._best()
-        if isinstance(event, RunFinished):
+        if isinstance(event, RunFinished | TakenOver):
             self._runs += 1
 
     def _begin(self, trial: optuna.trial.FrozenTrial) -> None:
-        per_trial = len(cells(self.sweep.experiment))
+        per_trial = runs_a_trial(self.sweep.experiment)
         if self._trial is not None and self._runs < per_trial:
             self.console.skip(per_trial - self._runs)
             self.console.line(f"trial {self._trial} pruned after {self._runs} of {per_trial} runs")

@@ -107,6 +107,11 @@ class SweepConfig:
         return "median", f"{instances} instances (category x seed) are too few for a signed-rank test"
 
 
+def runs_a_trial(experiment: ExperimentConfig) -> int:
+    """Every category of a resolved experiment with every seed."""
+    return len(experiment.data.categories) * len(experiment.seeds)
+
+
 def describe(values: Mapping[str, Any]) -> str:
     """Values by dotted path as one short line.
 

@@ -1,7 +1,9 @@
 """Successive halving: trials climb by their runs' evaluations, and at each rung only the best go on."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -9,8 +11,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rdpp.config import require
-from rdpp.engine import EpochFinished, Event, RunStarted
-from rdpp.tracking.store import GivenUp
+from rdpp.engine import EpochFinished, Event, GivenUp, RunSpec, RunStarted, planned_epochs
+from rdpp.engine.selection import is_chosen
+from rdpp.runs import TakenOver
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,47 @@ class Climb:
         self._planned: list[int] = []
         self._evaluation, self._last_counts = 0, False
 
-    def __call__(self, event: Event) -> None:
+    name = "climb"
+
+    def __call__(self, event: Event | TakenOver) -> None:
         if isinstance(event, RunStarted):
-            config = event.experiment.evaluation
-            self._planned.append(-(-event.epochs // config.every))
-            self._evaluation, self._last_counts = 0, config.selection == "last"
+            self._begin(event.spec, event.epochs)
         if isinstance(event, EpochFinished) and event.evaluation is not None:
-            self._evaluation += 1
-            if event.chosen or self._last_counts:
-                self.values[len(self._planned) - 1 :] = [self.value(event.evaluation.metrics)]
-            self._report(ended=event.last)
+            self._evaluated(event.evaluation.metrics, chosen=event.chosen, ended=event.last)
+        if isinstance(event, TakenOver):
+            self._replay(event)
+
+    def save(self, folder: Path) -> None:
+        """Write what was reported so far."""
+        state = {"values": self.values, "planned": self._planned, "evaluation": self._evaluation}
+        (folder / "climb.json").write_text(json.dumps(state))
+
+    def load(self, folder: Path) -> None:
+        """Take what `save` wrote; the trial has the reports already."""
+        state = json.loads((folder / "climb.json").read_text())
+        self.values, self._planned, self._evaluation = state["values"], state["planned"], state["evaluation"]
+
+    def _begin(self, spec: RunSpec, epochs: int) -> None:
+        config = spec.experiment.evaluation
+        self._planned.append(-(-epochs // config.every))
+        self._evaluation, self._last_counts = 0, config.selection == "last"
+
+    def _evaluated(self, metrics: Mapping[str, float], *, chosen: bool, ended: bool) -> None:
+        self._evaluation += 1
+        if chosen or self._last_counts:
+            self.values[len(self._planned) - 1 :] = [self.value(metrics)]
+        self._report(ended=ended)
+
+    def _replay(self, event: TakenOver) -> None:
+        """Report a run that was finished before as it was reported then."""
+        self._begin(event.spec, planned_epochs(event.spec))
+        config, best = event.spec.experiment.evaluation, None
+        evaluations = event.evaluations()
+        for number, (_, metrics) in enumerate(evaluations, 1):
+            ended = number == len(evaluations)
+            chosen = is_chosen(config, metrics, best, final=ended)
+            best = metrics if chosen else best
+            self._evaluated(metrics, chosen=chosen, ended=ended)
 
     def _report(self, *, ended: bool) -> None:
         *before, own = self._planned

@@ -1,5 +1,6 @@
 """The objective: one trial trains every category with every seed and returns the mean."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,38 +8,43 @@ import numpy as np
 import optuna
 
 from rdpp.config import encode
-from rdpp.engine import BatchFinished, Event, Observer, Result
+from rdpp.engine import BatchFinished, Event, RunFinished, RunStarted, grid
+from rdpp.runs import Node, Outcome, Planned, RunObserver, TakenOver, means, opened, run_all
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.halving import Climb
 from rdpp.sweep.space import suggest
-from rdpp.tracking.campaign import cells, means, train_cell
-from rdpp.tracking.store import Store
-from rdpp.tracking.writer import Writer
+from rdpp.tracking.tree import MlflowTree
 
 STEPS = "steps"
 """User attribute of a trial that is complete or pruned: the batches it trained."""
+RUN_ID = "mlflow_run_id"
+"""User attribute of a trial: its MLflow run."""
+RETRY_OF = "retry_of"
+"""User attribute of a trial that repeats one that failed: that one's number."""
 
 
 class Objective:
     """What Optuna maximises: metrics of the held-out images where there are some, else of the test images.
 
-    Each trial is a child run of the study's run, with a child of its own a cell.
+    Each trial is a child run of the study's run, with a child of its own a category and seed. A trial that repeats one
+    that failed takes up its run, and takes over what finished there.
     """
 
     def __init__(
         self,
         sweep: SweepConfig,
-        store: Store,
-        study_run: str,
+        tree: MlflowTree,
+        study_run: Node,
         pruner: str,
-        observers: Sequence[Observer] = (),
+        observers: Sequence[RunObserver] = (),
+        *,
+        again: bool = False,
     ) -> None:
-        self.sweep, self.store, self.study_run = sweep, store, study_run
-        self.pruner = pruner
-        self.observers = observers
+        self.sweep, self.tree, self.study_run = sweep, tree, study_run
+        self.pruner, self.observers, self.again = pruner, observers, again
 
     def __call__(self, trial: optuna.Trial) -> float:
-        """Raises optuna.TrialPruned after or, with halving, within the cell at which the pruner gave the trial up."""
+        """Raises optuna.TrialPruned after or, with halving, within the run at which the pruner gave the trial up."""
         point = suggest(self.sweep.space, trial)
         tags = {
             "study": self.sweep.name,
@@ -46,52 +52,54 @@ class Objective:
             "variant": self.sweep.experiment.name,
             "teacher": self.sweep.experiment.teacher.name,
         }
-        name = f"trial-{trial.number:03d}"
-        with self.store.run(name, parent=self.study_run, tags={**tags, "level": "trial"}) as run_id:
-            trial.set_user_attr("mlflow_run_id", run_id)
-            self.store.log_params(run_id, point)
+        name, resume = f"trial-{trial.number:03d}", _run_of_the_failed(trial)
+        node = self.tree.open(name, level="trial", parent=self.study_run, tags=tags, resume=resume)
+        with opened(self.tree, node):
+            trial.set_user_attr(RUN_ID, self.tree.run_id(node))
+            if resume is None:
+                self.tree.log_params(node, point)
             steps = _Steps()
-            with Writer(lambda: self.store) as writer:
-                values, pruned = self._train(writer, trial, point, run_id, tags, steps)
+            values, pruned = self._train(trial, point, node, tags, steps)
             trial.set_user_attr(STEPS, steps.count)
-            self.store.log_metrics(run_id, {"steps": steps.count})
-            self.store.set_tags(run_id, {"state": "pruned" if pruned else "complete", "cells": len(values)})
+            self.tree.log_metrics(node, {"steps": steps.count})
+            self.tree.set_tags(node, {"state": "pruned" if pruned else "complete", "cells": len(values)})
+        self.tree.finish()
         if pruned:
             raise optuna.TrialPruned(f"trial {trial.number} pruned after {len(values)} cells")
         return float(np.mean(values))
 
     def _train(
         self,
-        writer: Writer,
         trial: optuna.Trial,
         point: Mapping[str, Any],
-        run_id: str,
+        node: Node,
         tags: Mapping[str, object],
         steps: "_Steps",
     ) -> tuple[list[float], bool]:
-        experiment = self.sweep.experiment.with_overrides(point)
-        results: list[Result] = []
-        values: list[float] = []
-        todo = cells(experiment)
-        observers = [*self.observers, steps]
+        """The values of the runs, and whether the trial was given up."""
+        specs = grid(self.sweep.experiment.with_overrides(point))
+        observers: list[RunObserver] = [*self.observers, steps]
         if self.pruner == "halving":
-            observers.append(Climb(trial, len(todo), self.value))
-        for index, cell in enumerate(todo):
-            try:
-                result = train_cell(writer, experiment, cell, parent=run_id, tags=tags, observers=observers)
-            except optuna.TrialPruned:
-                return values, True
-            results.append(result)
-            values.append(self.value(result.deciding.metrics))
-            trial.set_user_attr(f"cell/{cell.category}/{cell.seed}", _plain(result))
-            self.store.log_metrics(run_id, {"objective_running_mean": float(np.mean(values))}, step=index)
-            if self.pruner != "halving" and self._gives_up(trial, values, index, last=cell == todo[-1]):
-                return values, True
-        self.store.log_metrics(run_id, {**means(results), "objective": float(np.mean(values))})
+            observers.append(Climb(trial, len(specs), self.value))
+        planned = [Planned(spec=spec, parent=node, tags=tags) for spec in specs]
+        outcomes: list[Outcome] = []
+        values: list[float] = []
+        try:
+            for index, outcome in enumerate(run_all(planned, self.tree, observers, again=self.again)):
+                outcomes.append(outcome)
+                values.append(self.value(outcome.deciding))
+                trial.set_user_attr(f"cell/{outcome.spec.category.name}/{outcome.spec.seed}", _plain(outcome))
+                self.tree.log_metrics(node, {"objective_running_mean": float(np.mean(values))}, step=index)
+                last = len(outcomes) == len(specs)
+                if self.pruner != "halving" and self._gives_up(trial, values, index, last=last):
+                    return values, True
+        except optuna.TrialPruned:
+            return values, True
+        self.tree.log_metrics(node, {**means(outcomes), "objective": float(np.mean(values))})
         return values, False
 
     def _gives_up(self, trial: optuna.Trial, values: list[float], index: int, *, last: bool) -> bool:
-        """Report a cell. The signed-rank test wants each instance's own value, others the mean so far."""
+        """Report a run. The signed-rank test wants each instance's own value, others the mean so far."""
         trial.report(values[-1] if self.pruner == "wilcoxon" else float(np.mean(values)), index)
         return not last and trial.should_prune()
 
@@ -100,19 +108,34 @@ class Objective:
         return float(np.mean([metrics[name] for name in self.sweep.objective]))
 
 
+def _run_of_the_failed(trial: optuna.Trial) -> str | None:
+    """The MLflow run of the trial that this one repeats."""
+    number = trial.user_attrs.get(RETRY_OF)
+    if number is None:
+        return None
+    return trial.study.get_trials(deepcopy=False)[number].user_attrs.get(RUN_ID)
+
+
 class _Steps:
-    """An observer that counts batches."""
+    """An observer that counts batches: those of a run that was taken over too, which the trial would have trained."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self._before = 0
 
-    def __call__(self, event: Event) -> None:
-        self.count += isinstance(event, BatchFinished)
+    def __call__(self, event: Event | TakenOver) -> None:
+        if isinstance(event, RunStarted):
+            self._before = self.count
+        if isinstance(event, BatchFinished):
+            self.count += 1
+        if isinstance(event, RunFinished):
+            self.count = self._before + event.result.steps
+        if isinstance(event, TakenOver):
+            self.count += event.finished.steps
 
 
-def _plain(result: Result) -> dict[str, Any]:
+def _plain(outcome: Outcome) -> dict[str, Any]:
     deciding, test = (
-        {k: v for k, v in evaluation.metrics.items() if "/" not in k and v == v}
-        for evaluation in (result.deciding, result.evaluation)
+        {k: v for k, v in metrics.items() if "/" not in k and not math.isnan(v)}
+        for metrics in (outcome.deciding, outcome.metrics)
     )
-    return {"epoch": result.epoch, "metrics": encode(deciding), "test": encode(test)}
+    return {"epoch": outcome.epoch, "metrics": encode(deciding), "test": encode(test)}

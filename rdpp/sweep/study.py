@@ -11,13 +11,16 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
-from rdpp.engine import Observer, planned_epochs, prepare
+from rdpp.engine import grid, planned_epochs, prepare
 from rdpp.experiment import ExperimentConfig
-from rdpp.sweep.config import SamplerConfig, SweepConfig
-from rdpp.sweep.objective import STEPS, Objective
+from rdpp.runs import RunObserver, opened
+from rdpp.sweep.config import SamplerConfig, SweepConfig, runs_a_trial
+from rdpp.sweep.objective import RETRY_OF, STEPS, Objective
 from rdpp.sweep.space import base_point
-from rdpp.tracking.campaign import cells
-from rdpp.tracking.store import DEFAULT_FOLDER, Store
+from rdpp.tracking.location import DEFAULT_FOLDER
+from rdpp.tracking.schema import SCHEMA
+from rdpp.tracking.store import Store
+from rdpp.tracking.tree import MlflowTree
 
 # heartbeats and the signed-rank pruner are marked experimental since years; rdpp's tests cover its use of them
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -58,9 +61,15 @@ def open_study(sweep: SweepConfig, storage: str | None = None) -> optuna.Study:
 
 
 def _check_definition(study: optuna.Study, sweep: SweepConfig) -> None:
-    known = study.user_attrs.get("definition")
+    known, schema = study.user_attrs.get("definition"), study.user_attrs.get("schema", 1)
     if known is None:
         study.set_user_attr("definition", sweep.fingerprint())
+        study.set_user_attr("schema", SCHEMA)
+    elif schema != SCHEMA:
+        raise ConfigError(
+            f"the study '{sweep.name}' was started by another version of rdpp (schema {schema}, this one: {SCHEMA}); "
+            "give the sweep another name"
+        )
     elif known != sweep.fingerprint():
         raise ConfigError(
             f"the study '{sweep.name}' was started with another definition (space, experiment, categories, seeds, "
@@ -68,41 +77,57 @@ def _check_definition(study: optuna.Study, sweep: SweepConfig) -> None:
         )
 
 
-def run_study(sweep: SweepConfig, study: optuna.Study, store: Store, observers: Sequence[Observer] = ()) -> str:
+def run_study(
+    sweep: SweepConfig,
+    study: optuna.Study,
+    tree: MlflowTree,
+    observers: Sequence[RunObserver] = (),
+    *,
+    again: bool = False,
+) -> str:
     """Run trials until the study has its number of them, complete or pruned, or its budget is spent, and log it.
 
     Every trial's sampler is seeded from the sweep's seed and the trial's number, so that a study that was
     interrupted goes on as it would have gone. Trials that failed are tried again with the same values.
 
+    Args:
+        sweep: the study's definition.
+        study: see `open_study`.
+        tree: where its runs are kept; open.
+        observers: are told what happens.
+        again: train finished runs anew instead of taking them over.
+
     Returns:
         The id of the study's MLflow run.
     """
-    prepare(sweep.experiment)
+    prepare(grid(sweep.experiment))
     if not study.trials:
         point = base_point(sweep.space, sweep.experiment)
         if point is not None:
             study.enqueue_trial(point)
-    tags = {"level": "study", "study": sweep.name, "variant": sweep.experiment.name}
-    tags["teacher"] = sweep.experiment.teacher.name
+    tags = {"study": sweep.name, "variant": sweep.experiment.name, "teacher": sweep.experiment.teacher.name}
     pruner, reason = chosen_pruner(sweep, study)
     study.set_user_attr("pruner", pruner)
     study.pruner = _pruner(sweep, pruner)
-    with store.run(sweep.name, tags={**tags, "pruner": pruner}, resume=study.user_attrs.get(_run_key(store))) as run_id:
-        study.set_user_attr(_run_key(store), run_id)
-        objective = Objective(sweep, store, run_id, pruner, observers)
+    tags = {**tags, "pruner": pruner, "pruner_reason": reason}
+    resume = study.user_attrs.get(_run_key(tree))
+    with opened(tree, tree.open(sweep.name, level="study", parent=None, tags=tags, resume=resume)) as node:
+        run_id = tree.run_id(node)
+        study.set_user_attr(_run_key(tree), run_id)
+        objective = Objective(sweep, tree, node, pruner, observers, again=again)
         while not is_done(sweep, study):
             _retry_failed(study)
             study.sampler = _sampler(sweep.sampler, len(study.get_trials(deepcopy=False, states=_COUNTED)))
             study.optimize(objective, n_trials=1)
-            store.log_metrics(run_id, {"steps": spent_steps(study)}, step=len(study.trials) - 1)
-        store.set_tags(run_id, {"pruner_reason": reason})
-        log_study(store, run_id, study)
+            tree.log_metrics(node, {"steps": spent_steps(study)}, step=len(study.trials) - 1)
+        tree.finish()
+        log_study(tree.store, run_id, study)
     return run_id
 
 
 def chosen_pruner(sweep: SweepConfig, study: optuna.Study) -> tuple[str, str]:
     """The pruner that the study was started with, or is to be started with, and why."""
-    name, reason = sweep.chosen_pruner(len(cells(sweep.experiment)))
+    name, reason = sweep.chosen_pruner(runs_a_trial(sweep.experiment))
     known = study.user_attrs.get("pruner", name)
     return known, reason if known == name else "the study was started with it"
 
@@ -148,18 +173,18 @@ def log_study(store: Store, run_id: str, study: optuna.Study) -> None:
         store.client.log_text(run_id, figure.to_json(), f"figures/{name}.json")  # for `rdpp report`
 
 
-def _run_key(store: Store) -> str:
-    return f"mlflow_run_id {store.uri}"
+def _run_key(tree: MlflowTree) -> str:
+    return f"mlflow_run_id {tree.uri}"
 
 
 def _retry_failed(study: optuna.Study) -> None:
     """Queue each failed trial's values once more. Trials of a killed process count as failed after a while."""
     optuna.storages.fail_stale_trials(study)
     trials = study.get_trials(deepcopy=False)
-    retried = {t.user_attrs["retry_of"] for t in trials if "retry_of" in t.user_attrs}
+    retried = {t.user_attrs[RETRY_OF] for t in trials if RETRY_OF in t.user_attrs}
     for trial in trials:
         if trial.state == TrialState.FAIL and trial.params and trial.number not in retried:
-            study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
+            study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
 
 
 def _sampler(config: SamplerConfig, trial: int) -> optuna.samplers.BaseSampler:
@@ -184,4 +209,4 @@ def _pruner(sweep: SweepConfig, name: str) -> optuna.pruners.BasePruner:
 def _evaluations(experiment: ExperimentConfig) -> int:
     """Of a whole trial, planned."""
     every = experiment.evaluation.every
-    return sum(-(-planned_epochs(experiment, cell.category) // every) for cell in cells(experiment))
+    return sum(-(-planned_epochs(spec) // every) for spec in grid(experiment))

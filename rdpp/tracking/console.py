@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rdpp.engine import BatchFinished, EpochFinished, Event, RunFinished, RunStarted
+from rdpp.engine import BatchFinished, EpochFinished, Event, RunFinished, RunSpec, RunStarted
+from rdpp.runs import TakenOver
 
 _HEADLINE = ("image_auroc", "pixel_auroc", "pixel_aupro")
 _HEADERS = {
@@ -52,6 +53,10 @@ def results_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def _headline(metrics: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {percent(metrics[name])}" for name in _HEADLINE)
+
+
 class ConsoleObserver:
     """An observer that shows trial, category, epoch, time left and the best so far."""
 
@@ -90,10 +95,18 @@ class ConsoleObserver:
     ) -> None:
         self._progress.stop()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event | TakenOver) -> None:
         match event:
+            case TakenOver():
+                self._done += 1
+                found = event.finished
+                self.line(
+                    f"{self._name(event.spec)}: epoch {found.epoch}  {_headline(found.metrics)}  (finished before: run "
+                    f"{found.run_id} is taken over; --again trains it anew)"
+                )
+                self._show()
             case RunStarted():
-                self._label = f"{self.prefix}{event.category.name} seed {event.seed}"
+                self._label = self._name(event.spec)
                 self._batch, self._batches = 0, event.steps
                 self._epochs = event.epochs
                 self._show(f"{self._label} epoch 1/{event.epochs}")
@@ -105,12 +118,14 @@ class ConsoleObserver:
                 self._show(f"{self._label} epoch {min(event.epoch + 1, self._epochs)}/{self._epochs}")
             case RunFinished():
                 self._done, self._batch = self._done + 1, 0
-                metrics = event.result.evaluation.metrics
-                values = "  ".join(f"{name} {percent(metrics[name])}" for name in _HEADLINE)
+                values = _headline(event.result.evaluation.metrics)
                 stopped = f", stopped after {event.result.epochs}" if event.result.epochs < self._epochs else ""
                 self.line(
                     f"{self._label}: epoch {event.result.epoch}{stopped}  {values}  ({event.result.seconds:.0f} s)"
                 )
+
+    def _name(self, spec: RunSpec) -> str:
+        return f"{self.prefix}{spec.category.name} seed {spec.seed}"
 
     def _warn(self, event: BatchFinished) -> None:
         """Once for each set of terms: a run's first inspection tells."""

@@ -60,26 +60,34 @@ def interesting(scores: np.ndarray, labels: np.ndarray, count: int) -> Mapping[s
     return {kind: [int(i) for i in indices] for kind, indices in kinds.items()}
 
 
-def heatmap(split: Split, index: int, anomaly_map: np.ndarray, score: float, scale: Scale, epoch: int) -> Image.Image:
+def heatmap(
+    *,
+    pixels: np.ndarray,
+    mask: np.ndarray,
+    anomaly_map: np.ndarray,
+    title: str,
+    defective: bool,
+    epoch: int,
+    scale: Scale,
+) -> Image.Image:
     """Four panels under a caption: image and mask above, anomaly map (scale of the category) and overlay below.
 
     Args:
-        split: the images and masks.
-        index: which of them.
-        anomaly_map: (H, W).
-        score: its image score.
-        scale: of the category.
+        pixels: (H, W, 3) uint8.
+        mask: (H, W) bool.
+        anomaly_map: (H, W); its maximum is the image's score.
+        title: of the image.
+        defective: whether it is.
         epoch: that the map is from.
+        scale: of the category.
     """
-    enlarge = max(1, _SMALLEST // anomaly_map.shape[0])
-    pixels, mask = picture(split, index), split.masks[index]
+    enlarge, score = max(1, _SMALLEST // anomaly_map.shape[0]), float(anomaly_map.max())
     heat = colour(anomaly_map, scale)
     overlay = outlined((0.55 * pixels + 0.45 * heat).astype(np.uint8), mask)
     panels = [pixels, np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2), heat, overlay]
-    item = split.items[index]
     caption = (
-        f"{item.defect_type}/{item.path.name}   epoch {epoch}",
-        f"score {score:.3f}, threshold {scale.threshold:.3f}: {_verdict(item.label, score, scale)}",
+        f"{title}   epoch {epoch}",
+        f"score {score:.3f}, threshold {scale.threshold:.3f}: {_verdict(defective, score, scale)}",
         f"map from {scale.low:.2f} (black) to {scale.high:.2f} (yellow); green: outline of the mask",
     )
     return _grid([p.repeat(enlarge, 0).repeat(enlarge, 1) for p in panels], caption)

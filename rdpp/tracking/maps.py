@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mlflow.exceptions import MlflowException
@@ -12,7 +13,6 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from rdpp.config import ConfigError
-from rdpp.engine import Evaluation
 from rdpp.metrics import evaluate
 from rdpp.tracking.store import Store
 
@@ -40,20 +40,18 @@ class StoredMaps:
         return evaluate(self.anomaly_maps, self.masks, self.image_scores, self.labels, self.defect_types)
 
 
-def log_maps(store: Store, run_id: str, evaluation: Evaluation) -> None:
-    """Store the maps, masks and scores of an evaluation as one file of the run."""
-    split, prediction = evaluation.split, evaluation.prediction
-    folder = {item.path.parents[2] for item in split.items}.pop()
-    table = {
-        "images": [item.path.relative_to(folder).as_posix() for item in split.items],
-        "defect_types": split.defect_types,
-        "labels": [bool(label) for label in split.labels],
-    }
-    tensors = {
-        "anomaly_maps": prediction.anomaly_maps,
-        "masks": split.masks.astype(np.uint8),
-        "image_scores": prediction.image_scores,
-    }
+def log_maps(
+    store: Store,
+    run_id: str,
+    *,
+    anomaly_maps: np.ndarray,
+    masks: np.ndarray,
+    image_scores: np.ndarray,
+    columns: Mapping[str, Any],
+) -> None:
+    """Store maps, masks and scores of the test images as one file of the run; see `StoredMaps`."""
+    table = {"images": columns["image"], "defect_types": columns["defect_type"], "labels": columns["defective"]}
+    tensors = {"anomaly_maps": anomaly_maps, "masks": masks.astype(np.uint8), "image_scores": image_scores}
     with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
         path = Path(scratch) / _FILE
         save_file(tensors, path, {"table": json.dumps(table)})

@@ -1,16 +1,16 @@
-"""The MLflow observer: one leaf of the run tree, one category with one seed."""
+"""An observer that turns what a run tells into records: parameters, losses, metrics, data set, scores, heatmaps.
+
+It needs no MLflow: training does not wait for its import.
+"""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, InputTag
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from rdpp.config import flatten
-from rdpp.data import Split
 from rdpp.engine import (
     BatchFinished,
     EpochFinished,
@@ -20,15 +20,14 @@ from rdpp.engine import (
     RunFinished,
     RunStarted,
     device_name,
+    machine_digest,
     resolve_device,
 )
-from rdpp.tracking.figures import Scale, heatmap, interesting
-from rdpp.tracking.maps import log_maps
 from rdpp.tracking.provenance import code_comment
-from rdpp.tracking.store import Store
+from rdpp.tracking.records import Kind
+from rdpp.tracking.schema import SCHEMA
 
 _FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for the UI's slider
-_AT_ONCE = 2  # pictures drawn and logged
 
 
 # tags, or without influence on the result; the UI prints all parameters beside each picture
@@ -36,28 +35,22 @@ _NOT_PARAMS = frozenset(
     {"name", "data.root", "data.categories", "data.cache", "teacher.weights", "seeds", "device", "keep", "heatmaps"}
 )
 
+_Point = tuple[str, float, int]
+"""Name, value, step."""
+
 
 class RunObserver:
-    """Logs a run: parameters, losses a batch, metrics an epoch, data set, configuration, scores, heatmaps.
+    """Puts records of one run. Batches are kept and put once an epoch, so that a device is not waited for."""
 
-    Batches are buffered and written once an epoch, so that the loop never waits for the store.
-    """
+    name = "tracking"
 
-    def __init__(self, store: Store, run_id: str, *, system_metrics_interval: int = 5) -> None:
-        self.store, self.run_id = store, run_id
-        self._monitor = SystemMetricsMonitor(
-            run_id,
-            sampling_interval=system_metrics_interval,
-            samples_before_logging=1,
-            tracking_uri=store.uri,
-        )
+    def __init__(self, put: Callable[[Kind, Mapping[str, Any]], None]) -> None:
+        self._put = put
         self._batches: list[BatchFinished] = []
+        self._saved_batches: list[dict[str, Any]] = []
+        """Of the epoch in work, from before the run was resumed."""
         self._frames: dict[int, np.ndarray] = {}
         self._started: RunStarted | None = None
-
-    def close(self) -> None:
-        """Stop the system metrics. To be called however the run ends."""
-        self._monitor.finish()
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -70,47 +63,63 @@ class RunObserver:
             case RunFinished():
                 self._finish(event.result)
 
+    def save(self, folder: Path) -> None:
+        """Write the epoch's batches so far, and the maps of the frames so far."""
+        batches = [*self._saved_batches, *map(_plain, self._batches)]
+        (folder / "batches.json").write_text(json.dumps(batches))
+        np.savez(folder / "frames.npz", **{str(epoch): maps for epoch, maps in self._frames.items()})  # type: ignore[arg-type]
+
+    def load(self, folder: Path) -> None:
+        """Take what `save` wrote."""
+        self._saved_batches = json.loads((folder / "batches.json").read_text())
+        with np.load(folder / "frames.npz", allow_pickle=False) as frames:
+            self._frames = {int(epoch): frames[epoch] for epoch in frames.files}
+
     def _start(self, event: RunStarted) -> None:
         self._started = event
-        experiment, category = event.experiment, event.category
-        self._monitor.start()
+        spec = event.spec
+        experiment, identity = spec.experiment, spec.identity
         params = flatten(experiment.to_mapping())
-        self.store.log_params(self.run_id, {k: v for k, v in params.items() if k not in _NOT_PARAMS})
-        self.store.set_tags(
-            self.run_id,
-            {
-                "category": category.name,
-                "seed": event.seed,
-                "variant": experiment.name,
-                "teacher": experiment.teacher.name,
-                "teacher_fingerprint": event.teacher.fingerprint,
-                "train_manifest": category.train_fingerprint,
-                "selection": experiment.evaluation.selection,
-                "device": device_name(resolve_device(experiment.device)),
-                "epochs": event.epochs,
-            },
-        )
-        own = experiment.with_overrides({"data.categories": [category.name], "seeds": [event.seed]})
-        self.store.client.log_text(self.run_id, code_comment() + own.to_yaml(), "experiment.yaml")
+        self._put("params", {"params": {k: v for k, v in params.items() if k not in _NOT_PARAMS}})
+        tags = {
+            "schema": SCHEMA,
+            "key": identity.key,
+            "key_training": identity.training,
+            "method": identity.method,
+            "machine": machine_digest(experiment),
+            "category": spec.category.name,
+            "seed": spec.seed,
+            "variant": experiment.name,
+            "teacher": experiment.teacher.name,
+            "teacher_fingerprint": identity.teacher,
+            "train_manifest": identity.train_files,
+            "selection": experiment.evaluation.selection,
+            "device": device_name(resolve_device(experiment.device)),
+            "epochs": event.epochs,
+        }
+        self._put("tags", {"tags": tags})
+        self._put("text", {"path": "experiment.yaml", "text": code_comment() + experiment.to_yaml()})
 
-    def _log_data(self, test: Split) -> None:
-        """At the end, since the test images may not be looked at before."""
+    def _log_data(self, result: Result) -> None:
+        """At the end, since the test images may have come after the beginning."""
         assert self._started is not None
-        category, train, held_out = self._started.category, self._started.train, self._started.held_out
-        source = json.dumps({"uri": str(category.folder)})
-        profile = json.dumps({"train": len(train), "held_out": len(held_out or ()), "test": len(test)})
-        dataset = Dataset(category.name, category.fingerprint, "local", source, profile=profile)
-        context = [InputTag("mlflow.data.context", "training and test")]
-        self.store.client.log_inputs(self.run_id, [DatasetInput(dataset, context)])
+        category, identity = result.spec.category, result.spec.identity
+        train, held_out = self._started.train, self._started.held_out
+        counts = {"train": len(train), "held_out": len(held_out or ()), "test": len(result.evaluation.split)}
+        described = {"name": category.name, "digest": category.fingerprint, "folder": str(category.folder)}
+        self._put("dataset", {**described, "profile": counts})
         manifest = "".join(f"{digest}  {path}\n" for path, digest in category.manifest.items())
-        self.store.client.log_text(self.run_id, manifest, "data_manifest.txt")
-        self.store.set_tags(self.run_id, {"data_manifest": category.fingerprint})
+        self._put("text", {"path": "data_manifest.txt", "text": manifest})
+        tags = {"data_manifest": category.fingerprint, "test_manifest": identity.test_files}
+        self._put("tags", {"tags": {**tags, "key": identity.key, "key_training": identity.training}})
 
     def _finish_epoch(self, event: EpochFinished) -> None:
         assert self._started is not None
-        weights = {name: term.weight for name, term in self._started.experiment.terms.items()}
-        points = [p for batch in self._batches for p in _loss_points(batch, weights, event.seconds_per_batch)]
+        weights = {name: term.weight for name, term in self._started.spec.experiment.terms.items()}
+        batches = [*self._saved_batches, *map(_plain, self._batches)]
+        points = [point for batch in batches for point in _loss_points(batch, weights, event.seconds_per_batch)]
         self._batches.clear()
+        self._saved_batches = []
         rates = {
             "seconds_per_batch": event.seconds_per_batch,
             "images_per_second": event.images_per_second,
@@ -119,102 +128,131 @@ class RunObserver:
         prefix = "held_out/" if self._started.watched == "held_out" else ""
         metrics = {prefix + k: v for k, v in event.evaluation.metrics.items()} if event.evaluation else {}
         points += [(name, value, event.epoch) for name, value in {**rates, **metrics}.items()]
-        self.store.log_series(self.run_id, points)
+        self._put("series", {"points": points})
         if event.evaluation and (event.last or event.epoch in self._frame_epochs()):
             self._frames[event.epoch] = event.evaluation.prediction.anomaly_maps.astype(np.float16)
 
     def _frame_epochs(self) -> set[int]:
         """About evenly spaced in the logarithm: maps change most early on."""
         assert self._started is not None
-        every, last = self._started.experiment.evaluation.every, self._started.epochs
+        every, last = self._started.spec.experiment.evaluation.every, self._started.epochs
         wanted = np.geomspace(every, last, _FRAMES)
         return {min(last, max(every, round(epoch / every) * every)) for epoch in wanted}
 
     def _finish(self, result: Result) -> None:
         assert self._started is not None
         values = {f"chosen/{name}": value for name, value in result.evaluation.metrics.items()}
+        points: list[_Point] = []
         if result.held_out is not None:
             of_held_out = {k: v for k, v in result.held_out.metrics.items() if "/" not in k}
             values |= {f"chosen/held_out/{name}": value for name, value in of_held_out.items()}
-            points = [(name, value, result.epoch) for name, value in result.evaluation.metrics.items()]
-            self.store.log_series(self.run_id, points)
+            points += [(name, value, result.epoch) for name, value in result.evaluation.metrics.items()]
         values |= {f"selection_gap/{name}": value for name, value in result.selection_gap.items()}
-        of_run = {"chosen_epoch": result.epoch, "epochs": result.epochs, "steps": result.steps}
-        self.store.log_metrics(self.run_id, {**values, **of_run, "seconds": result.seconds})
-        audit = [(f"audit/{name}", v, epoch) for epoch, metrics in result.audit.items() for name, v in metrics.items()]
-        self.store.log_series(self.run_id, audit)
-        self.store.set_tags(self.run_id, {"dead_terms": " ".join(result.dead_terms) or "none"})
-        self._log_data(result.evaluation.split)
+        values |= {"chosen_epoch": result.epoch, "epochs": result.epochs, "steps": result.steps}
+        points += [(name, value, 0) for name, value in {**values, "seconds": result.seconds}.items()]
+        points += [(f"audit/{name}", v, epoch) for epoch, found in result.audit.items() for name, v in found.items()]
+        self._put("series", {"points": points})
+        self._put("tags", {"tags": {"dead_terms": " ".join(result.dead_terms) or "none"}})
+        self._log_data(result)
         self._log_scores(result.evaluation)
-        if self._started.experiment.keep_maps:
-            log_maps(self.store, self.run_id, result.evaluation)
-        if self._started.experiment.heatmaps:
+        experiment = self._started.spec.experiment
+        if experiment.keep_maps:
+            self._put("maps", _maps(result.evaluation))
+        if experiment.heatmaps:
             self._log_heatmaps(result)
 
     def _log_scores(self, evaluation: Evaluation) -> None:
-        assert self._started is not None
-        test = evaluation.split
-        table = {
-            "image": [item.path.relative_to(self._started.category.folder).as_posix() for item in test.items],
-            "defect_type": test.defect_types,
-            "defective": [bool(label) for label in test.labels],
+        columns = {
+            **_listed(evaluation),
             "score": [float(score) for score in evaluation.prediction.image_scores],
-            "mask_pixels": [int(n) for n in test.masks.sum((1, 2))],
+            "mask_pixels": [int(n) for n in evaluation.split.masks.sum((1, 2))],
         }
-        self.store.client.log_table(self.run_id, table, "image_scores.json")
+        self._put("table", {"path": "image_scores.json", "columns": columns})
 
     def _log_heatmaps(self, result: Result) -> None:
         """Watched images over the epochs; where these were held out, the test images once, at the chosen epoch."""
-        frames = dict(self._frames)
         if result.held_out is None:
-            self._log_pictures(result.evaluation, result.epoch, frames, "")
+            pictures = self._pictures(result.evaluation, result.epoch, self._frames, "")
         else:
-            self._log_pictures(result.held_out, result.epoch, frames, "held_out_")
-            self._log_pictures(result.evaluation, result.epoch, {}, "")
+            pictures = self._pictures(result.held_out, result.epoch, self._frames, "held_out_")
+            pictures += self._pictures(result.evaluation, result.epoch, {}, "")
+        self._put("pictures", {"pictures": pictures})
 
-    def _log_pictures(self, chosen: Evaluation, chosen_epoch: int, frames: dict[int, np.ndarray], prefix: str) -> None:
+    def _pictures(
+        self, chosen: Evaluation, chosen_epoch: int, earlier: Mapping[int, np.ndarray], prefix: str
+    ) -> list[dict[str, Any]]:
         """The same images and one scale in every frame, chosen by what the chosen epoch made of them.
 
         The UI's slider starts at step 0, so steps count frames; the picture tells its epoch.
         """
+        from rdpp.tracking.figures import Scale, interesting, picture  # imports matplotlib and scikit-learn
+
         assert self._started is not None
         split, scores = chosen.split, chosen.prediction.image_scores
         scale = Scale.of(chosen.prediction, split.labels)
-        frames[chosen_epoch] = chosen.prediction.anomaly_maps
-
-        def log(key: str, index: int, frame: int, epoch: int) -> None:
-            anomaly_map = frames[epoch][index].astype(np.float32)
-            picture = heatmap(split, index, anomaly_map, float(anomaly_map.max()), scale, epoch)
-            picture.save = partial(picture.save, compress_level=1)  # by MLflow: in a third of the time, 1/7 larger
-            self.store.client.log_image(self.run_id, picture, key=key, step=frame)
-
-        pictures = [
-            (f"{prefix}{kind}/{rank}_{split.items[index].defect_type}_{split.items[index].path.stem}", index, *frame)
-            for kind, indices in interesting(scores, split.labels, self._started.experiment.heatmaps).items()
+        frames = {**earlier, chosen_epoch: chosen.prediction.anomaly_maps}
+        count = self._started.spec.experiment.heatmaps
+        return [
+            {
+                "key": f"{prefix}{kind}/{rank}_{split.items[index].defect_type}_{split.items[index].path.stem}",
+                "step": step,
+                "pixels": picture(split, index),
+                "mask": split.masks[index],
+                "anomaly_map": frames[epoch][index].astype(np.float32),
+                "title": f"{split.items[index].defect_type}/{split.items[index].path.name}",
+                "defective": bool(split.labels[index]),
+                "epoch": epoch,
+                "scale": (scale.low, scale.high, scale.threshold),
+            }
+            for kind, indices in interesting(scores, split.labels, count).items()
             for rank, index in enumerate(indices, 1)
-            for frame in enumerate(sorted(frames))
+            for step, epoch in enumerate(sorted(frames))
         ]
-        for picture in pictures[:1]:  # by itself, since it makes a tag of the run
-            log(*picture)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda picture: log(*picture), pictures[1:]))
 
 
-def _loss_points(
-    batch: BatchFinished, weights: dict[str, float], seconds_per_batch: float
-) -> list[tuple[str, float, int]]:
-    values = {"loss/total": float(batch.losses.total)}
-    values |= {f"loss/{name}": float(value) for name, value in batch.losses.raw.items()}
-    values |= {f"loss_weighted/{name}": float(value) for name, value in batch.losses.weighted.items()}
-    for name, inspection in (batch.inspections or {}).items():
-        values |= {f"gradient_norm/{group}/{name}": norm for group, norm in inspection.norms.items()}
-        values[f"gradient_rounding/{name}"] = inspection.rounding
-        values[f"time_share/{name}"] = inspection.seconds / seconds_per_batch
+def _listed(evaluation: Evaluation) -> dict[str, Any]:
+    """The images of an evaluation, as columns of a table."""
+    split = evaluation.split
+    folder = {item.path.parents[2] for item in split.items}.pop()
+    return {
+        "image": [item.path.relative_to(folder).as_posix() for item in split.items],
+        "defect_type": list(split.defect_types),
+        "defective": [bool(label) for label in split.labels],
+    }
+
+
+def _maps(evaluation: Evaluation) -> dict[str, Any]:
+    prediction = evaluation.prediction
+    return {
+        "anomaly_maps": prediction.anomaly_maps,
+        "masks": evaluation.split.masks,
+        "image_scores": prediction.image_scores,
+        "columns": _listed(evaluation),
+    }
+
+
+def _plain(event: BatchFinished) -> dict[str, Any]:
+    """A batch in plain numbers; waits for the device."""
+    losses = event.losses
+    return {
+        "batch": event.batch,
+        "total": float(losses.total),
+        "raw": {name: float(value) for name, value in losses.raw.items()},
+        "weighted": {name: float(value) for name, value in losses.weighted.items()},
+        "inspections": {
+            name: {"norms": dict(found.norms), "rounding": found.rounding, "seconds": found.seconds}
+            for name, found in (event.inspections or {}).items()
+        },
+    }
+
+
+def _loss_points(batch: Mapping[str, Any], weights: Mapping[str, float], seconds_per_batch: float) -> list[_Point]:
+    values = {"loss/total": batch["total"]}
+    values |= {f"loss/{name}": value for name, value in batch["raw"].items()}
+    values |= {f"loss_weighted/{name}": value for name, value in batch["weighted"].items()}
+    for name, found in batch["inspections"].items():
+        values |= {f"gradient_norm/{group}/{name}": norm for group, norm in found["norms"].items()}
+        values[f"gradient_rounding/{name}"] = found["rounding"]
+        values[f"time_share/{name}"] = found["seconds"] / seconds_per_batch
         values[f"loss_weight/{name}"] = weights[name]
-    return [(name, value, batch.batch) for name, value in values.items()]
-
-
-def log_checkpoint(store: Store, run_id: str, folder: Path) -> None:
-    """Log what a CheckpointWriter left in its folder, as the run's `checkpoint`."""
-    if any(folder.iterdir()):
-        store.client.log_artifacts(run_id, str(folder), "checkpoint")
+    return [(name, value, batch["batch"]) for name, value in values.items()]

@@ -6,8 +6,7 @@ import logging
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +17,32 @@ from mlflow.utils.time import get_current_time_millis
 from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
+from rdpp.tracking.location import sqlite_file, tracking_uri
 from rdpp.tracking.provenance import code_tags
+from rdpp.tracking.schema import SCHEMA
 
-DEFAULT_FOLDER = Path("runs")
 MLFLOW_EXPERIMENT = "rdpp"
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens its GenAI view
 _BATCH = 900  # MLflow takes at most 1000 metrics, 100 params at once
 _PARAMS = 90
 
 
+def check_schema(run: Run) -> None:
+    """Runs of older versions are read; what cannot be read of them is told where it is wanted.
+
+    Raises:
+        ConfigError: a run of a newer version.
+    """
+    schema = int(run.data.tags.get("schema", 1))
+    if schema > SCHEMA:
+        raise ConfigError(
+            f"the run {run.info.run_id} was written by a newer rdpp (schema {schema}, this one reads up to {SCHEMA}); "
+            "update rdpp, or give another store with --tracking-uri"
+        )
+
+
 def _source() -> dict[str, str]:
     return {"mlflow.source.name": "rdpp", "mlflow.source.type": "LOCAL", "mlflow.user": getpass.getuser()}
-
-
-def tracking_uri(given: str | None) -> str:
-    """The flag, else MLFLOW_TRACKING_URI, else an sqlite file in ./runs."""
-    return given or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(DEFAULT_FOLDER / 'mlflow.db').absolute()}"
-
-
-class GivenUp(Exception):
-    """What an observer raises to end a run that is not worth going on with: no failure."""
 
 
 class Store:
@@ -49,12 +54,13 @@ class Store:
 
     def __init__(self, uri: str | None = None, experiment: str = MLFLOW_EXPERIMENT) -> None:
         self.uri = tracking_uri(uri)
+        file = sqlite_file(self.uri)
         logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it reports each run's every detail
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an absent server is told within seconds
         try:
-            if self.uri.startswith("sqlite:///"):
-                Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            if file is not None:
+                file.parent.mkdir(parents=True, exist_ok=True)
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(experiment)
         except (MlflowException, SQLAlchemyError, OSError) as error:
@@ -68,27 +74,9 @@ class Store:
         known = self.client.get_experiment_by_name(name)
         if known is not None:
             return known.experiment_id
-        location = None
-        if self.uri.startswith("sqlite:///"):
-            location = (Path(self.uri.removeprefix("sqlite:///")).absolute().parent / "artifacts").as_uri()
+        file = sqlite_file(self.uri)
+        location = None if file is None else (file.absolute().parent / "artifacts").as_uri()
         return self.client.create_experiment(name, artifact_location=location, tags=_KIND)
-
-    @contextmanager
-    def run(
-        self, name: str, *, parent: str | None = None, tags: Mapping[str, object], resume: str | None = None
-    ) -> Iterator[str]:
-        """Open a run and close it however the block ends; see `start_run` and `end_run`.
-
-        Yields:
-            The run's id.
-        """
-        run_id = self.start_run(name, parent=parent, tags=tags, resume=resume)
-        try:
-            yield run_id
-        except BaseException as error:
-            self.end_run(run_id, error)
-            raise
-        self.end_run(run_id, None)
 
     def start_run(
         self, name: str, *, parent: str | None = None, tags: Mapping[str, object], resume: str | None = None
@@ -110,23 +98,16 @@ class Store:
         if "git_commit" in all_tags:
             all_tags["mlflow.source.git.commit"] = all_tags["git_commit"]
         if resume is not None and self._has(resume):
-            self.client.update_run(resume, status="RUNNING")
+            self.client.update_run(resume, status="RUNNING", name=name)
+            self.set_tags(resume, all_tags)
             return resume
         return self.client.create_run(self.experiment_id, tags=all_tags, run_name=name).info.run_id
 
-    def end_run(self, run_id: str, error: BaseException | None) -> None:
-        """Close a run: FINISHED, KILLED where the user stopped it or it was given up (tag `state`: pruned), else
-        FAILED with the error as a tag."""
-        if isinstance(error, GivenUp):
-            self.client.set_tag(run_id, "state", "pruned")
-            self.client.set_terminated(run_id, "KILLED")
-        elif isinstance(error, KeyboardInterrupt):
-            self.client.set_terminated(run_id, "KILLED")
-        elif error is not None:
-            self.client.set_tag(run_id, "error", f"{type(error).__name__}: {error}"[:500])
-            self.client.set_terminated(run_id, "FAILED")
-        else:
-            self.client.set_terminated(run_id, "FINISHED")
+    def end_run(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:
+        """Close a run with a status of MLflow's and last tags."""
+        if tags:
+            self.set_tags(run_id, tags)
+        self.client.set_terminated(run_id, status)
 
     def search(self, query: str) -> list[Run]:
         """Every run that answers a query in MLflow's language, the newest first.
@@ -143,6 +124,8 @@ class Store:
                 reason = " ".join(str(error).split())[:200]
                 raise ConfigError(f'the query "{query}" cannot be answered: {reason}') from None
             runs += page
+            for run in page:
+                check_schema(run)
             token = page.token
             if not token:
                 return runs

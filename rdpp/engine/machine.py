@@ -1,0 +1,34 @@
+"""What a run's last digits depend on besides its key: the machine, its threads, its libraries."""
+
+import hashlib
+import platform
+from importlib.metadata import version
+
+import torch
+
+from rdpp.engine.device import device_name
+from rdpp.experiment import ExperimentConfig
+
+_LIBRARIES = ("torch", "numpy", "numba", "geomloss", "scipy")
+
+
+def machine_parts(experiment: ExperimentConfig) -> dict[str, str]:
+    """What two runs of one key must share before equal digits may be claimed of them.
+
+    Args:
+        experiment: resolved.
+    """
+    return {
+        "device": device_name(torch.device(experiment.device)),
+        "threads": str(experiment.threads),
+        "compile": experiment.compile,
+        "feature_cache": str(experiment.feature_cache_gb > 0),
+        "cpu": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        **{name: version(name) for name in _LIBRARIES},
+    }
+
+
+def machine_digest(experiment: ExperimentConfig) -> str:
+    """Sixteen hexadecimal digits of `machine_parts`. It decides nothing: a finished run is taken over all the same."""
+    lines = "\n".join(f"{name} {value}" for name, value in sorted(machine_parts(experiment).items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]

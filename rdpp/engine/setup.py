@@ -1,0 +1,181 @@
+"""What a run needs and does not change: its teacher, its images, its length."""
+
+import resource
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan
+from rdpp.engine.device import compiles, computing, keep_freed_memory, place
+from rdpp.engine.evaluate import evaluate
+from rdpp.engine.events import Evaluation, RunStarted
+from rdpp.engine.feed import Feed
+from rdpp.engine.inference import Detector
+from rdpp.engine.seeding import Streams
+from rdpp.engine.spec import RunSpec
+from rdpp.engine.teacher_features import teacher_features
+from rdpp.engine.teachers import shared_teacher
+from rdpp.experiment import ExperimentConfig
+from rdpp.models import ARCHITECTURES, Network, Teacher
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A run with all that it works with loaded."""
+
+    spec: RunSpec
+    device: torch.device
+    teacher: Teacher
+    train: Feed
+    watched: Feed
+    """The images that epochs are evaluated on: held-out ones, or those of the test set."""
+    held_out: Split | None
+    steps_per_epoch: int
+    steps: int
+
+    @classmethod
+    def of(cls, spec: RunSpec) -> "Setup":
+        """Load teacher and images; the test images only where epochs are evaluated on them. Sets torch's threads.
+
+        Raises:
+            ConfigError: data or weights that cannot be used.
+        """
+        experiment = spec.experiment
+        use_threads(experiment)
+        device = torch.device(experiment.device)
+        train, held_out = training_images(spec)
+        watched = held_out if experiment.evaluation.watched == "held_out" else None
+        watched = watched or load_test(spec.category, experiment.data.size, Path(experiment.data.cache))
+        batch_size = experiment.training.batch_size
+        steps_per_epoch = -(-len(train) // batch_size)
+        steps = experiment.training.steps_of(spec.category.name, steps_per_epoch)
+        compiled = compiles(experiment.compile, device, steps)
+        teacher = shared_teacher(experiment.teacher, spec.seed, device, compiled=compiled)
+        with computing(device, experiment.precision):
+            features = teacher_features(teacher, (train, watched), experiment.feature_cache_gb, batch_size)
+        return cls(
+            spec=spec,
+            device=device,
+            teacher=teacher,
+            train=Feed(train, device, features[0]),
+            watched=Feed(watched, device, features[1]),
+            held_out=held_out,
+            steps_per_epoch=steps_per_epoch,
+            steps=steps,
+        )
+
+    @property
+    def experiment(self) -> ExperimentConfig:
+        """Of the run."""
+        return self.spec.experiment
+
+    @property
+    def epochs(self) -> int:
+        """Planned; the last may be cut short."""
+        return -(-self.steps // self.steps_per_epoch)
+
+    def network(self, streams: Streams) -> Network:
+        """The network before its first step, its weights drawn from the run's generator for them."""
+        network = Network(ARCHITECTURES[self.experiment.teacher.name], projection=self.experiment.projection)
+        network.initialise(streams.weights)
+        place(network, self.device).train()
+        if compiles(self.experiment.compile, self.device, self.steps):
+            network.compile(dynamic=False)
+        return network
+
+    def evaluate(self, network: Network, feed: Feed) -> Evaluation:
+        """A network on a split."""
+        sigma, precision = self.experiment.evaluation.sigma, self.experiment.precision
+        detector = Detector(self.teacher, network, sigma=sigma, precision=precision)
+        return evaluate(detector, feed, batch_size=self.experiment.training.batch_size)
+
+    def started(self) -> RunStarted:
+        """The event that tells of it."""
+        return RunStarted(
+            spec=self.spec,
+            epochs=self.epochs,
+            steps_per_epoch=self.steps_per_epoch,
+            steps=self.steps,
+            train=self.train.split,
+            held_out=self.held_out,
+            watched=self.experiment.evaluation.watched,
+        )
+
+
+def use_threads(experiment: ExperimentConfig) -> None:
+    """Let torch use the threads of a resolved experiment, and this process keep the memory that it frees."""
+    assert experiment.threads is not None, "resolved"
+    torch.set_num_threads(experiment.threads)
+    keep_freed_memory()
+
+
+def training_images(spec: RunSpec) -> tuple[Split, Split | None]:
+    """The images to train on, and those held out of them, None where none are.
+
+    Raises:
+        ConfigError: images that cannot be used, or too few to hold some out.
+    """
+    data, share = spec.experiment.data, spec.experiment.evaluation.held_out_share
+    whole = load_train(spec.category, data.size, Path(data.cache))
+    return hold_out(whole, share) if share > 0 else (whole, None)
+
+
+def test_images_now(spec: RunSpec) -> tuple[RunSpec, Split]:
+    """The test images as they are now, which may have come after the run began; and the run with them.
+
+    Raises:
+        ConfigError: there are none, or they cannot be used.
+    """
+    data = spec.experiment.data
+    category = scan(Path(data.root), spec.category.name)
+    return RunSpec(experiment=spec.experiment, category=category), load_test(category, data.size, Path(data.cache))
+
+
+def prepare(specs: Sequence[RunSpec]) -> None:
+    """Read what runs will need, so that bad input is told before the first of them.
+
+    Where held-out images are watched, the test images need not be there yet; those that are there are listed.
+
+    Raises:
+        ConfigError: images or weights that cannot be used.
+    """
+    seen: set[object] = set()
+    for spec in specs:
+        experiment = spec.experiment
+        data, evaluation = experiment.data, experiment.evaluation
+        what = (spec.category.folder, data.size, data.cache, evaluation.held_out_share, evaluation.watched)
+        assert spec.identity.key
+        if what in seen:
+            continue
+        seen.add(what)
+        split = load_train(spec.category, data.size, Path(data.cache))
+        if evaluation.held_out_share > 0:
+            held_out_rows(split, evaluation.held_out_share)
+        if evaluation.watched == "test":
+            load_test(spec.category, data.size, Path(data.cache))
+
+
+def planned_epochs(spec: RunSpec) -> int:
+    """Epochs of a run that does not stop early.
+
+    Raises:
+        ConfigError: where steps are set and the images cannot be counted.
+    """
+    experiment = spec.experiment
+    epochs = experiment.training.epochs_of(spec.category.name)
+    if epochs is not None:
+        return epochs
+    data, share = experiment.data, experiment.evaluation.held_out_share
+    split = load_train(spec.category, data.size, Path(data.cache))
+    images = len(held_out_rows(split, share)[0]) if share > 0 else len(split)
+    per_epoch = -(-images // experiment.training.batch_size)
+    return -(-experiment.training.steps_of(spec.category.name, per_epoch) // per_epoch)
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """CUDA's peak since it was reset, or the process's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,206 @@
+"""The state of a run in its middle: one object, and one folder that it is written to and read from.
+
+A run that is stopped after any batch, written, read in another process and continued gives the same metrics to the last
+digit as one that was never stopped (on the same machine, threads and libraries).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from rdpp.config import ConfigError
+from rdpp.data import Split
+from rdpp.engine.events import Evaluation
+from rdpp.engine.kept import KeptNetworks
+from rdpp.engine.learning import Learning
+from rdpp.types import Prediction
+
+_FORMAT = 1
+_TENSORS, _JSON, _KEPT, _OBSERVERS = "tensors.safetensors", "state.json", "kept", "observers"
+
+
+@dataclass
+class RunState:
+    """Everything that a run in its middle consists of."""
+
+    learning: Learning
+    """Network, optimiser, generators, gathered gradients."""
+    kept: KeptNetworks
+    """Networks of earlier epochs that may yet be chosen."""
+    epoch: int = 0
+    """Epochs that are over."""
+    batch: int = 0
+    """Batches over the whole run."""
+    order: tuple[Tensor, ...] = ()
+    """The batches of the epoch in work, each the indices of its images; empty between epochs."""
+    position: int = 0
+    """Batches of `order` that are done."""
+    epoch_seconds: float = 0.0
+    """Spent on the batches of the epoch in work."""
+    seconds: float = 0.0
+    """Spent on the run by earlier processes."""
+    best_epoch: int = 0
+    best: Evaluation | None = None
+    """Of the best epoch, on the watched images."""
+    waited: int = 0
+    """Evaluations since the best one."""
+    dead: frozenset[str] | None = None
+    """Loss terms without a gradient in every inspection so far; None before the first."""
+    ended: bool = False
+    """Whether the last epoch is over."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """An observer that has collected what it would lose with the process."""
+
+    name: str
+    """Of its folder in the state's: unlike other observers' of the run."""
+
+    def save(self, folder: Path) -> None:
+        """Write what was collected so far to a folder, which is made before."""
+        ...
+
+    def load(self, folder: Path) -> None:
+        """Take what `save` wrote; called after `RunStarted`."""
+        ...
+
+
+_PLAIN = ("epoch", "batch", "position", "epoch_seconds", "best_epoch", "waited", "ended")
+
+
+def write_state(state: RunState, folder: Path, *, key: str, seconds: float, observers: Sequence[object] = ()) -> None:
+    """Write a state as a folder of tensors and JSON, with checksums; renamed into place, so never half of it.
+
+    Args:
+        state: between two batches.
+        folder: replaced if it exists.
+        key: `Identity.training` of the run.
+        seconds: that the run took so far.
+        observers: those that are `Resumable` are saved too.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        safetensors.torch.save_file(_tensors(state), scratch / _TENSORS)
+        state.kept.save(scratch / _KEPT)
+        for observer in observers:
+            if isinstance(observer, Resumable):
+                own = scratch / _OBSERVERS / observer.name
+                own.mkdir(parents=True)
+                observer.save(own)
+        content = {
+            **{name: getattr(state, name) for name in _PLAIN},
+            "seconds": seconds,
+            "gathered": state.learning.gathered,
+            "dead": None if state.dead is None else sorted(state.dead),
+            "batch_sizes": [len(indices) for indices in state.order],
+            "metrics": None if state.best is None else dict(state.best.metrics),
+        }
+        description = {"format": _FORMAT, "key": key, "state": content, "files": _checksums(scratch)}
+        (scratch / _JSON).write_text(json.dumps({**description, "sha256": _digest(description)}, indent=1))
+        _put(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def read_state(state: RunState, folder: Path, *, key: str, watched: Split, observers: Sequence[object] = ()) -> None:
+    """Fill the state of a run that has just begun with what `write_state` wrote.
+
+    Tensors are copied into those that are there: their memory layout decides digits.
+
+    Args:
+        state: at the run's beginning.
+        folder: that `write_state` wrote.
+        key: `Identity.training` of the run.
+        watched: the images that epochs are evaluated on.
+        observers: those that are `Resumable` are loaded too.
+
+    Raises:
+        ConfigError: no state there, a damaged one, or one of another run or format.
+    """
+    folder = _found(folder)
+    content = _checked(folder, key)
+    tensors = safetensors.torch.load_file(folder / _TENSORS)
+    state.learning.load(tensors)
+    state.learning.gathered = content["gathered"]
+    for name in (*_PLAIN, "seconds"):
+        setattr(state, name, content[name])
+    state.dead = None if content["dead"] is None else frozenset(content["dead"])
+    state.order = tensors["order"].split(content["batch_sizes"]) if content["batch_sizes"] else ()
+    if content["metrics"] is not None:
+        prediction = Prediction(tensors["best/anomaly_maps"].numpy(), tensors["best/image_scores"].numpy())
+        state.best = Evaluation(metrics=content["metrics"], prediction=prediction, split=watched)
+    state.kept.load(folder / _KEPT)
+    for observer in observers:
+        if isinstance(observer, Resumable):
+            observer.load(folder / _OBSERVERS / observer.name)
+
+
+def _tensors(state: RunState) -> dict[str, Tensor]:
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.learning.tensors().items()}
+    if state.order:
+        tensors["order"] = torch.cat(state.order)
+    if state.best is not None:
+        prediction = state.best.prediction
+        tensors["best/anomaly_maps"] = torch.from_numpy(prediction.anomaly_maps)
+        tensors["best/image_scores"] = torch.from_numpy(prediction.image_scores)
+    return tensors
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _JSON)
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def _digest(description: Any) -> str:
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+
+
+def _put(scratch: Path, folder: Path) -> None:
+    """The old folder stands aside until the new one is in place: one of the two can be read at every moment."""
+    aside = _aside(folder)
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.is_dir():
+        os.rename(folder, aside)
+    os.rename(scratch, folder)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.before"
+
+
+def _found(folder: Path) -> Path:
+    for path in (folder, _aside(folder)):
+        if (path / _JSON).is_file():
+            return path
+    raise ConfigError(f"no state of a run in {folder}; start the run anew")
+
+
+def _checked(folder: Path, key: str) -> dict[str, Any]:
+    """The state's plain values, after every checksum was compared."""
+    remedy = "delete the folder and start the run anew"
+    try:
+        data = json.loads((folder / _JSON).read_text())
+        written = data.pop("sha256")
+        whole = _digest(data) == written and data["files"] == _checksums(folder)
+    except (ValueError, KeyError, AttributeError):
+        whole, data = False, {}
+    if not whole:
+        raise ConfigError(f"the state of a run in {folder} is damaged; {remedy}")
+    if data["format"] != _FORMAT:
+        raise ConfigError(f"the state of a run in {folder} has format {data['format']}, not {_FORMAT}; {remedy}")
+    if data["key"] != key:
+        raise ConfigError(f"the state in {folder} is of another run (key {data['key']}, not {key}); {remedy}")
+    return data["state"]

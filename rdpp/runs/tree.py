@@ -1,0 +1,101 @@
+"""The tree of runs, as whoever keeps it must offer it: tracking does so with MLflow."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rdpp.engine import Event, RunSpec
+
+
+@dataclass(frozen=True)
+class Node:
+    """A run of the tree, or the parent of some, while this process works at it."""
+
+    local_id: str
+    """Of this process; the tree knows the run's own id once it is written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A finished run of the tree that trained the network of a spec."""
+
+    run_id: str
+    same_test_files: bool
+    """Whether it was evaluated on the test files that the spec has; if not, its network is of use, its metrics not."""
+    epoch: int
+    """The chosen one."""
+    metrics: Mapping[str, float]
+    """Of that epoch on the test images."""
+    deciding: Mapping[str, float]
+    """The same on the images that choices may look at: held-out ones where there are some."""
+    dead_terms: tuple[str, ...]
+    epochs: int
+    steps: int
+
+
+class Recorder(Protocol):
+    """An observer that writes one run to the tree."""
+
+    name: str
+
+    def __call__(self, event: Event) -> None: ...
+
+    def close(self, error: BaseException | None) -> None:
+        """End the run, well or with an error."""
+        ...
+
+
+class Tree(Protocol):
+    """Opens, closes and finds runs. Writing may go on in the background; `finish` waits for it."""
+
+    def open(
+        self, name: str, *, level: str, parent: Node | None, tags: Mapping[str, object], resume: str | None = None
+    ) -> Node:
+        """Begin a parent run.
+
+        Args:
+            name: shown to people.
+            level: training, study, trial, ablation or variant.
+            parent: it stands under.
+            tags: searchable.
+            resume: the id of a run to take up again instead, where there still is one.
+        """
+        ...
+
+    def close(self, node: Node, error: BaseException | None = None) -> None:
+        """End it, well or with an error."""
+        ...
+
+    def run_id(self, node: Node) -> str:
+        """The id under which the tree keeps it; waits until it has one."""
+        ...
+
+    def log_metrics(self, node: Node, metrics: Mapping[str, float], step: int = 0) -> None:
+        """One value a name."""
+        ...
+
+    def record(self, spec: RunSpec, parent: Node, tags: Mapping[str, object]) -> "Recorder":
+        """An observer that writes the run of a spec under a parent."""
+        ...
+
+    def find_parent(self, level: str, key: str) -> str | None:
+        """The id of the newest parent run of a level with this tag `key`."""
+        ...
+
+    def find(self, spec: RunSpec) -> Finished | None:
+        """The newest finished run that is this one, or that is but for its test files."""
+        ...
+
+    def evaluations(self, finished: Finished) -> Sequence[tuple[int, Mapping[str, float]]]:
+        """Epoch and metrics on the watched images, of every epoch that was evaluated, in order."""
+        ...
+
+    def take_over(self, finished: Finished, parent: Node, tags: Mapping[str, object]) -> None:
+        """Note that a finished run belongs to this parent too."""
+        ...
+
+    def checkpoint(self, finished: Finished) -> AbstractContextManager[Path | None]:
+        """A folder with the checkpoint of a run's chosen epoch; None where it was not kept."""
+        ...

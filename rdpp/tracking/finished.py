@@ -1,0 +1,70 @@
+"""Finished runs of a store: found by their key, and read."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlflow.entities import Run
+
+from rdpp.engine import RunSpec, read_checkpoint
+from rdpp.metrics import METRICS
+from rdpp.runs import Finished
+from rdpp.tracking.store import Store
+
+_CHOSEN, _HELD_OUT = "chosen/", "held_out/"
+
+
+def find_finished(store: Store, spec: RunSpec) -> Finished | None:
+    """The newest finished run with the spec's network: one with the same test files, if there is one.
+
+    A spec whose test images are not there yet takes any: nothing could be evaluated anew.
+    """
+    identity = spec.identity
+    query = f"tags.key_training = '{identity.training}' and tags.level = 'run' and attributes.status = 'FINISHED'"
+    runs = store.search(query)
+    if not runs:
+        return None
+    same = [run for run in runs if identity.test_files is None or run.data.tags.get("key") == identity.key]
+    return _finished((same or runs)[0], same_test_files=bool(same))
+
+
+def _finished(run: Run, *, same_test_files: bool) -> Finished:
+    metrics = chosen_metrics(run.data.metrics)
+    on_test = {name: value for name, value in metrics.items() if not name.startswith(_HELD_OUT)}
+    held_out = {name.removeprefix(_HELD_OUT): v for name, v in metrics.items() if name.startswith(_HELD_OUT)}
+    undefined = dict.fromkeys(METRICS, float("nan"))  # MLflow is not given what is undefined
+    return Finished(
+        run_id=run.info.run_id,
+        same_test_files=same_test_files,
+        epoch=int(run.data.metrics["chosen_epoch"]),
+        metrics={**undefined, **on_test},
+        deciding={**undefined, **(held_out or on_test)},
+        dead_terms=tuple(name for name in run.data.tags["dead_terms"].split() if name != "none"),
+        epochs=int(run.data.metrics["epochs"]),
+        steps=int(run.data.metrics["steps"]),
+    )
+
+
+def chosen_metrics(logged: Mapping[str, float]) -> dict[str, float]:
+    """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/scratch`, on the
+    held-out ones as `held_out/image_auroc`."""
+    return {name.removeprefix(_CHOSEN): value for name, value in logged.items() if name.startswith(_CHOSEN)}
+
+
+def read_evaluations(store: Store, run_id: str) -> Sequence[tuple[int, Mapping[str, float]]]:
+    """Epoch and metrics on the watched images, of every epoch that was evaluated, in order."""
+    logged = store.client.get_run(run_id).data.metrics
+    prefix = _HELD_OUT if any(name.startswith(_HELD_OUT) for name in logged) else ""
+    by_epoch: dict[int, dict[str, float]] = {}
+    for name in METRICS:
+        if f"{prefix}{name}" in logged:
+            for point in store.client.get_metric_history(run_id, f"{prefix}{name}"):
+                by_epoch.setdefault(point.step, dict.fromkeys(METRICS, float("nan")))[name] = point.value
+    return sorted(by_epoch.items())
+
+
+def download_checkpoint(store: Store, finished: Finished, scratch: Path) -> Path | None:
+    """The folder of a run's checkpoint; None where it kept none, or another epoch than the chosen one."""
+    if "checkpoint" not in {artifact.path for artifact in store.client.list_artifacts(finished.run_id)}:
+        return None
+    folder = Path(store.client.download_artifacts(finished.run_id, "checkpoint", str(scratch)))
+    return folder if read_checkpoint(folder).epoch == finished.epoch else None
