@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpp.data import list_categories, scan
-from rdpp.engine import EpochFinished, Event, train
+from rdpp.engine import EpochFinished, Event, RunSpec, train
 from rdpp.experiment import ExperimentConfig
 
 BASE = Path(__file__).parent.parent / "experiments" / "rd.yaml"
@@ -33,7 +33,7 @@ def run(experiment: ExperimentConfig, category: str, seed: int) -> list[dict[str
         if isinstance(event, EpochFinished) and event.evaluation:
             found.append({name: event.evaluation.metrics[name] for name in METRICS})
 
-    train(experiment, category, seed, observers=[keep])
+    train(RunSpec.of(experiment, category, seed), observers=[keep])
     return found[-QUARTERS:]
 
 

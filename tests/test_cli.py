@@ -125,10 +125,10 @@ sys.exit(main({["train", str(experiment_file), *tracked]!r}))
 
 
 def test_ctrl_c_says_how_to_go_on(capsys, experiment_file, tracked, monkeypatch):
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rdpp.tracking.campaign.train_all", stop)
+    monkeypatch.setattr("rdpp.runs.train_grid", stop)
     assert main(["train", str(experiment_file), *tracked]) == 130
     assert "run the same command again" in capsys.readouterr().err
 
@@ -189,9 +189,9 @@ def test_an_image_that_cannot_be_decoded_is_named_before_any_training(capsys, ex
 
 
 def test_evaluate_reads_a_checkpoint_folder(capsys, experiment_file, tracked, tiny, tmp_path):
-    from rdpp.engine import CheckpointWriter, train
+    from rdpp.engine import CheckpointWriter, RunSpec, train
 
-    result = train(tiny, "weave", 1, observers=[CheckpointWriter(tmp_path / "kept")])
+    result = train(RunSpec.of(tiny, "weave", 1), observers=[CheckpointWriter(tmp_path / "kept")])
     assert main(["evaluate", str(tmp_path / "kept"), "--json", "--device", "cpu"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["metrics"] == {k: v if v == v else None for k, v in result.evaluation.metrics.items()}

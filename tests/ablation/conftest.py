@@ -1,9 +1,9 @@
 import pytest
 import yaml
+from tracked import tracked_ablation
 from variants import VARIANTS
 
 from rdpp.ablation.config import AblationConfig
-from rdpp.ablation.run import run_ablation
 from rdpp.tracking.store import Store
 
 
@@ -28,4 +28,4 @@ def small(write_ablation, store_uri):
     """A finished ablation of two variants, one category and two seeds: its configuration, store and run."""
     ablation = AblationConfig.from_yaml(write_ablation())
     store = Store(store_uri)
-    return ablation, store, run_ablation(ablation, store)
+    return ablation, store, tracked_ablation(ablation, store)

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from tracked import tracked_study
 
 from rdpp.ablation.collect import collect
 from rdpp.ablation.report import render, write_report
@@ -12,7 +13,7 @@ from rdpp.cli import main
 from rdpp.config import ConfigError
 from rdpp.sweep.config import SamplerConfig, SweepConfig
 from rdpp.sweep.space import FloatRange
-from rdpp.sweep.study import open_study, run_study
+from rdpp.sweep.study import open_study
 from rdpp.tracking.maps import load_maps
 from rdpp.tracking.rescore import rescore
 
@@ -88,7 +89,7 @@ def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, 
     experiment = held_out.with_overrides({"training.epochs": 1, "heatmaps": 0, "keep": "none", "seeds": [1, 2]})
     space = {"noise.scale": FloatRange(0.05, 0.5)}
     sweep = SweepConfig("reported", experiment, space, 2, sampler=SamplerConfig(startup_trials=1), pruner="none")
-    run_study(sweep, open_study(sweep, f"sqlite:///{tmp_path / 'o.db'}"), store)
+    tracked_study(sweep, open_study(sweep, f"sqlite:///{tmp_path / 'o.db'}"), store)
     text = write_report("reported", tmp_path / "study.html", store.uri).read_text()
     assert "The search" in Page(text).headings
     assert len(re.findall(r'class="plotly-graph-div"', text)) >= 2
@@ -127,5 +128,6 @@ def test_rescoring_adds_what_is_missing_and_tells_what_differs(small, capsys):
 
 def test_rescoring_without_maps(small, store_uri):
     _, store, _ = small
-    with store.run("bare", tags={"level": "run"}) as bare, pytest.raises(ConfigError, match="none of 1 runs has its"):
+    bare = store.start_run("bare", tags={"level": "bare"})
+    with pytest.raises(ConfigError, match="none of 1 runs has its"):
         rescore(store, [bare])

@@ -1,21 +1,25 @@
 """The matrix: what belongs to it, what is missing of it, how it lies in MLflow."""
 
-import shutil
-
-import numpy as np
 import pytest
-from PIL import Image
+from tracked import tracked_ablation
 from variants import RELEASED, VARIANTS
 
-from rdpp.ablation.config import AblationConfig, cell_key
-from rdpp.ablation.run import finished, matrix, missing, run_ablation
+from rdpp.ablation.config import AblationConfig
+from rdpp.ablation.run import matrix, missing
 from rdpp.config import ConfigError
-from rdpp.data import scan
 from rdpp.engine import BatchFinished, RunStarted
+from rdpp.runs import TakenOver
+from rdpp.tracking.tree import MlflowTree
+
+
+def todo(ablation, store):
+    """What is missing of an ablation, by variant."""
+    with MlflowTree(store=store) as tree:
+        return missing(matrix(ablation), tree)
 
 
 def test_every_variant_of_a_block_before_the_next_seed(small):
-    cells = [(cell.variant, cell.cell.name) for cell in matrix(small[0])]
+    cells = [(variant, spec.name) for variant, spec in matrix(small[0])]
     assert cells == [("rd", "bolt-seed1"), ("ot", "bolt-seed1"), ("rd", "bolt-seed2"), ("ot", "bolt-seed2")]
 
 
@@ -29,7 +33,7 @@ def test_variants_differ_in_what_they_say_and_share_the_rest(small):
 
 
 def test_the_tree_in_mlflow(small):
-    ablation, store, parent = small
+    _, store, parent = small
     run = store.client.get_run(parent)
     assert (run.data.tags["level"], run.data.tags["baseline"], run.info.status) == ("ablation", "rd", "FINISHED")
     variants = store.search(f"tags.`mlflow.parentRunId` = '{parent}'")
@@ -39,32 +43,31 @@ def test_the_tree_in_mlflow(small):
         assert sorted(leaf.info.run_name for leaf in leaves) == ["bolt-seed1", "bolt-seed2"]
         assert {leaf.data.tags["variant"] for leaf in leaves} == {variant.data.tags["variant"]}
         assert {leaf.data.tags["selection"] for leaf in leaves} == {"held_out"}
-    assert len(finished(store, ablation.name)) == 4
 
 
 def test_nothing_is_missing_then_and_nothing_is_run_again(small):
     ablation, store, parent = small
-    assert missing(ablation, store) == []
+    assert todo(ablation, store) == []
 
-    def refuse(event):
-        raise AssertionError(f"{event} although all is done")
-
-    assert run_ablation(ablation, store, [refuse]) == parent
+    told = []
+    assert tracked_ablation(ablation, store, [told.append]) == parent
+    assert [type(event) for event in told] == [TakenOver] * 4
 
 
 def test_only_missing_cells_are_run(small, write_ablation, store_uri):
     _, store, _ = small
     more = AblationConfig.from_yaml(write_ablation(variants={**VARIANTS, "released": RELEASED}))
-    assert [cell.variant for cell in missing(more, store)] == ["released", "released"]
+    assert [name for name, _ in todo(more, store)] == ["released", "released"]
     other_seeds = AblationConfig.from_yaml(write_ablation(seeds=(2, 3)))
-    assert [(c.variant, c.cell.seed) for c in missing(other_seeds, store)] == [("rd", 3), ("ot", 3)]
+    assert [(name, spec.seed) for name, spec in todo(other_seeds, store)] == [("rd", 3), ("ot", 3)]
     changed = {**VARIANTS, "ot": {**VARIANTS["ot"], "losses.ssot.weight": 0.7}}
-    assert [c.variant for c in missing(AblationConfig.from_yaml(write_ablation(variants=changed)), store)] == ["ot"] * 2
+    found = todo(AblationConfig.from_yaml(write_ablation(variants=changed)), store)
+    assert [name for name, _ in found] == ["ot"] * 2
 
 
 def test_an_ablation_that_was_stopped_goes_on(write_ablation, store_uri, small):
     store = small[1]
-    ablation = AblationConfig.from_yaml(write_ablation("stopped"))
+    ablation = AblationConfig.from_yaml(write_ablation("stopped", seeds=(11, 12)))
     started = []
 
     def stop_in_the_third_run(event):
@@ -73,39 +76,16 @@ def test_an_ablation_that_was_stopped_goes_on(write_ablation, store_uri, small):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_ablation(ablation, store, [stop_in_the_third_run])
+        tracked_ablation(ablation, store, [stop_in_the_third_run])
     (parent,) = store.search("tags.level = 'ablation' and tags.ablation = 'stopped'")
     assert parent.info.status == "KILLED"
-    assert len(missing(ablation, store)) == 2
+    assert len(todo(ablation, store)) == 2
     started.clear()
-    assert run_ablation(ablation, store, [started.append]) == parent.info.run_id
+    assert tracked_ablation(ablation, store, [started.append]) == parent.info.run_id
     assert len([event for event in started if isinstance(event, RunStarted)]) == 2
-    assert missing(ablation, store) == []
+    assert todo(ablation, store) == []
     variants = store.search(f"tags.level = 'variant' and tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert sorted(run.info.run_name for run in variants) == ["ot", "rd"]
-
-
-def test_a_cell_is_known_by_all_that_decides_it(small, tmp_path):
-    ablation = small[0]
-    experiment, root = ablation.variants["ot"], tmp_path / "data"
-    shutil.copytree(experiment.data.root, root)
-    category = scan(root, "bolt")
-    key = cell_key(experiment, category, 1)
-    same = {
-        "name": "other",
-        "device": "cpu",
-        "keep": "last",
-        "heatmaps": 2,
-        "data.root": str(root),
-        "seeds": [1, 9],
-        "threads": 2,
-    }
-    assert cell_key(experiment.with_overrides(same), category, 1) == key
-    for change in ({"losses.ssot.weight": 0.5}, {"training.epochs": 2}, {"evaluation.sigma": 1.0}):
-        assert cell_key(experiment.with_overrides(change), category, 1) != key
-    assert cell_key(experiment, category, 2) != key
-    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(root / "bolt/train/good/000.png")
-    assert cell_key(experiment, scan(root, "bolt"), 1) != key
 
 
 @pytest.mark.parametrize(

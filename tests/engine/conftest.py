@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from rdpp.engine import BatchFinished, EpochFinished, RunFinished, RunStarted, train
+from rdpp.engine import BatchFinished, EpochFinished, RunFinished, RunSpec, RunStarted, train
+from rdpp.engine.teachers import shared_teacher
 
 
 class Record:
@@ -25,6 +26,11 @@ class Record:
         return self.of(RunStarted)[0]
 
     @property
+    def teacher(self):
+        spec = self.started.spec
+        return shared_teacher(spec.experiment.teacher, spec.seed, spec.experiment.device)
+
+    @property
     def result(self):
         return self.of(RunFinished)[0].result
 
@@ -35,7 +41,7 @@ def record():
 
     def go(experiment, category="bolt", seed=1, observers=()):
         kept = Record()
-        train(experiment, category, seed, observers=[kept, *observers])
+        train(RunSpec.of(experiment, category, seed), observers=[kept, *observers])
         return kept
 
     return go

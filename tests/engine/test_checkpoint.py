@@ -24,17 +24,22 @@ from rdpp.models import ARCHITECTURES, Network, TeacherConfig, load_teacher
 from rdpp.models.official import save_official
 
 
+def keeping(baseline, keep):
+    """The baseline's first event, with another choice of what to keep."""
+    spec = baseline.started.spec
+    spec = dataclasses.replace(spec, experiment=dataclasses.replace(spec.experiment, keep=keep))
+    return dataclasses.replace(baseline.started, spec=spec)
+
+
 @pytest.fixture
 def write(baseline, tmp_path):
     """Replay the baseline's events to a writer, with another choice of what to keep."""
 
     def go(keep, folder=tmp_path / "kept"):
         writer = CheckpointWriter(folder)
-        started = baseline.started
+        started = keeping(baseline, keep)
         for event in baseline.events:
-            if event is started:
-                event = dataclasses.replace(event, experiment=dataclasses.replace(started.experiment, keep=keep))
-            writer(event)
+            writer(started if event is baseline.started else event)
         return folder
 
     return go
@@ -56,22 +61,20 @@ def test_the_kept_epoch_has_a_file_of_tensors_and_one_that_describes_it(write, k
     assert set(tensors) == set(baseline.networks[-1])
     described = json.loads((folder / f"{keep}.json").read_text())
     assert described["rdpp"] == __version__
-    assert described["data"] == baseline.started.category.train_fingerprint
+    assert described["data"] == baseline.started.spec.category.train_fingerprint
     defined = {name: value for name, value in baseline.result.evaluation.metrics.items() if value == value}
     assert described["metrics"] == pytest.approx(defined)
     assert described["evaluated_on"] == "test"
     found = read_checkpoint(folder)
-    assert found.experiment == dataclasses.replace(baseline.started.experiment, keep=keep)
+    assert found.experiment == dataclasses.replace(baseline.started.spec.experiment, keep=keep)
     assert (found.category, found.seed, found.epoch) == ("bolt", 1, 2)
-    assert found.teacher_fingerprint == baseline.started.teacher.fingerprint
+    assert found.teacher_fingerprint == baseline.started.spec.identity.teacher
     assert found.tensors == folder / f"{keep}.safetensors"
 
 
 def test_the_chosen_epoch_need_not_be_the_last(baseline, tmp_path):
-    started = baseline.started
-    experiment = dataclasses.replace(started.experiment, keep="chosen")
     writer = CheckpointWriter(tmp_path)
-    writer(dataclasses.replace(started, experiment=experiment))
+    writer(keeping(baseline, "chosen"))
     first, second = baseline.of(EpochFinished)
     writer(dataclasses.replace(first, chosen=True))
     writer(dataclasses.replace(second, chosen=False))
@@ -79,9 +82,8 @@ def test_the_chosen_epoch_need_not_be_the_last(baseline, tmp_path):
 
 
 def test_last_ignores_the_choice(baseline, tmp_path):
-    started = baseline.started
     writer = CheckpointWriter(tmp_path)
-    writer(dataclasses.replace(started, experiment=dataclasses.replace(started.experiment, keep="last")))
+    writer(keeping(baseline, "last"))
     first, second = baseline.of(EpochFinished)
     writer(dataclasses.replace(first, chosen=True))
     assert not list(tmp_path.iterdir())
@@ -128,7 +130,7 @@ def test_tensors_that_do_not_fit_are_refused(write, baseline):
     del tensors["student.layer1.0.conv1.weight"]
     safetensors.torch.save_file(tensors, folder / "last.safetensors")
     with pytest.raises(ConfigError, match=r"lacks 1 tensors, the first is student.layer1.0.conv1.weight"):
-        load_network(read_checkpoint(folder), baseline.started.teacher)
+        load_network(read_checkpoint(folder), load_teacher(baseline.started.spec.experiment.teacher))
 
 
 def test_missing_files(write, tmp_path, baseline):
@@ -140,7 +142,7 @@ def test_missing_files(write, tmp_path, baseline):
     with pytest.raises(ConfigError, match=r"no .*other.json beside the checkpoint"):
         read_checkpoint(folder / "other.safetensors")
     with pytest.raises(ConfigError, match=r"no weights file at .*last.safetensors"):
-        load_network(read_checkpoint(folder), baseline.started.teacher)
+        load_network(read_checkpoint(folder), load_teacher(baseline.started.spec.experiment.teacher))
 
 
 @pytest.mark.parametrize("text", ['{"format": 2}', "[]", "{", ""])

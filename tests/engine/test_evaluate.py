@@ -22,7 +22,7 @@ def network_of(baseline):
 
 
 def test_the_prediction_is_the_scoring_of_the_features_in_eval_mode(baseline):
-    network, teacher, test = network_of(baseline).eval(), baseline.started.teacher, baseline.result.evaluation.split
+    network, teacher, test = network_of(baseline).eval(), baseline.teacher, baseline.result.evaluation.split
     with torch.no_grad():
         features = network(teacher(torch.from_numpy(test.images.copy())))
     expected = anomaly_map(features.teacher, features.student, (64, 64), 4.0)[:, 0].numpy()
@@ -32,9 +32,9 @@ def test_the_prediction_is_the_scoring_of_the_features_in_eval_mode(baseline):
 
 
 def test_sigma_is_passed_on(baseline):
-    network, started = network_of(baseline), baseline.started
+    network, teacher = network_of(baseline), baseline.teacher
     smooth, rough = (
-        predict(Detector(started.teacher, network, sigma=sigma), feed(baseline.result.evaluation.split), batch_size=7)
+        predict(Detector(teacher, network, sigma=sigma), feed(baseline.result.evaluation.split), batch_size=7)
         for sigma in (4.0, 0.0)
     )
     assert np.abs(np.diff(rough.anomaly_maps)).max() > 2 * np.abs(np.diff(smooth.anomaly_maps)).max()
@@ -42,7 +42,7 @@ def test_sigma_is_passed_on(baseline):
 
 def test_the_metrics_are_those_of_the_prediction(baseline):
     test = baseline.result.evaluation.split
-    found = evaluate(Detector(baseline.started.teacher, network_of(baseline)), feed(test), batch_size=3)
+    found = evaluate(Detector(baseline.teacher, network_of(baseline)), feed(test), batch_size=3)
     maps, scores = found.prediction.anomaly_maps, found.prediction.image_scores
     np.testing.assert_equal(found.metrics, compute_metrics(maps, test.masks, scores, test.labels, test.defect_types))
     np.testing.assert_equal(found.metrics, baseline.result.evaluation.metrics)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from rdpp.config import ConfigError
-from rdpp.engine import CheckpointWriter, EpochFinished, prepare, resolve, train
+from rdpp.engine import CheckpointWriter, EpochFinished, RunSpec, grid, prepare, train
 from rdpp.engine.selection import held_out_value, is_chosen
 from rdpp.experiment import EvaluationConfig
 
@@ -81,9 +81,7 @@ def test_the_test_set_may_be_missing_until_the_end(honest, copied, tmp_path):
     experiment, folder = copied
     for part in ("test", "ground_truth"):
         (folder / part).rename(folder / f"{part}-away")
-    assert prepare(experiment.with_overrides({"data.categories": ["bolt"]})) == resolve(
-        experiment.with_overrides({"data.categories": ["bolt"]})
-    )
+    prepare(grid(experiment.with_overrides({"data.categories": ["bolt"]})))
     told = []
 
     def bring_back_after_the_last_epoch(event):
@@ -93,7 +91,7 @@ def test_the_test_set_may_be_missing_until_the_end(honest, copied, tmp_path):
                 (folder / f"{part}-away").rename(folder / part)
 
     observers = [CheckpointWriter(tmp_path / "kept"), bring_back_after_the_last_epoch]
-    result = train(experiment, "bolt", 1, observers=observers)
+    result = train(RunSpec.of(experiment, "bolt", 1), observers=observers)
     assert (tmp_path / "kept" / "chosen.safetensors").is_file()
     np.testing.assert_equal(result.evaluation.metrics, honest.result.evaluation.metrics)
 
@@ -103,7 +101,7 @@ def test_a_test_set_that_never_comes_is_told_after_training(copied):
     shutil.rmtree(folder / "test")
     told = []
     with pytest.raises(ConfigError, match="no test images in"):
-        train(experiment, "bolt", 1, observers=[told.append])
+        train(RunSpec.of(experiment, "bolt", 1), observers=[told.append])
     assert isinstance(told[-1], EpochFinished)
 
 

@@ -13,7 +13,7 @@ def trained(baseline):
     """Teacher, network, three images and the maps that the network in eval mode gives of them."""
     network = Network(ARCHITECTURES["builtin"])
     network.load_state_dict(baseline.networks[-1])
-    teacher = baseline.started.teacher
+    teacher = baseline.teacher
     images = torch.from_numpy(baseline.result.evaluation.split.images[:3].copy())
     with torch.no_grad():
         features = network.eval()(teacher(images))

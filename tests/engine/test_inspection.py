@@ -7,7 +7,7 @@ import torch
 
 from rdpp.config import ConfigError
 from rdpp.data import load_train, scan
-from rdpp.engine import BatchFinished, train
+from rdpp.engine import BatchFinished, RunSpec, train
 from rdpp.engine.inspection import TermInspection, inspect_term
 from rdpp.losses import LOSSES
 from rdpp.losses.contrast import Contrast
@@ -98,7 +98,7 @@ def test_inspecting_changes_nothing_that_is_learnt(monkeypatch, baseline, record
 def test_strict_stops_the_run(tiny):
     told = []
     with pytest.raises(ConfigError, match=r"no gradient beyond rounding: losses.contrast, losses.ssot \(strict\)"):
-        train(tiny.with_overrides({**RELEASED, "strict": True}), "bolt", 1, observers=[told.append])
+        train(RunSpec.of(tiny.with_overrides({**RELEASED, "strict": True}), "bolt", 1), observers=[told.append])
     assert isinstance(told[-1], BatchFinished)
 
 

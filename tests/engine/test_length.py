@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from rdpp.config import ConfigError
-from rdpp.engine import BatchFinished, CheckpointWriter, EpochFinished, planned_epochs, read_checkpoint, resolve, train
+from rdpp.engine import BatchFinished, CheckpointWriter, EpochFinished, RunSpec, planned_epochs, read_checkpoint, train
 from rdpp.experiment import EvaluationConfig, TrainingConfig
 
 PER_EPOCH = 2  # batches: 10 images are left to train on
@@ -75,13 +75,14 @@ def test_steps_are_counted_exactly_and_cut_the_last_epoch(record, held_out):
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (2, 1), (3, 2), ({"default": 9, "bolt": 4}, 2)])
 def test_planned_epochs_are_those_that_the_steps_fill(held_out, steps, epochs):
-    experiment = resolve(held_out.with_overrides({"training.epochs": None, "training.steps": steps}))
-    assert planned_epochs(experiment, "bolt") == epochs
-    assert planned_epochs(held_out, "bolt") == 2
+    experiment = held_out.with_overrides({"training.epochs": None, "training.steps": steps})
+    assert planned_epochs(RunSpec.of(experiment, "bolt", 1)) == epochs
+    assert planned_epochs(RunSpec.of(held_out, "bolt", 1)) == 2
 
 
 def test_without_held_out_images_all_are_trained_on(tiny):
-    assert planned_epochs(tiny.with_overrides({"training.epochs": None, "training.steps": 5}), "bolt") == 3
+    experiment = tiny.with_overrides({"training.epochs": None, "training.steps": 5})
+    assert planned_epochs(RunSpec.of(experiment, "bolt", 1)) == 3
 
 
 def test_200_epochs_unless_something_else_is_said():

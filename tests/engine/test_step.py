@@ -124,7 +124,7 @@ def test_gradients_of_several_batches_are_summed_before_an_update(make_stepper):
         if p.grad is not None:  # none at biases before an instance norm
             p.grad = p.grad + other.grad
         assert torch.equal(p.detach(), statistics), name
-    first.optimizer.step()
+    first.learning.optimizer.step()
     stepper.step(batch(2))
     found = parameters(stepper)
     assert not equal(found, before)
@@ -136,7 +136,7 @@ def test_gradients_are_averaged_over_the_batches_that_were_gathered(make_stepper
     summed, averaged = make_stepper(), make_stepper({"training.reduction": "mean"})
     found = []
     for stepper in (summed, averaged):
-        stepper.optimizer.step = lambda stepper=stepper: found.append(gradients(stepper))
+        stepper.learning.optimizer.step = lambda stepper=stepper: found.append(gradients(stepper))
         for number in range(batches):
             stepper.step(batch(number))
         stepper.update()

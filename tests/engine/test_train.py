@@ -1,14 +1,23 @@
 """One run from end to end, on the tiny experiment."""
 
 import dataclasses
-import sys
 
 import numpy as np
 import pytest
 import torch
 
 from rdpp.config import ConfigError
-from rdpp.engine import BatchFinished, EpochFinished, Evaluation, RunFinished, RunStarted, resolve, train
+from rdpp.engine import (
+    BatchFinished,
+    EpochFinished,
+    Evaluation,
+    RunFinished,
+    RunSpec,
+    RunStarted,
+    resolve,
+    setup,
+    train,
+)
 from rdpp.engine.step import Stepper
 from rdpp.metrics import METRICS
 
@@ -21,8 +30,8 @@ def test_what_observers_are_told(baseline, tiny):
     epoch = [BatchFinished, BatchFinished, EpochFinished]
     assert [type(event) for event in baseline.events] == [RunStarted, *epoch, *epoch, RunFinished]
     started = baseline.started
-    assert started.experiment == resolve(tiny)
-    assert (started.category.name, started.seed, started.epochs, started.steps_per_epoch) == ("bolt", 1, 2, 2)
+    assert started.spec.experiment == resolve(tiny)
+    assert (started.spec.category.name, started.spec.seed, started.epochs, started.steps_per_epoch) == ("bolt", 1, 2, 2)
     assert (len(started.train), started.held_out, started.watched) == (5, None, "test")
     assert len(baseline.result.evaluation.split) == 2 + 5
     assert [event.batch for event in baseline.of(BatchFinished)] == [1, 2, 3, 4]
@@ -40,7 +49,7 @@ def test_terms_are_inspected_with_each_epochs_first_batch(baseline):
 
 def test_the_result_is_the_last_epochs_evaluation(baseline):
     result, (first, last) = baseline.result, baseline.of(EpochFinished)
-    assert (result.category, result.seed, result.epoch) == ("bolt", 1, 2)
+    assert (result.spec.name, result.epoch) == ("bolt-seed1", 2)
     assert result.evaluation is last.evaluation
     assert (first.chosen, last.chosen) == (False, True)
     assert set(METRICS) <= set(result.evaluation.metrics)
@@ -56,7 +65,9 @@ def test_the_same_run_to_the_last_digit_whatever_ran_before(baseline, record, ti
     torch.manual_seed(12345)
     np.random.seed(5)  # noqa: NPY002
     torch.set_num_threads(2)
-    train(tiny.with_overrides({"training.epochs": 1, "evaluation.sigma": 0.0, "projection": True}), "weave", 3)
+    train(
+        RunSpec.of(tiny.with_overrides({"training.epochs": 1, "evaluation.sigma": 0.0, "projection": True}), "weave", 3)
+    )
     again = record(tiny)
     assert torch.get_num_threads() == 1
     assert again.losses == baseline.losses
@@ -77,7 +88,7 @@ def test_the_global_generator_is_not_drawn_from_in_training(tiny):
     def remember(event):
         states.append(torch.get_rng_state())
 
-    train(tiny.with_overrides({"training.epochs": 1}), "bolt", 1, observers=[remember])
+    train(RunSpec.of(tiny.with_overrides({"training.epochs": 1}), "bolt", 1), observers=[remember])
     assert all(torch.equal(state, states[0]) for state in states)
 
 
@@ -89,7 +100,7 @@ def test_a_rest_of_batches_is_used_at_the_epochs_end_and_no_gradient_is_left(tin
             seen.append([p.detach().clone() for p in event.network.parameters()])
             gradients.extend(p.grad for p in event.network.parameters())
 
-    train(tiny.with_overrides({"training.accumulate": 10}), "bolt", 1, observers=[watch])
+    train(RunSpec.of(tiny.with_overrides({"training.accumulate": 10}), "bolt", 1), observers=[watch])
     assert all(gradient is None for gradient in gradients)
     assert not any(torch.equal(first, second) for first, second in zip(*seen, strict=True) if first.ndim > 1)
 
@@ -113,13 +124,13 @@ def test_an_observers_error_ends_the_run(tiny):
             raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        train(tiny, "bolt", 1, observers=[refuse])
+        train(RunSpec.of(tiny, "bolt", 1), observers=[refuse])
     assert [type(event) for event in told] == [RunStarted, BatchFinished]
 
 
 def test_an_unknown_category(tiny):
     with pytest.raises(ConfigError, match=r"unknown category .*'bold', did you mean 'bolt'"):
-        train(tiny, "bold", 1)
+        train(RunSpec.of(tiny, "bold", 1))
 
 
 @pytest.fixture
@@ -132,13 +143,14 @@ def scripted(monkeypatch, baseline, tiny):
         def evaluate(*arguments, **settings):
             names = ("image_auroc", "pixel_auroc", "pixel_aupro_per_image")
             given = baseline.result.evaluation
-            return Evaluation(dict.fromkeys(names, next(queue)), given.prediction, given.split)
+            metrics = dict.fromkeys(names, next(queue))
+            return Evaluation(metrics=metrics, prediction=given.prediction, split=given.split)
 
-        monkeypatch.setattr(sys.modules[train.__module__], "evaluate", evaluate)
+        monkeypatch.setattr(setup, "evaluate", evaluate)
         monkeypatch.setattr(Stepper, "step", lambda *arguments, **settings: (None, None))
         events = []
         changes = {"evaluation.selection": selection, "evaluation.every": every, "training.epochs": epochs}
-        result = train(tiny.with_overrides(changes), "bolt", 1, observers=[events.append])
+        result = train(RunSpec.of(tiny.with_overrides(changes), "bolt", 1), observers=[events.append])
         return result, [event for event in events if isinstance(event, EpochFinished)]
 
     return go

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import optuna
 import pytest
 from optuna.trial import TrialState
+from tracked import tracked_study
 
-from rdpp.engine import BatchFinished, EpochFinished, RunStarted
+from rdpp.engine import BatchFinished, EpochFinished, RunSpec, RunStarted
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.command import _progress
 from rdpp.sweep.config import SamplerConfig
@@ -15,7 +16,7 @@ from rdpp.sweep.halving import Climb, HalvingConfig, Pruned
 from rdpp.sweep.objective import Objective
 from rdpp.sweep.report import table
 from rdpp.sweep.space import FloatRange
-from rdpp.sweep.study import chosen_pruner, is_done, open_study, run_study, spent_steps
+from rdpp.sweep.study import chosen_pruner, is_done, open_study, spent_steps
 from rdpp.tracking.store import Store
 
 WEIGHT = "losses.ssot.weight"
@@ -65,7 +66,7 @@ def leaves(store, trial):
 def test_a_bad_trial_is_given_up_within_a_run_and_a_good_one_is_not(sweep, smaller_is_better, tmp_path, store_uri):
     store = Store(store_uri)
     study = begun(sweep, tmp_path / "optuna.db", 0.5, 0.9, 0.1)
-    run_id = run_study(sweep, study, store)
+    run_id = tracked_study(sweep, study, store)
     assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
     assert [t.user_attrs["steps"] for t in study.trials] == [4 * PER_EPOCH, PER_EPOCH, 4 * PER_EPOCH]
     assert list(study.trials[1].intermediate_values) == [1]
@@ -81,7 +82,7 @@ def test_a_bad_trial_is_given_up_within_a_run_and_a_good_one_is_not(sweep, small
     assert {leaf.info.status for leaf in leaves(store, study.trials[2])} == {"FINISHED"}
     assert store.client.get_run(run_id).data.metrics["steps"] == spent_steps(study) == 9 * PER_EPOCH
     assert list(table(sweep, study).columns[-1].cells)[-1] == "pruned in run 1"
-    run_study(sweep, study, store)
+    tracked_study(sweep, study, store)
     assert len(study.trials) == 3  # a pruned trial is not tried again
 
 
@@ -92,7 +93,7 @@ def test_a_study_that_was_interrupted_prunes_as_it_would_have(sweep, smaller_is_
     sampler = SamplerConfig("random", 12)  # draws 0.14, which passes the first rung, 0.93, which does not, and 0.39
     sweep = dataclasses.replace(sweep, experiment=experiment, sampler=sampler, trials=4)
     whole = open_study(sweep, f"sqlite:///{tmp_path / 'whole.db'}")
-    run_study(sweep, whole, store)
+    tracked_study(sweep, whole, store)
     parts = open_study(sweep, f"sqlite:///{tmp_path / 'parts.db'}")
 
     def interrupt(event) -> None:
@@ -100,9 +101,9 @@ def test_a_study_that_was_interrupted_prunes_as_it_would_have(sweep, smaller_is_
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_study(sweep, parts, store, [interrupt])
+        tracked_study(sweep, parts, store, [interrupt])
     parts = open_study(sweep, f"sqlite:///{tmp_path / 'parts.db'}")
-    run_study(sweep, parts, store)
+    tracked_study(sweep, parts, store)
     done = [t for t in parts.trials if t.state != TrialState.FAIL]
     assert len(parts.trials) == 5
     found = [[(t.params[WEIGHT], t.state, t.intermediate_values) for t in trials] for trials in (whole.trials, done)]
@@ -117,7 +118,7 @@ def test_no_trial_begins_once_the_budget_is_spent(sweep, tmp_path, store_uri):
     sweep = dataclasses.replace(sweep, experiment=experiment, trials=None, budget=budget, pruner="none")
     study = open_study(sweep, f"sqlite:///{tmp_path / 'optuna.db'}")
     assert not is_done(sweep, study)
-    run_study(sweep, study, Store(store_uri))
+    tracked_study(sweep, study, Store(store_uri))
     assert len(study.trials) == 2
     assert spent_steps(study) == 2 * PER_EPOCH
     assert is_done(sweep, study)
@@ -141,13 +142,17 @@ class Trial:
 
 def play(climb, experiment, *runs, every=1):
     """Runs of five planned epochs, each a list of (value, chosen): those that end early stop."""
-    experiment = experiment.with_overrides({"evaluation.every": every})
+    experiment = experiment.with_overrides({"evaluation.every": every, "training.epochs": 5})
     for run in runs:
-        climb(RunStarted(experiment, *[None] * 2, 5, *[None] * 6))
+        spec = RunSpec.of(experiment, "bolt", 1)
+        nothing = dict.fromkeys(("steps_per_epoch", "steps", "train", "held_out", "watched"))
+        climb(RunStarted(spec=spec, epochs=5, **nothing))
         for number, (value, chosen) in enumerate(run, 1):
-            climb(BatchFinished(number, *[None] * 2))
+            climb(BatchFinished(batch=number, losses=None, inspections=None))
             last = number == len(run)
-            climb(EpochFinished(number, *[None] * 4, SimpleNamespace(metrics=value), chosen, last, None))
+            told = {"epoch": number, "evaluation": SimpleNamespace(metrics=value), "chosen": chosen, "last": last}
+            rates = dict.fromkeys(("batch", "seconds_per_batch", "images_per_second", "peak_memory_mb", "network"))
+            climb(EpochFinished(**told, **rates))
 
 
 def test_reports_count_planned_evaluations_and_hold_what_the_runs_come_to(held_out):
@@ -194,7 +199,7 @@ def test_a_study_keeps_the_pruner_that_it_was_started_with(sweep, tmp_path, stor
     experiment = sweep.experiment.with_overrides({"data.categories": ["bolt"], "training.epochs": 1})
     sweep = dataclasses.replace(sweep, experiment=experiment, pruner="auto", trials=1)
     study = open_study(sweep, f"sqlite:///{tmp_path / 'optuna.db'}")
-    run_study(sweep, study, Store(store_uri))
+    tracked_study(sweep, study, Store(store_uri))
     more = dataclasses.replace(sweep, trials=12)
     study = open_study(more, f"sqlite:///{tmp_path / 'optuna.db'}")
     assert chosen_pruner(more, study) == ("median", "the study was started with it")

@@ -4,14 +4,17 @@ import math
 import optuna
 import pytest
 from optuna.trial import TrialState
+from tracked import tracked_study
 
+from rdpp.runs import opened
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.objective import Objective
 from rdpp.sweep.report import Spread, as_json, spread, spread_sentence, table
 from rdpp.sweep.space import FloatRange
-from rdpp.sweep.study import open_study, remaining_trials, run_study
+from rdpp.sweep.study import open_study, remaining_trials
 from rdpp.tracking.store import Store
+from rdpp.tracking.tree import MlflowTree
 
 METRICS = ("image_auroc", "pixel_auroc")
 SPACE = {"losses.ssot.weight": FloatRange(0.01, 1.0, log=True), "noise.scale": FloatRange(0.05, 0.5)}
@@ -30,6 +33,14 @@ def storage(tmp_path):
     return f"sqlite:///{tmp_path / 'optuna.db'}"
 
 
+def judged(sweep: SweepConfig, store: Store, trial: optuna.trial.FixedTrial) -> float:
+    """The objective's value of a trial without a study."""
+    with MlflowTree(store=store) as tree:
+        parent = tree.open("parent", level="study", parent=None, tags={})
+        with opened(tree, parent):
+            return Objective(sweep, tree, parent, "none", again=True)(trial)
+
+
 def params(study: optuna.Study) -> list[dict]:
     return [t.params for t in study.trials if t.state != TrialState.FAIL]
 
@@ -37,7 +48,7 @@ def params(study: optuna.Study) -> list[dict]:
 def test_a_study_runs_its_trials_under_one_mlflow_tree(sweep, storage, store_uri):
     store = Store(store_uri)
     study = open_study(sweep, storage)
-    run_id = run_study(sweep, study, store)
+    run_id = tracked_study(sweep, study, store)
     assert remaining_trials(study, sweep.trials) == 0
     parent = store.client.get_run(run_id)
     assert parent.data.metrics["best_objective"] == pytest.approx(study.best_value)
@@ -56,7 +67,7 @@ def test_a_study_runs_its_trials_under_one_mlflow_tree(sweep, storage, store_uri
 
 def test_the_first_trial_is_the_base_experiment(sweep, storage, store_uri):
     study = open_study(sweep, storage)
-    run_study(dataclasses.replace(sweep, trials=1), study, Store(store_uri))
+    tracked_study(dataclasses.replace(sweep, trials=1), study, Store(store_uri))
     terms = sweep.experiment.terms
     assert study.trials[0].params == {"losses.ssot.weight": terms["ssot"].weight, "noise.scale": 0.2}
 
@@ -65,10 +76,10 @@ def test_a_study_that_stopped_goes_on_as_it_would_have_gone(sweep, tmp_path, sto
     store = Store(store_uri)
     sweep = dataclasses.replace(sweep, trials=3)
     whole = open_study(sweep, f"sqlite:///{tmp_path / 'whole.db'}")
-    run_study(sweep, whole, store)
+    tracked_study(sweep, whole, store)
     for trials in (1, 3):
         parts = open_study(dataclasses.replace(sweep, trials=trials), f"sqlite:///{tmp_path / 'parts.db'}")
-        run_study(dataclasses.replace(sweep, trials=trials), parts, store)
+        tracked_study(dataclasses.replace(sweep, trials=trials), parts, store)
     assert params(parts) == params(whole)
     assert [t.value for t in parts.trials] == [t.value for t in whole.trials]
 
@@ -84,11 +95,11 @@ def test_a_trial_that_was_interrupted_is_tried_again_with_its_values(sweep, stor
 
     study = open_study(sweep, storage)
     with pytest.raises(KeyboardInterrupt):
-        run_study(sweep, study, store, [interrupt])
+        tracked_study(sweep, study, store, [interrupt])
     failed = study.trials[0]
     assert failed.state == TrialState.FAIL
     study = open_study(sweep, storage)
-    run_study(sweep, study, store)
+    tracked_study(sweep, study, store)
     assert study.trials[1].params == failed.params
     assert study.trials[1].user_attrs["retry_of"] == 0
     assert remaining_trials(study, sweep.trials) == 0
@@ -114,10 +125,8 @@ def test_a_storage_that_cannot_be_used_is_named_without_its_password(sweep, tmp_
 
 def test_the_objective_is_the_mean_over_cells_and_metrics(sweep, store_uri):
     store = Store(store_uri)
-    with store.run("parent", tags={}) as parent:
-        objective = Objective(sweep, store, parent, "none")
-        fixed = optuna.trial.FixedTrial({"losses.ssot.weight": 0.1, "noise.scale": 0.2})
-        value = objective(fixed)
+    fixed = optuna.trial.FixedTrial({"losses.ssot.weight": 0.1, "noise.scale": 0.2})
+    value = judged(sweep, store, fixed)
     cells = [v["metrics"] for k, v in fixed.user_attrs.items() if k.startswith("cell/")]
     assert len(cells) == 2
     assert value == pytest.approx(sum(c["image_auroc"] + c["pixel_auroc"] for c in cells) / 4)
@@ -160,8 +169,7 @@ def test_the_objective_of_a_trial_does_not_see_the_test_set(held_out, store_uri,
         )
         sweep = SweepConfig("scrambled", experiment, SPACE, 1, METRICS)
         fixed = optuna.trial.FixedTrial({"losses.ssot.weight": 0.1, "noise.scale": 0.2})
-        with store.run("parent", tags={}) as parent:
-            values.append((Objective(sweep, store, parent, "none")(fixed), fixed.user_attrs["cell/bolt/1"]))
+        values.append((judged(sweep, store, fixed), fixed.user_attrs["cell/bolt/1"]))
     assert values[0][0] == values[1][0]
     assert values[0][1]["metrics"] == values[1][1]["metrics"]
     assert values[0][1]["test"] != values[1][1]["test"]

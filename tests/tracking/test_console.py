@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from rdpp.engine import train
+from rdpp.engine import RunSpec, train
 from rdpp.tracking.console import ConsoleObserver, results_table
 
 
@@ -17,7 +17,7 @@ def test_a_run_is_reported_in_one_line_and_live_only_in_a_terminal(tiny, termina
     console, stream = shown(terminal=terminal)
     with ConsoleObserver(1, console) as observer:
         observer.prefix = "trial 3 "
-        train(tiny, "bolt", 1, observers=[observer])
+        train(RunSpec.of(tiny, "bolt", 1), observers=[observer])
     text = stream.getvalue()
     assert "trial 3 bolt seed 1: epoch 2  image_auroc" in text
     assert ("\x1b[" in text) == terminal

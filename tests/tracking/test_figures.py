@@ -1,8 +1,5 @@
-from pathlib import Path
-
 import numpy as np
 
-from rdpp.data import Item, Split
 from rdpp.tracking.figures import Scale, best_threshold, colour, heatmap, interesting
 from rdpp.types import Prediction
 
@@ -44,11 +41,18 @@ def test_the_scale_runs_from_the_background_to_the_highest_values():
 
 
 def test_a_heatmap_shows_image_mask_map_and_overlay():
-    mask = np.zeros((1, 256, 256), bool)
-    mask[0, 100:120, 100:120] = True
-    images = np.full((1, 3, 256, 256), 0.5, np.float32)
-    split = Split((Item(Path("test/hole/000.png"), "hole", Path("m")),), images, mask, "key")
-    picture = np.asarray(heatmap(split, 0, mask[0].astype(np.float32), 1.0, Scale(0.0, 1.0, 0.5), 3))
+    mask = np.zeros((256, 256), bool)
+    mask[100:120, 100:120] = True
+    drawn = heatmap(
+        pixels=np.full((256, 256, 3), 127, np.uint8),
+        mask=mask,
+        anomaly_map=mask.astype(np.float32),
+        title="hole/000.png",
+        defective=True,
+        epoch=3,
+        scale=Scale(0.0, 1.0, 0.5),
+    )
+    picture = np.asarray(drawn)
     above, below = picture[-518:-262], picture[-256:]
     right = 262
     assert (above[110, 110] == 127).all()  # the image

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 from rich.console import Console
+from tracked import tracked_training
 
 from rdpp.config import ConfigError
 from rdpp.engine import EpochFinished, train
-from rdpp.tracking.campaign import train_all
 from rdpp.tracking.console import ConsoleObserver
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.store import Store
@@ -20,12 +20,13 @@ RELEASED = {"losses": {"ssot": {"pairing": "batch"}, "contrast": {"margin": 0.5}
 @pytest.fixture(scope="module")
 def run(held_out, store_uri):
     """The store, the result and the MLflow run of a training with dead terms, audited, and what the console said."""
-    text = io.StringIO()
+    text, told = io.StringIO(), []
     changes = {"name": "honest", "evaluation.audit": True, "heatmaps": 1, "seeds": [1]}
     experiment = held_out.with_overrides({**RELEASED, **changes})
     store = Store(store_uri)
     with ConsoleObserver(1, Console(file=text, width=200)) as console:
-        (result,) = train_all(lambda: store, experiment, [console])
+        tracked_training(store, experiment, [console, told.append])
+    result = told[-1].result
     (leaf,) = store.search("tags.variant = 'honest' and tags.level = 'run'")
     return store, result, leaf, text.getvalue()
 
@@ -94,7 +95,7 @@ def test_a_test_set_that_breaks_at_the_end_does_not_cost_the_network(held_out, s
             shutil.rmtree(root / "bolt" / "test")
 
     with pytest.raises(ConfigError, match="no test images"):
-        train_all(lambda: store, experiment, [take_the_test_set_away])
+        tracked_training(store, experiment, [take_the_test_set_away])
     (leaf,) = store.search("tags.variant = 'lost' and tags.level = 'run'")
     assert leaf.info.status == "FAILED"
     assert "checkpoint/chosen.safetensors" in {
@@ -107,7 +108,7 @@ def test_a_run_that_stopped_early_is_logged_and_told_as_it_was(monkeypatch, held
     changes = {"name": "early", "training.epochs": 40, "evaluation.patience": 2, "heatmaps": 1, "seeds": [1]}
     store, text = Store(store_uri), io.StringIO()
     with ConsoleObserver(1, Console(file=text, width=200)) as console:
-        train_all(lambda: store, held_out.with_overrides(changes), [console])
+        tracked_training(store, held_out.with_overrides(changes), [console])
     (leaf,) = store.search("tags.variant = 'early' and tags.level = 'run'")
     metrics = leaf.data.metrics
     assert (metrics["chosen_epoch"], metrics["epochs"], metrics["steps"]) == (1, 3, 6)

@@ -4,54 +4,69 @@ import threading
 
 import pytest
 
+from rdpp.tracking.records import Record
 from rdpp.tracking.writer import Writer
 
 
-def test_jobs_wait_for_the_start_and_are_done_in_order():
-    done = []
-    with Writer(lambda: "store") as writer:
-        for number in range(5):
-            writer.submit(lambda store, number=number: done.append((store, number)))
-        assert done == []
+class Sink:
+    """Keeps what is written; fails at texts that say so."""
+
+    def __init__(self):
+        self.written, self.threads = [], set()
+
+    def write(self, record, failure):
+        self.threads.add(threading.current_thread().name)
+        if record.payload.get("fail"):
+            raise RuntimeError("disk full")
+        self.written.append((record.payload.get("number", record.kind), failure and str(failure)))
+
+
+def number(n):
+    return Record("run", "text", {"number": n})
+
+
+BAD, CLOSE = Record("run", "text", {"fail": True}), Record("run", "close", {})
+
+
+def test_records_wait_for_the_start_and_are_written_in_order():
+    sink = Sink()
+    with Writer(lambda: sink) as writer:
+        for n in range(5):
+            writer.put(number(n))
+        assert sink.written == []
         writer.finish()
-        assert done == [("store", number) for number in range(5)]
-        last = writer.submit(lambda store: threading.current_thread().name)
-    assert last.result() == "tracking"
+        assert sink.written == [(n, None) for n in range(5)]
+    assert sink.threads == {"tracking"}
 
 
-def test_nothing_submitted_is_lost_where_the_block_ends_at_once():
-    done = []
-    with Writer(lambda: "store") as writer:
-        for number in range(100):
-            writer.submit(lambda store, number=number: done.append(number))
-    assert done == list(range(100))
+def test_nothing_is_lost_where_the_block_ends_at_once():
+    sink = Sink()
+    with Writer(lambda: sink) as writer:
+        for n in range(100):
+            writer.put(number(n))
+    assert [n for n, _ in sink.written] == list(range(100))
 
 
-def fail(store):
-    raise RuntimeError("disk full")
-
-
-def work(open_store, *jobs, end=None):
-    """Submit (job, closing) pairs, then end the block, with an error of its own if one is given."""
-    with Writer(open_store) as writer:
-        for job, closing in jobs:
-            writer.submit(job, closing=closing)
+def work(open_sink, *records, end=None):
+    """Put records, then end the block, with an error of its own if one is given."""
+    with Writer(open_sink) as writer:
+        for record in records:
+            writer.put(record)
         if end is not None:
             raise end
 
 
-def test_an_error_stops_what_follows_but_for_closing_jobs():
-    done = []
-    more, close = (lambda store: done.append("more")), (lambda store: done.append("closed"))
+def test_an_error_stops_what_follows_but_for_closing_records():
+    sink = Sink()
     with pytest.raises(RuntimeError, match="disk full"):
-        work(lambda: "store", (fail, False), (more, False), (close, True))
-    assert done == ["closed"]
+        work(lambda: sink, BAD, number(1), CLOSE)
+    assert sink.written == [("close", "disk full")]
 
 
 def test_an_error_is_told_at_the_next_check():
-    writer = Writer(lambda: "store")
+    writer = Writer(Sink)
     writer.check()
-    writer.submit(fail)
+    writer.put(BAD)
     with pytest.raises(RuntimeError, match="disk full"):
         writer.finish()
     with pytest.raises(RuntimeError, match="disk full"):
@@ -68,10 +83,10 @@ def test_a_store_that_cannot_be_opened_is_tried_once():
         raise ValueError("no such server")
 
     with pytest.raises(ValueError, match="no such server"):
-        work(refuse, *(((lambda store: None), closing) for closing in (False, True, True)))
+        work(refuse, number(1), CLOSE, CLOSE)
     assert tries == [1]
 
 
 def test_the_owners_own_error_comes_first():
     with pytest.raises(KeyboardInterrupt):
-        work(lambda: "store", (fail, False), end=KeyboardInterrupt())
+        work(Sink, BAD, end=KeyboardInterrupt())

@@ -1,15 +1,16 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tracked import tracked_training
 
-from rdpp.data import Split
-from rdpp.engine import BatchFinished, Evaluation, Result, evaluate_checkpoint, train
+from rdpp.engine import BatchFinished, RunSpec, evaluate_checkpoint, grid, train
 from rdpp.experiment import ExperimentConfig
-from rdpp.tracking.campaign import cells, means, train_all
+from rdpp.metrics import auroc
+from rdpp.runs import Outcome, means
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.store import Store
-from rdpp.types import Prediction
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def trained(store_uri, tiny_data, tmp_path_factory):
         "test",
     )
     store = Store(store_uri)
-    results = train_all(lambda: store, experiment)
+    results = tracked_training(store, experiment)
     parent = store.client.search_runs([store.experiment_id], "tags.level = 'training'", max_results=1)[0]
     return store, experiment, results, parent
 
@@ -54,7 +55,7 @@ def test_the_store_opens_in_the_model_training_view(trained):
 
 def test_the_parent_holds_the_means_over_categories(trained):
     _, _, results, parent = trained
-    values = [r.evaluation.metrics["pixel_auroc"] for r in results]
+    values = [r.metrics["pixel_auroc"] for r in results]
     assert parent.data.metrics["pixel_auroc"] == pytest.approx(np.mean(values))
     assert parent.data.metrics["pixel_auroc/bolt"] == pytest.approx(values[1])
     assert parent.info.status == "FINISHED"
@@ -87,7 +88,7 @@ def test_metrics_are_logged_by_epoch_and_for_the_chosen_one(trained):
     leaf = leaf_of(store, parent, "bolt")
     history = store.client.get_metric_history(leaf.info.run_id, "image_auroc")
     assert sorted(m.step for m in history) == [1, 2]
-    expected = results[1].evaluation.metrics
+    expected = results[1].metrics
     assert leaf.data.metrics["chosen/pixel_aupro"] == pytest.approx(expected["pixel_aupro"])
     for name in ("seconds_per_batch", "images_per_second", "peak_memory_mb"):
         assert leaf.data.metrics[name] > 0
@@ -99,8 +100,8 @@ def test_the_logged_configuration_starts_the_same_run_again(trained, tmp_path):
     path = store.client.download_artifacts(leaf.info.run_id, "experiment.yaml", str(tmp_path))
     again = ExperimentConfig.from_yaml(tmp_path / "experiment.yaml")
     assert path
-    assert [c.name for c in cells(again)] == ["weave-seed1"]
-    np.testing.assert_equal(train(again, "weave", 1).evaluation.metrics, results[0].evaluation.metrics)
+    assert [spec.name for spec in grid(again)] == ["weave-seed1"]
+    np.testing.assert_equal(train(RunSpec.of(again, "weave", 1)).evaluation.metrics, results[0].metrics)
 
 
 def test_the_data_set_is_logged_with_its_manifest(trained, tmp_path):
@@ -119,7 +120,8 @@ def test_scores_of_every_test_image_are_a_table(trained, tmp_path):
     table = json.loads((tmp_path / "image_scores.json").read_text())
     assert "score" in table["columns"]
     scores = [row[table["columns"].index("score")] for row in table["data"]]
-    assert scores == pytest.approx(results[0].evaluation.prediction.image_scores.tolist())
+    labels = [row[table["columns"].index("defective")] for row in table["data"]]
+    assert auroc(np.array(scores), np.array(labels)) == pytest.approx(results[0].metrics["image_auroc"])
 
 
 def test_heatmaps_are_logged_for_misses_alarms_and_hits_at_each_frame(trained):
@@ -135,7 +137,7 @@ def test_the_kept_checkpoint_of_a_run_evaluates_to_the_same_metrics(trained):
     store, _, results, parent = trained
     leaf = leaf_of(store, parent, "weave")
     (evaluated,) = evaluate_source(leaf.info.run_id, store.uri, None, {"device": "cpu"})
-    np.testing.assert_equal(evaluated.evaluation.metrics, results[0].evaluation.metrics)
+    np.testing.assert_equal(evaluated.evaluation.metrics, results[0].metrics)
     both = evaluate_source(parent.info.run_id, store.uri, None, {"device": "cpu"})
     assert {e.category for e in both} == {"weave", "bolt"}
 
@@ -149,7 +151,7 @@ def test_a_run_that_fails_is_marked_so_and_keeps_what_it_logged(trained, store_u
 
     broken = experiment.with_overrides({"name": "broken"})
     with pytest.raises(RuntimeError, match="power failed"):
-        train_all(lambda: store, broken, [break_at_the_third_batch])
+        tracked_training(store, broken, [break_at_the_third_batch])
     runs = store.client.search_runs([store.experiment_id], "tags.variant = 'broken'")
     assert {run.info.status for run in runs} == {"FAILED"}
     assert all("power failed" in run.data.tags["error"] for run in runs)
@@ -157,31 +159,32 @@ def test_a_run_that_fails_is_marked_so_and_keeps_what_it_logged(trained, store_u
     assert leaf.data.metrics["loss/total"] > 0
 
 
-def test_an_interrupted_run_is_marked_killed(store_uri):
-    store = Store(store_uri)
-    with pytest.raises(KeyboardInterrupt), store.run("stopped", tags={}) as run_id:
+def test_an_interrupted_run_is_marked_killed(trained):
+    store, experiment, _, _ = trained
+
+    def stop(event) -> None:
         raise KeyboardInterrupt
-    assert store.client.get_run(run_id).info.status == "KILLED"
 
-
-def test_cells_are_every_category_with_every_seed(trained):
-    experiment = trained[1].with_overrides({"seeds": [5, 6]})
-    assert [c.name for c in cells(experiment)] == ["weave-seed5", "bolt-seed5", "weave-seed6", "bolt-seed6"]
+    with pytest.raises(KeyboardInterrupt):
+        tracked_training(store, experiment.with_overrides({"name": "stopped"}), [stop])
+    runs = store.search("tags.variant = 'stopped'")
+    assert {run.info.status for run in runs} == {"KILLED"}
+    assert not any("error" in run.data.tags for run in runs)
 
 
 def test_means_weigh_categories_equally_whatever_their_number_of_seeds():
-    def result(category: str, seed: int, value: float) -> Result:
-        prediction, split = Prediction(np.zeros(1), np.zeros(1)), Split((), np.zeros(1), np.zeros(1), "key")
-        evaluation = Evaluation({"image_auroc": value, "image_auroc/hole": 0.0}, prediction, split)
-        return Result(category, seed, 1, evaluation, None, {}, (), 1, 3, 1.0)
+    def outcome(category: str, seed: int, value: float) -> Outcome:
+        spec = SimpleNamespace(category=SimpleNamespace(name=category), seed=seed)
+        metrics = {"image_auroc": value, "image_auroc/hole": 0.0}
+        return Outcome(spec=spec, run_id=None, epoch=1, metrics=metrics, deciding=metrics, steps=3)
 
-    found = means([result("a", 1, 0.8), result("a", 2, 0.6), result("b", 1, 0.9)])
+    found = means([outcome("a", 1, 0.8), outcome("a", 2, 0.6), outcome("b", 1, 0.9)])
     assert found == pytest.approx({"image_auroc": 0.8, "image_auroc/a": 0.7, "image_auroc/b": 0.9})
 
 
 def test_a_run_without_checkpoint_says_so(trained):
     store, experiment, _, _ = trained
-    train_all(lambda: store, experiment.with_overrides({"name": "bare", "keep": "none", "data.categories": ["bolt"]}))
+    tracked_training(store, experiment.with_overrides({"name": "bare", "keep": "none", "data.categories": ["bolt"]}))
     (leaf,) = store.client.search_runs([store.experiment_id], "tags.variant = 'bare' and tags.level = 'run'")
     with pytest.raises(ValueError, match="has no checkpoint"):
         evaluate_source(leaf.info.run_id, store.uri, None, {})
