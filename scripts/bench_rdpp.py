@@ -17,7 +17,7 @@ from floor import Counted, Floor
 
 from rdpp.config import decode
 from rdpp.data import load_train, scan, shuffled
-from rdpp.engine import CheckpointWriter, EpochFinished, Event, prepare, train
+from rdpp.engine import CheckpointWriter, EpochFinished, Event, RunSpec, grid, prepare, train
 from rdpp.engine.device import computing, keep_freed_memory, place
 from rdpp.engine.feed import Feed
 from rdpp.engine.inference import Detector
@@ -105,9 +105,9 @@ class _EpochByEpoch:
             self._done.release()
             self._go.acquire()
 
-    def start(self, *arguments: Any) -> None:
+    def start(self, spec: RunSpec) -> None:
         """Train the first epoch; the last one is never reached."""
-        threading.Thread(target=train, args=arguments, kwargs={"observers": [self]}, daemon=True).start()
+        threading.Thread(target=train, args=[spec], kwargs={"observers": [self]}, daemon=True).start()
         self._done.acquire()
 
     def one(self) -> None:
@@ -133,7 +133,7 @@ def epoch(name: str, root: str, category: str) -> Work:
     """The same here: `train`, evaluated on the test images; the first epoch, which finds the features, is over."""
     experiment = _experiment("rdpp", name, root, category, 10_000)
     training = _EpochByEpoch()
-    training.start(experiment.with_overrides({"evaluation.selection": "last"}), category, 0)
+    training.start(RunSpec.of(experiment.with_overrides({"evaluation.selection": "last"}), category, 0))
     return training.one, nothing
 
 
@@ -142,25 +142,26 @@ def run(name: str, teacher: str, root: str, categories: str, epochs: str, tracke
 
     Told are the seconds that tracking itself works, once MLflow is imported: mostly beside the training.
     """
-    from rdpp.tracking.campaign import cells, train_all  # MLflow is no part of the other workers' memory
-    from rdpp.tracking.store import Store
-    from rdpp.tracking.writer import Writer
+    from rdpp.runs import train_grid
+    from rdpp.tracking.sink import StoreSink  # MLflow is no part of the other workers' memory
+    from rdpp.tracking.tree import MlflowTree
 
     experiment = _experiment(name, teacher, root, categories, int(epochs)).with_overrides({"seeds": [1]})
-    scratch, submit = tempfile.TemporaryDirectory(), Writer.submit
+    scratch = tempfile.TemporaryDirectory()
     taken: list[list[float]] = []
 
     def once() -> None:
         taken.append([])
         if tracked == "tracked":
             checkpoint = patch.object(CheckpointWriter, "__call__", _timed(CheckpointWriter.__call__, taken[-1]))
-            jobs = patch.object(Writer, "submit", lambda self, job, **how: submit(self, _timed(job, taken[-1]), **how))
-            with checkpoint, jobs:
-                train_all(lambda: Store(f"sqlite:///{scratch.name}/mlflow.db"), experiment)
+            written = patch.object(StoreSink, "write", _timed(StoreSink.write, taken[-1]))
+            with checkpoint, written, MlflowTree(f"sqlite:///{scratch.name}/mlflow.db") as tree:
+                train_grid(grid(experiment), tree, again=True)
         else:
-            ready = prepare(experiment)
-            for cell in cells(ready):
-                train(ready, cell.category, cell.seed)
+            specs = grid(experiment)
+            prepare(specs)
+            for spec in specs:
+                train(spec)
 
     def tell() -> dict[str, Any]:
         scratch.cleanup()

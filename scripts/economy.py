@@ -37,6 +37,7 @@ from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, run_study, spent_steps
 from rdpp.tracking.console import output_console, percent
 from rdpp.tracking.store import Store
+from rdpp.tracking.tree import MlflowTree
 
 _WEIGHT = FloatRange(0.01, 2.0, log=True)
 SPACE = {
@@ -174,12 +175,13 @@ def main(options: argparse.Namespace) -> None:
     heads = ("steps\nfull", "econ.", "share", "best\nfull", "econ.", "pick\nfull", "econ.", "econ. pick\nin full")
     table = Table(*("seed", *heads, "on test\nfull", "econ.", "seed\nnoise"), title="objectives in per cent")
     with tempfile.TemporaryDirectory() as scratch:
-        store = Store(f"sqlite:///{scratch}/mlflow.db")
+        store = Store(f"sqlite:///{scratch}/mlflow.db")  # both studies train for themselves
         for seed in range(options.seeds):
             both, studies = sweeps(options, seed), []
             for kind, sweep in both.items():
                 studies.append(open_study(sweep, storage))
-                run_study(sweep, studies[-1], store)
+                with MlflowTree(store=store) as tree:
+                    run_study(sweep, studies[-1], tree, again=True)
                 curves[kind, seed] = curve(studies[-1])
                 spent, best = curves[kind, seed][-1]
                 console.print(f"study seed {seed}, {kind}: {spent:,} steps, best objective {percent(best)}")

@@ -1,0 +1,192 @@
+"""A run in its middle: stopped, written, read in another process, and continued to the same last digit."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rdpp.config import ConfigError
+from rdpp.engine import BatchFinished, CheckpointWriter, RunFinished, RunSpec, read_checkpoint, train
+from rdpp.engine.kept import KeptNetworks
+
+BATCHES = 6  # of three epochs
+
+
+class Stopped(Exception):
+    pass
+
+
+def stopping(batch, folder):
+    """Save after this batch, and end the process's part of the run."""
+
+    def after_batch(pause):
+        if pause.state.batch == batch:
+            pause.save(folder)
+            raise Stopped
+
+    return after_batch
+
+
+@pytest.fixture(scope="module")
+def spec(held_out):
+    """Three epochs of two batches, an update after three: gradients are gathered over an epoch's end."""
+    return RunSpec.of(held_out.with_overrides({"training.epochs": 3, "evaluation.audit": True}), "bolt", 1)
+
+
+@pytest.fixture(scope="module")
+def whole(spec):
+    return train(spec)
+
+
+def stopped(spec, batch, folder, observers=()):
+    with pytest.raises(Stopped):
+        train(spec, observers=observers, after_batch=stopping(batch, folder))
+
+
+def same(found, expected):
+    np.testing.assert_equal(found.evaluation.metrics, expected.evaluation.metrics)
+    np.testing.assert_equal(found.held_out.metrics, expected.held_out.metrics)
+    np.testing.assert_equal(found.audit, expected.audit)
+    assert (found.epoch, found.epochs, found.steps) == (expected.epoch, expected.epochs, expected.steps)
+    assert found.dead_terms == expected.dead_terms
+    maps = (result.evaluation.prediction.anomaly_maps for result in (found, expected))
+    assert np.array_equal(*maps)
+
+
+@pytest.mark.parametrize("batch", range(1, BATCHES + 1))
+def test_a_run_continued_after_any_batch_is_the_run_that_was_never_stopped(spec, whole, tmp_path, batch):
+    stopped(spec, batch, tmp_path / "state")
+    seen = []
+    result = train(spec, resume=tmp_path / "state", observers=[seen.append])
+    assert [event.batch for event in seen if isinstance(event, BatchFinished)] == list(range(batch + 1, BATCHES + 1))
+    same(result, whole)
+
+
+VARIANTS = {
+    "gathered over several batches": {"training.accumulate": 10},
+    "plain reverse distillation": {
+        "projection": False,
+        "noise": None,
+        "losses": {"ssot": None, "reconstruction": None, "contrast": None},
+    },
+    "one field of noise a run": {"noise": {"field": "run"}},
+    "patience": {"evaluation.patience": 1},
+    "steps": {"training.epochs": None, "training.steps": 5},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_twice_stopped(held_out, tmp_path, name):
+    spec = RunSpec.of(held_out.with_overrides({"training.epochs": 3, **VARIANTS[name]}), "bolt", 1)
+    expected = train(spec)
+    stopped(spec, 1, tmp_path / "state")
+    with pytest.raises(Stopped):
+        train(spec, resume=tmp_path / "state", after_batch=stopping(3, tmp_path / "state"))
+    same(train(spec, resume=tmp_path / "state"), expected)
+
+
+def test_another_process_goes_on(spec, whole, tmp_path):
+    stopped(spec, 3, tmp_path / "state")
+    (tmp_path / "experiment.json").write_text(json.dumps(spec.experiment.to_mapping()))
+    code = f"""
+import json
+from pathlib import Path
+from rdpp.engine import RunSpec, train
+from rdpp.experiment import ExperimentConfig
+folder = Path({str(tmp_path)!r})
+experiment = ExperimentConfig.from_mapping(json.loads((folder / "experiment.json").read_text()), "state")
+result = train(RunSpec.of(experiment, "bolt", 1), resume=folder / "state")
+print(json.dumps(dict(result.evaluation.metrics)))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    np.testing.assert_equal(json.loads(found.stdout.splitlines()[-1]), dict(whole.evaluation.metrics))
+
+
+def test_what_observers_collected_is_part_of_the_state(spec, whole, tmp_path):
+    def observed(folder, **how):
+        keeper = CheckpointWriter(folder)
+        return train(spec, observers=[keeper], **how)
+
+    with pytest.raises(Stopped):
+        observed(tmp_path / "first", after_batch=stopping(5, tmp_path / "state"))
+    shutil.rmtree(tmp_path / "first")
+    observed(tmp_path / "second", resume=tmp_path / "state")
+    assert read_checkpoint(tmp_path / "second").epoch == whole.epoch
+
+
+def test_seconds_are_added_up(spec, tmp_path):
+    stopped(spec, 2, tmp_path / "state")
+    path = tmp_path / "state" / "state.json"
+    assert json.loads(path.read_text())["state"]["seconds"] > 0
+    events = []
+    train(spec, resume=tmp_path / "state", observers=[events.append])
+    finished = next(event for event in events if isinstance(event, RunFinished))
+    assert finished.result.seconds > json.loads(path.read_text())["state"]["seconds"]
+
+
+def test_a_state_is_replaced_as_a_whole(spec, tmp_path, monkeypatch):
+    """A process that dies while it writes leaves the state of before, and nothing else."""
+    stopped(spec, 1, tmp_path / "state")
+    before = (tmp_path / "state" / "state.json").read_text()
+
+    def die(self, folder):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(KeptNetworks, "save", die)
+    with pytest.raises(OSError, match="no space left"):
+        train(spec, after_batch=stopping(2, tmp_path / "state"))
+    assert (tmp_path / "state" / "state.json").read_text() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_the_state_of_before_is_read_where_the_new_one_was_not_put_in_place(spec, whole, tmp_path):
+    stopped(spec, 2, tmp_path / "state")
+    (tmp_path / "state").rename(tmp_path / ".state.before")
+    same(train(spec, resume=tmp_path / "state"), whole)
+
+
+def damaged(folder, what):
+    if what == "cut":
+        path = folder / "tensors.safetensors"
+        path.write_bytes(path.read_bytes()[:-100])
+    if what == "zeroed":
+        path = folder / "tensors.safetensors"
+        path.write_bytes(path.read_bytes()[:-4096] + bytes(4096))
+    if what == "lost":
+        (folder / "tensors.safetensors").unlink()
+    if what == "no JSON":
+        (folder / "state.json").write_text("{")
+    if what == "changed":
+        path = folder / "state.json"
+        path.write_text(path.read_text().replace('"batch": 2', '"batch": 3'))
+
+
+@pytest.mark.parametrize("what", ["cut", "zeroed", "lost", "no JSON", "changed"])
+def test_a_damaged_state_is_refused(spec, tmp_path, what):
+    stopped(spec, 2, tmp_path / "state")
+    damaged(tmp_path / "state", what)
+    with pytest.raises(ConfigError, match=r"the state of a run in .* is damaged; delete the folder"):
+        train(spec, resume=tmp_path / "state")
+
+
+def test_the_state_of_another_run_is_refused(spec, held_out, tmp_path):
+    stopped(spec, 2, tmp_path / "state")
+    other = RunSpec.of(held_out.with_overrides({"training.epochs": 3}), "bolt", 2)
+    with pytest.raises(ConfigError, match=r"the state in .* is of another run \(key .*, not .*\)"):
+        train(other, resume=tmp_path / "state")
+
+
+def test_another_format_is_refused(spec, tmp_path, monkeypatch):
+    monkeypatch.setattr("rdpp.engine.state._FORMAT", 0)
+    stopped(spec, 2, tmp_path / "state")
+    monkeypatch.undo()
+    with pytest.raises(ConfigError, match="has format 0, not 1"):
+        train(spec, resume=tmp_path / "state")
+
+
+def test_no_state(spec, tmp_path):
+    with pytest.raises(ConfigError, match=r"no state of a run in .*nowhere; start the run anew"):
+        train(spec, resume=tmp_path / "nowhere")
