@@ -1,5 +1,6 @@
 """Finished runs of a store: found by their key, and read."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,17 +32,23 @@ def _finished(run: Run, *, same_test_files: bool) -> Finished:
     metrics = chosen_metrics(run.data.metrics)
     on_test = {name: value for name, value in metrics.items() if not name.startswith(_HELD_OUT)}
     held_out = {name.removeprefix(_HELD_OUT): v for name, v in metrics.items() if name.startswith(_HELD_OUT)}
-    undefined = dict.fromkeys(METRICS, float("nan"))  # MLflow is not given what is undefined
     return Finished(
         run_id=run.info.run_id,
         same_test_files=same_test_files,
         epoch=int(run.data.metrics["chosen_epoch"]),
-        metrics={**undefined, **on_test},
-        deciding={**undefined, **(held_out or on_test)},
+        metrics=_with_undefined(on_test),
+        deciding=_with_undefined(held_out or on_test),
         dead_terms=tuple(name for name in run.data.tags["dead_terms"].split() if name != "none"),
         epochs=int(run.data.metrics["epochs"]),
         steps=int(run.data.metrics["steps"]),
     )
+
+
+def _with_undefined(metrics: Mapping[str, float]) -> dict[str, float]:
+    """With NaN for what is undefined, of all defects and of each defect type: MLflow is not given those."""
+    types = {name.partition("/")[1:] for name in metrics}
+    names = [name + "".join(of_type) for of_type in sorted(types) for name in METRICS]
+    return {**dict.fromkeys(names, math.nan), **metrics}
 
 
 def chosen_metrics(logged: Mapping[str, float]) -> dict[str, float]:
@@ -58,7 +65,7 @@ def read_evaluations(store: Store, run_id: str) -> Sequence[tuple[int, Mapping[s
     for name in METRICS:
         if f"{prefix}{name}" in logged:
             for point in store.client.get_metric_history(run_id, f"{prefix}{name}"):
-                by_epoch.setdefault(point.step, dict.fromkeys(METRICS, float("nan")))[name] = point.value
+                by_epoch.setdefault(point.step, dict.fromkeys(METRICS, math.nan))[name] = point.value
     return sorted(by_epoch.items())
 
 

@@ -1,0 +1,233 @@
+"""Finished runs are taken over by every command; changed test files ask for an evaluation, not for a training."""
+
+import io
+import shutil
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import optuna
+import pytest
+import yaml
+from rich.console import Console
+from tracked import tracked_ablation, tracked_study, tracked_training
+
+from rdpp.ablation.collect import collect
+from rdpp.ablation.config import AblationConfig
+from rdpp.engine import BatchFinished, RunFinished, RunStarted
+from rdpp.runs import TakenOver
+from rdpp.sweep import SweepConfig
+from rdpp.sweep.config import SamplerConfig
+from rdpp.sweep.space import FloatRange
+from rdpp.sweep.study import open_study
+from rdpp.tracking.console import ConsoleObserver
+from rdpp.tracking.evaluation import evaluate_source
+from rdpp.tracking.store import Store
+
+QUICK = {"training.epochs": 1, "heatmaps": 0}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store of this module's own: what other tests trained may not be found."""
+    return Store(f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}")
+
+
+@pytest.fixture
+def experiment(held_out, tmp_path, request):
+    """A quick experiment on a copy of its data; its seed is the test's own, so that no test meets another's runs."""
+    root = tmp_path / "data"
+    shutil.copytree(held_out.data.root, root)
+    seed = crc32(request.node.name.encode())
+    return held_out.with_overrides({**QUICK, "name": request.node.name, "data.root": str(root), "seeds": [seed]})
+
+
+class Told:
+    """Counts what happens."""
+
+    def __init__(self):
+        self.events = []
+
+    def __call__(self, event):
+        self.events.append(event)
+
+    def count(self, kind):
+        return sum(isinstance(event, kind) for event in self.events)
+
+    @property
+    def trained(self):
+        return len({id(e) for e in self.events if isinstance(e, BatchFinished) and e.batch == 1})
+
+
+def go(store, experiment, **how):
+    told = Told()
+    return tracked_training(store, experiment, [told], again=how.pop("again", False)), told
+
+
+def runs(store, experiment):
+    return store.search(f"tags.variant = '{experiment.name}' and tags.level = 'run'")
+
+
+def leave_out_a_test_image(experiment):
+    min((Path(experiment.data.root) / "bolt" / "test" / "good").iterdir()).unlink()
+
+
+def test_a_finished_run_is_taken_over_with_its_values(store, experiment):
+    (first,), _ = go(store, experiment)
+    (second,), told = go(store, experiment)
+    assert (told.trained, told.count(TakenOver)) == (0, 1)
+    assert first.run_id is None
+    (run,) = runs(store, experiment)
+    assert second.run_id == run.info.run_id
+    assert (second.epoch, second.steps) == (first.epoch, first.steps)
+    np.testing.assert_equal(dict(second.metrics), dict(first.metrics))
+    of_all_defects = {name: value for name, value in first.deciding.items() if "/" not in name}
+    np.testing.assert_equal(dict(second.deciding), of_all_defects)
+
+
+def test_the_console_says_which_run_is_taken_over(store, experiment):
+    go(store, experiment)
+    text = io.StringIO()
+    with ConsoleObserver(1, Console(file=text, width=300)) as console:
+        tracked_training(store, experiment, [console], again=False)
+    (run,) = runs(store, experiment)
+    assert f"run {run.info.run_id} is taken over; --again trains it anew" in text.getvalue()
+
+
+def test_again_trains_it_anew_under_a_parent_of_its_own(store, experiment):
+    go(store, experiment)
+    _, told = go(store, experiment, again=True)
+    assert told.trained == 1
+    both = runs(store, experiment)
+    assert len(both) == len({run.data.tags["mlflow.parentRunId"] for run in both}) == 2
+    assert len({run.data.tags["key"] for run in both}) == 1
+
+
+def test_training_that_was_stopped_goes_on_under_the_same_parent(store, experiment):
+    experiment = experiment.with_overrides({"seeds": [1, 2, 3]})
+
+    def stop_in_the_second_run(event):
+        if isinstance(event, BatchFinished) and told.trained == 2:
+            raise KeyboardInterrupt
+
+    told = Told()
+    with pytest.raises(KeyboardInterrupt):
+        tracked_training(store, experiment, [told, stop_in_the_second_run], again=False)
+    outcomes, told = go(store, experiment)
+    assert (told.trained, told.count(TakenOver)) == (2, 1)
+    assert [outcome.spec.seed for outcome in outcomes] == [1, 2, 3]
+    (parent,) = store.search(f"tags.variant = '{experiment.name}' and tags.level = 'training'")
+    assert parent.info.status == "FINISHED"
+    finished = [run for run in runs(store, experiment) if run.info.status == "FINISHED"]
+    assert [run.data.tags["mlflow.parentRunId"] for run in finished] == [parent.info.run_id] * 3
+    values = [outcome.metrics["pixel_auroc"] for outcome in outcomes]
+    assert parent.data.metrics["pixel_auroc"] == pytest.approx(np.mean(values))
+
+
+def test_other_test_files_are_evaluated_and_nothing_is_trained(store, experiment):
+    (before,), _ = go(store, experiment)
+    leave_out_a_test_image(experiment)
+    (after,), told = go(store, experiment)
+    assert (told.trained, told.count(RunStarted), told.count(RunFinished)) == (0, 1, 1)
+    new, old = runs(store, experiment)
+    assert new.data.tags["evaluation_of"] == old.info.run_id
+    assert new.data.tags["key_training"] == old.data.tags["key_training"]
+    assert new.data.tags["key"] != old.data.tags["key"]
+    assert new.data.tags["dead_terms"] == old.data.tags["dead_terms"]
+    assert new.data.tags["test_manifest"] != old.data.tags["test_manifest"]
+    for name in ("image_auroc", "pixel_auroc", "pixel_aupro"):
+        assert after.deciding[name] == pytest.approx(before.deciding[name], abs=1e-6)
+    assert (after.epoch, after.steps) == (before.epoch, before.steps)
+    (evaluated,) = evaluate_source(new.info.run_id, store.uri, None, {"device": "cpu"})  # it has the checkpoint too
+    np.testing.assert_equal(dict(evaluated.evaluation.metrics), dict(after.metrics))
+    _, told = go(store, experiment)
+    assert told.count(TakenOver) == 1
+
+
+@pytest.mark.parametrize("changes", [{"keep": "none"}, {"evaluation.selection": "official"}])
+def test_without_a_checkpoint_or_where_the_test_files_decide_it_is_trained(store, experiment, changes):
+    experiment = experiment.with_overrides({**changes, "name": f"{experiment.name}-{min(changes)}"})
+    go(store, experiment)
+    leave_out_a_test_image(experiment)
+    _, told = go(store, experiment)
+    assert told.trained == 1
+
+
+def test_test_files_that_come_later_are_part_of_the_key_then(store, experiment, tmp_path):
+    folder = tmp_path / "data" / "bolt"
+    (folder / "test").rename(folder / "away")
+
+    def bring_back(event):
+        if isinstance(event, BatchFinished) and (folder / "away").is_dir():
+            (folder / "away").rename(folder / "test")
+
+    tracked_training(store, experiment, [bring_back], again=False)
+    _, told = go(store, experiment)
+    assert told.count(TakenOver) == 1
+
+
+def test_an_ablation_takes_over_what_plain_training_finished_and_compares_it(store, experiment, tmp_path):
+    experiment = experiment.with_overrides({"seeds": [1, 2], "evaluation.hold_out": 0.2})
+    go(store, experiment)
+    (tmp_path / "base.yaml").write_text(experiment.to_yaml())
+    variants = {"same": {}, "other": {"losses.ssot.weight": 0.7}}
+    data = {"name": "taking", "experiment": "base.yaml", "baseline": "same", "variants": variants}
+    (tmp_path / "ablation.yaml").write_text(yaml.safe_dump(data))
+    told = Told()
+    tracked_ablation(AblationConfig.from_yaml(tmp_path / "ablation.yaml"), store, [told])
+    assert (told.trained, told.count(TakenOver)) == (2, 2)
+    collection = collect(store, ["taking"])
+    assert sorted((run.variant, run.seed) for run in collection.runs) == [
+        ("other", 1),
+        ("other", 2),
+        ("same", 1),
+        ("same", 2),
+    ]
+    assert collection.notes == ()
+
+
+def test_a_repeated_trial_takes_its_finished_runs_over_and_reports_them_as_before(store, experiment, tmp_path):
+    """With halving every evaluation is reported: those of a finished run are reported again from the store."""
+    experiment = experiment.with_overrides({"seeds": [1, 2], "training.epochs": 3})
+    space = {"losses.ssot.weight": FloatRange(0.01, 1.0)}
+    sweep = SweepConfig(experiment.name, experiment, space, 1, sampler=SamplerConfig("random"), pruner="halving")
+
+    def study(name, observers=(), again=False):
+        found = open_study(sweep, f"sqlite:///{tmp_path / name}.db")
+        tracked_study(sweep, found, store, observers, again=again)
+        return found
+
+    class StopInTheSecondRun:
+        started = 0
+
+        def __call__(self, event):
+            self.started += isinstance(event, RunStarted)
+            if self.started == 2 and isinstance(event, BatchFinished):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study("parts", [StopInTheSecondRun()])
+    told = Told()
+    parts = study("parts", [told])
+    assert (told.trained, told.count(TakenOver)) == (1, 1)
+    whole = study("whole", again=True)
+    failed, repeated = parts.trials
+    (expected,) = whole.trials
+    assert failed.state == optuna.trial.TrialState.FAIL
+    assert repeated.value == expected.value
+    assert repeated.intermediate_values == expected.intermediate_values
+    assert repeated.user_attrs["steps"] == expected.user_attrs["steps"]
+    assert repeated.user_attrs["mlflow_run_id"] == failed.user_attrs["mlflow_run_id"]
+    children = store.search(f"tags.`mlflow.parentRunId` = '{repeated.user_attrs['mlflow_run_id']}'")
+    finished = [run for run in children if run.info.status == "FINISHED"]
+    assert sorted(run.data.tags["trial"] for run in finished) == ["1", "1"]
+
+
+def test_equal_runs_of_one_command_are_trained_once(store, experiment, tmp_path):
+    (tmp_path / "base.yaml").write_text(experiment.with_overrides({"seeds": [21, 22]}).to_yaml())
+    variants = {"one": {}, "two": {}}
+    data = {"name": "twins", "experiment": "base.yaml", "baseline": "one", "variants": variants}
+    (tmp_path / "ablation.yaml").write_text(yaml.safe_dump(data))
+    told = Told()
+    tracked_ablation(AblationConfig.from_yaml(tmp_path / "ablation.yaml"), store, [told])
+    assert (told.trained, told.count(TakenOver)) == (2, 2)
