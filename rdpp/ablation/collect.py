@@ -31,6 +31,12 @@ class TrainedRun:
     """All that the run logged, the last values."""
     tags: Mapping[str, str]
 
+    @property
+    def shared(self) -> tuple[str | None, ...]:
+        """What two runs must share to be a pair: training images, all images, and the method's version."""
+        known = (self.tags.get("train_manifest"), self.tags.get("data_manifest"))
+        return (*known, self.tags.get("method", "1"))
+
 
 @dataclass(frozen=True)
 class Collection:
@@ -48,8 +54,11 @@ class Collection:
     notes: tuple[str, ...]
 
     def frame(self) -> pd.DataFrame:
-        """One row a run: variant, category, seed, and a column for each metric."""
-        rows = [{"variant": r.variant, "category": r.category, "seed": r.seed, **r.metrics} for r in self.runs]
+        """One row a run: variant, category, seed, what pairs must share, and a column for each metric."""
+        rows = [
+            {"variant": r.variant, "category": r.category, "seed": r.seed, "shared": r.shared, **r.metrics}
+            for r in self.runs
+        ]
         return pd.DataFrame(rows)
 
 
@@ -89,8 +98,11 @@ def _find(store: Store, source: str, by: str | None) -> Collection:
             if source in (run.info.run_id, run.data.tags.get(level)):
                 return _of_ablation(store, run, by) if level == "ablation" else _of_study(store, run, by)
     if re.fullmatch(r"[0-9a-f]{32}", source):
-        found = _of_query(store, f"tags.`mlflow.parentRunId` = '{source}'", by or "variant")
-        return found if found.runs else _of_query(store, f"attributes.run_id = '{source}'", by or "variant")
+        places = (f"tags.`mlflow.parentRunId` = '{source}'", f"tags.`{taken_by(source)}` != ''")
+        below = [_of_query(store, query, by or "variant") for query in places]
+        if runs := tuple(run for collection in below for run in collection.runs):
+            return Collection(source, "runs", None, None, _in_order(runs), runs, ())
+        return _of_query(store, f"attributes.run_id = '{source}'", by or "variant")
     names = {run.data.tags[level] for level in ("ablation", "study") for run in store.search(f"tags.level = '{level}'")}
     choose(source, names, f"ablation or study (in {store.uri})")
     raise AssertionError
@@ -105,11 +117,12 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> Collection:
         f"the ablation {name} was run by another version of rdpp (schema {index.get('schema', 1)}, this one has "
         f"{SCHEMA}); run it again (rdpp ablate), or compare its runs with the query \"tags.ablation = '{name}'\"",
     )
-    current = {key: variant for variant, keys in index["runs"].items() for key in keys}
-    runs = [run for run in _members(store, parent, "ablation") if run.data.tags.get("key_training") in current]
-    here = len({run.data.tags["key_training"] for run in runs})
-    notes = () if here >= len(current) else (f"{here} of {len(current)} runs are finished",)
-    trained = tuple(_trained(run, by, current[run.data.tags["key_training"]]) for run in runs)
+    wanted = {(variant, key) for variant, keys in index["runs"].items() for key in keys}
+    runs = [(run, run.data.tags.get("key_training")) for run in _members(store, parent, "ablation")]
+    found = [(run, variant, key) for run, own in runs for variant, key in sorted(wanted) if key == own]
+    here = len({(variant, key) for _, variant, key in found})
+    notes = () if here == len(wanted) else (f"{here} of {len(wanted)} runs are finished",)
+    trained = tuple(_trained(run, by, variant) for run, variant, _ in found)
     variants = tuple(index["runs"]) if by is None else _in_order(trained)
     baseline = index["baseline"] if by is None else None
     return Collection(name, "ablation", parent.info.run_id, baseline, variants, trained, notes)

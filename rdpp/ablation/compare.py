@@ -81,15 +81,26 @@ def compare_runs(
 def pair(frame: pd.DataFrame, metric: str, baseline: str, others: Sequence[str]) -> tuple[Values, list[str]]:
     """The values of every variant beside the baseline's, and what had to be left out.
 
+    Two runs are a pair if they share category, seed, all training and test images, and the method's version.
+
     Raises:
         ConfigError: no variant shares two seeds of a category with the baseline.
     """
     table = frame.pivot(index=["category", "seed"], columns="variant", values=metric)
+    shared = frame.pivot(index=["category", "seed"], columns="variant", values="shared")
     values: dict[str, dict[str, np.ndarray]] = {}
     notes: list[str] = []
     most = 0
     for name in others:
         both = table[[name, baseline]].dropna()
+        alike = (shared[name] == shared[baseline]).loc[both.index]
+        if not alike.all():
+            which = ", ".join(f"{category} seed {seed}" for category, seed in both.index[~alike])
+            notes.append(
+                f"{name}: no pairs with {baseline}, since their images or the method's version differ: {which}; "
+                "run them again (rdpp ablate, rdpp train)"
+            )
+            both = both[alike]
         groups = {str(category): group.to_numpy() for category, group in both.groupby(level="category")}
         most = max([most, *map(len, groups.values())])
         enough = {category: pairs for category, pairs in groups.items() if len(pairs) >= 2}

@@ -1,5 +1,6 @@
 """Pairing, finding runs, tables, files, and what the commands print and refuse."""
 
+import dataclasses
 import io
 import json
 import re
@@ -50,6 +51,22 @@ def test_what_cannot_be_paired_is_left_out_and_told():
         "ot: left out for lack of a second seed: b (1 seed)",
         "far shares no two seeds of a category with rd; it is left out",
     ]
+
+
+@pytest.mark.parametrize("part", ["train_manifest", "data_manifest", "method"])
+def test_runs_on_other_images_or_by_another_method_are_no_pairs(part):
+    """Such as those of a variant that was added after an image was deleted."""
+    made_of = collection(made(categories=3))
+    runs = tuple(
+        dataclasses.replace(run, tags={part: "other" if run.variant == "ot" and run.category == "c1" else "same"})
+        for run in made_of.runs
+    )
+    frame = dataclasses.replace(made_of, runs=runs).frame()
+    values, (note,) = pair(frame, "image_auroc", "rd", ["ot"])
+    assert set(values["ot"]) == {"c0", "c2"}
+    assert note.startswith(
+        "ot: no pairs with rd, since their training or test images or the method's version differ: c1"
+    )
 
 
 def test_undefined_values_are_no_pairs():
@@ -185,3 +202,19 @@ def test_bad_input_is_one_line(small, capsys, tmp_path, write_ablation):
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("rdpp: ")
         assert message in line
+
+
+def test_an_ablation_of_an_older_version_says_how_it_can_be_read(small):
+    _, store, _ = small
+    old = store.start_run("old", tags={"level": "ablation", "ablation": "old"})
+    store.client.log_dict(old, {"baseline": "rd", "cells": {"rd": ["0"]}}, "ablation.json")
+    message = r"the ablation old was run by another version of rdpp \(schema 1, this one has 2\); run it again"
+    with pytest.raises(ConfigError, match=message):
+        collect(store, ["old"])
+
+
+def test_a_run_of_a_newer_version_is_refused(small):
+    _, store, _ = small
+    store.start_run("new", tags={"level": "newer", "schema": 3})
+    with pytest.raises(ConfigError, match=r"was written by a newer rdpp \(schema 3, this one reads up to 2\)"):
+        store.search("tags.level = 'newer'")

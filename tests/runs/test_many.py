@@ -14,6 +14,7 @@ from tracked import tracked_ablation, tracked_study, tracked_training
 
 from rdpp.ablation.collect import collect
 from rdpp.ablation.config import AblationConfig
+from rdpp.ablation.run import matrix, missing
 from rdpp.engine import BatchFinished, RunFinished, RunStarted
 from rdpp.runs import TakenOver
 from rdpp.sweep import SweepConfig
@@ -23,6 +24,7 @@ from rdpp.sweep.study import open_study
 from rdpp.tracking.console import ConsoleObserver
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.store import Store
+from rdpp.tracking.tree import MlflowTree
 
 QUICK = {"training.epochs": 1, "heatmaps": 0}
 
@@ -231,3 +233,23 @@ def test_equal_runs_of_one_command_are_trained_once(store, experiment, tmp_path)
     told = Told()
     tracked_ablation(AblationConfig.from_yaml(tmp_path / "ablation.yaml"), store, [told])
     assert (told.trained, told.count(TakenOver)) == (2, 2)
+    assert {run.variant for run in collect(store, ["twins"]).runs} == {"one", "two"}
+
+
+def test_an_ablation_whose_test_images_changed_is_not_complete_any_more(store, experiment, tmp_path):
+    (tmp_path / "base.yaml").write_text(experiment.with_overrides({"seeds": [31, 32]}).to_yaml())
+    variants = {"one": {}, "two": {"losses.ssot.weight": 0.3}}
+    data = {"name": "images", "experiment": "base.yaml", "baseline": "one", "variants": variants}
+    (tmp_path / "ablation.yaml").write_text(yaml.safe_dump(data))
+    ablation = AblationConfig.from_yaml(tmp_path / "ablation.yaml")
+    tracked_ablation(ablation, store)
+    before = {run.run_id for run in collect(store, ["images"]).runs}
+    leave_out_a_test_image(experiment)
+    with MlflowTree(store=store) as tree:
+        assert len(missing(matrix(ablation), tree)) == 4
+    told = Told()
+    tracked_ablation(ablation, store, [told])
+    assert (told.trained, told.count(RunFinished)) == (0, 4)
+    after = collect(store, ["images"])
+    assert before.isdisjoint(run.run_id for run in after.runs)
+    assert len({run.tags["test_manifest"] for run in after.runs}) == 1

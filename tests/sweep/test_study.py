@@ -114,6 +114,13 @@ def test_a_changed_definition_is_not_mixed_into_an_old_study(sweep, storage):
     assert open_study(more, storage).study_name == sweep.name
 
 
+def test_a_study_of_an_older_version_is_refused(sweep, storage):
+    study = open_study(sweep, storage)
+    study.set_user_attr("schema", 1)
+    with pytest.raises(ValueError, match=r"was started by another version of rdpp \(schema 1, this one: 2\)"):
+        open_study(sweep, storage)
+
+
 def test_a_storage_that_cannot_be_used_is_named_without_its_password(sweep, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="cannot be used"):
