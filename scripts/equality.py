@@ -3,6 +3,10 @@
     python scripts/equality.py record FOLDER              # about 8 minutes; --only NAME ... records a part
     python scripts/equality.py compare BEFORE AFTER       # equal to the last digit, or exit code 1
     python scripts/equality.py compare BEFORE AFTER --maps 1e-6
+    python scripts/equality.py resume                     # about 8 minutes
+
+`resume` stops each of the plain runs after some of its batches, writes its state, lets another process read it and go
+on, and compares weights and metrics with those of the run that was never stopped, to the last digit.
 
 Record before a change and after it, on the same machine and installation. The runs take every loss, every noise and
 every selection at least once, RD and RD++, the built-in teacher and a random ResNet18; a sweep with each pruner; an
@@ -19,6 +23,7 @@ import hashlib
 import io
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -123,10 +128,19 @@ def main() -> int:
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
     comparing.add_argument("--maps", type=float, default=0.0, metavar="TOLERANCE")
+    comparing.add_argument("--common", action="store_true", help="only the runs that both have")
+    resuming = actions.add_parser("resume")
+    resuming.add_argument("--only", nargs="+", metavar="NAME", help="of the plain runs")
+    going_on = actions.add_parser("go-on", help="the other process of resume")
+    going_on.add_argument("folder", type=Path)
     options = parser.parse_args()
     if options.action == "record":
         return record_all(options.folder, options.only)
-    differences = compare(options.before, options.after, options.maps)
+    if options.action == "resume":
+        return resume_all(options.only or list(RUNS))
+    if options.action == "go-on":
+        return go_on(options.folder)
+    differences = compare(options.before, options.after, options.maps, common=options.common)
     for line in differences:
         print(line)
     print(f"{len(differences)} differences" if differences else "equal")
@@ -257,19 +271,17 @@ def _add_artifacts(client: Any, run_id: str, place: str, runs: dict[str, Any], m
     with tempfile.TemporaryDirectory() as scratch:
         if "checkpoint" in names:
             checkpoint = Path(client.download_artifacts(run_id, "checkpoint", scratch))
-            digest = hashlib.sha256()
-            for name, tensor in sorted(load_file(checkpoint / "last.safetensors").items()):
-                digest.update(name.encode() + np.ascontiguousarray(tensor).tobytes())
-            runs[place]["weights"] = digest.hexdigest()
+            runs[place]["weights"] = digest_of(load_file(checkpoint / "last.safetensors"))
         if "anomaly_maps.safetensors" in names:
             path = client.download_artifacts(run_id, "anomaly_maps.safetensors", scratch)
             maps[place] = load_file(path)["anomaly_maps"]
 
 
-def compare(before: Path, after: Path, tolerance: float) -> list[str]:
-    """One line a difference."""
+def compare(before: Path, after: Path, tolerance: float, *, common: bool) -> list[str]:
+    """One line a difference; `common`: of the runs and studies that both have."""
     old, new = (json.loads((folder / "runs.json").read_text()) for folder in (before, after))
-    lines = [f"{place}: only in {before if place in old else after}" for place in sorted(old.keys() ^ new.keys())]
+    either = [] if common else sorted(old.keys() ^ new.keys())
+    lines = [f"{place}: only in {before if place in old else after}" for place in either]
     largest: dict[str, float] = {}
     for place in sorted(old.keys() & new.keys()):
         for key in ("status", "dead_terms", "weights", "losses"):
@@ -282,9 +294,10 @@ def compare(before: Path, after: Path, tolerance: float) -> list[str]:
     for name, change in sorted(largest.items(), key=lambda item: -item[1])[:12]:
         print(f"largest change of {name}: {change:.2e}")
     lines += _other_maps(before, after, tolerance)
-    studies = [json.loads((folder / "studies.json").read_text()) for folder in (before, after)]
-    if not tolerance and studies[0] != studies[1]:
-        lines.append("other studies (studies.json)")
+    studies, others = (json.loads((folder / "studies.json").read_text()) for folder in (before, after))
+    for name in () if tolerance else sorted(studies.keys() & others.keys()):
+        lines += [] if studies[name] == others[name] else [f"another study {name} (studies.json)"]
+    print(f"{len(old.keys() & new.keys())} runs compared")
     return lines
 
 
@@ -314,6 +327,91 @@ def _other_maps(before: Path, after: Path, tolerance: float) -> list[str]:
         }
     print(f"largest difference of {len(errors)} sets of maps: {max(errors.values(), default=0.0):.2e}")
     return [f"{place}: maps differ by {error:.2e}" for place, error in errors.items() if error > tolerance]
+
+
+class _Stopped(Exception):
+    """Ends a run after its state was written."""
+
+
+def resume_all(names: list[str]) -> int:
+    """Train each run whole, and in parts by two processes."""
+    with tempfile.TemporaryDirectory(prefix="rdpp-equality-") as scratch:
+        folder = Path(scratch)
+        with contextlib.chdir(folder):
+            rdpp("data", "synth", "data", "--size", "64")
+            expected = {name: stop_everywhere(name, folder) for name in names}
+        command = [sys.executable, __file__, "go-on", str(folder)]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    bad = 0
+    for state, result in found.items():
+        same = result == expected[state.split("@")[0]]
+        bad += not same
+        print(f"{state.replace('@', ', stopped after batch ')}: {'equal' if same else 'OTHER RESULT'}")
+    print(f"{len(found) - bad} of {len(found)} equal")
+    return int(bad > 0)
+
+
+def stop_everywhere(name: str, folder: Path) -> Any:
+    """What a run comes to, after its states in the middle were written to folders NAME@BATCH."""
+    spec = the_run(name, folder)
+    whole, batches = trained(spec)
+    for batch in sorted({1, 2, (batches + 1) // 2, batches - 1}):
+        with contextlib.suppress(_Stopped):
+            trained(spec, after_batch=stop_after(batch, folder / "states" / f"{name}@{batch}"))
+    return whole
+
+
+def stop_after(batch: int, folder: Path) -> Any:
+    """For `train`: write the state after this batch and end."""
+
+    def after_batch(pause: Any) -> None:
+        if pause.state.batch == batch:
+            pause.save(folder)
+            raise _Stopped
+
+    return after_batch
+
+
+def go_on(folder: Path) -> int:
+    """Continue every state of a folder, and print what each run came to."""
+    states = sorted((folder / "states").iterdir())
+    found = {state.name: trained(the_run(state.name.split("@")[0], folder), resume=state)[0] for state in states}
+    print(json.dumps(found))
+    return 0
+
+
+def the_run(name: str, folder: Path) -> Any:
+    """The first run of a list entry."""
+    from rdpp.engine import grid
+    from rdpp.experiment import ExperimentConfig
+
+    data = {**BASE["data"], "root": str(folder / "data"), "cache": str(folder / "cache")}
+    base = ExperimentConfig.from_mapping({"name": name, **BASE, "data": data}, name)
+    return grid(base.with_overrides(RUNS[name]))[0]
+
+
+def trained(spec: Any, **how: Any) -> tuple[Any, int]:
+    """Metrics and digest of the final weights as plain data, and the number of batches."""
+    from rdpp.engine import EpochFinished, train
+
+    weights: list[str] = []
+
+    def keep(event: Any) -> None:
+        if isinstance(event, EpochFinished) and event.last:
+            weights.append(digest_of({name: v.cpu().numpy() for name, v in event.network.state_dict().items()}))
+
+    result = train(spec, observers=[keep], **how)
+    found = {"weights": weights, "epoch": result.epoch, "test": dict(result.evaluation.metrics)}
+    found |= {"held_out": result.held_out and dict(result.held_out.metrics), "audit": result.audit}
+    return json.loads(json.dumps(found).replace("NaN", "null")), result.steps
+
+
+def digest_of(tensors: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of names and contents."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode() + np.ascontiguousarray(tensor).tobytes())
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

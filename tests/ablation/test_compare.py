@@ -64,9 +64,7 @@ def test_runs_on_other_images_or_by_another_method_are_no_pairs(part):
     frame = dataclasses.replace(made_of, runs=runs).frame()
     values, (note,) = pair(frame, "image_auroc", "rd", ["ot"])
     assert set(values["ot"]) == {"c0", "c2"}
-    assert note.startswith(
-        "ot: no pairs with rd, since their training or test images or the method's version differ: c1"
-    )
+    assert note.startswith("ot: no pairs with rd, since their images or the method's version differ: c1 seed 0, c1")
 
 
 def test_undefined_values_are_no_pairs():
