@@ -263,8 +263,8 @@ MUTATIONS = [
     Mutation(
         "cache: masks left out of its key",
         "rdpp/data/cache.py",
-        "item.files, strict=True)",
-        "item.files, strict=False) if role == 'image'",
+        "for path in item.files:",
+        "for path in [item.path]:",
         _CACHE,
     ),
     Mutation(

@@ -93,8 +93,8 @@ def _key(items: Sequence[Item], manifest: Mapping[str, str]) -> str:
     """Of the contents of images and masks, and of which masks belong to which image."""
     digest = hashlib.sha256(_FORMAT.encode())
     for item in items:
-        for role, path in zip(("image", *("mask" for _ in item.masks or ())), item.files, strict=True):
-            name = path.as_posix()
+        for path in item.files:
+            role, name = "image" if path == item.path else "mask", path.as_posix()
             digest.update(f"\n{role} {manifest[name]} {name}".encode())
     return digest.hexdigest()[:24]
 
