@@ -17,15 +17,17 @@ from rdpp.config import ConfigError
 from rdpp.data.files import images_in
 from rdpp.data.item import GOOD, Item
 
+_TRAIN, _TEST = "train", "test"
+
 
 def train_folder(category: Path) -> Path:
     """Of the good images to train on."""
-    return category / "train" / GOOD
+    return category / _TRAIN / GOOD
 
 
 def test_folder(category: Path, defect_type: str) -> Path:
     """Of the test images of a defect type; `good` is one."""
-    return category / "test" / defect_type
+    return category / _TEST / defect_type
 
 
 def mask_path(category: Path, defect_type: str, image: str) -> Path:
@@ -50,7 +52,7 @@ class MvtecAd:
 
     def categories(self, root: Path) -> list[str]:
         """The folders that have training images, or a place for them."""
-        return sorted(path.parent.name for path in root.glob("*/train") if path.is_dir())
+        return sorted(path.parent.name for path in root.glob(f"*/{_TRAIN}") if path.is_dir())
 
     def train(self, root: Path, category: str) -> tuple[Item, ...]:
         """The images of train/good, by name."""
@@ -67,11 +69,11 @@ class MvtecAd:
 
     def has_test(self, root: Path, category: str) -> bool:
         """Whether there is a folder `test`."""
-        return (root / category / "test").is_dir()
+        return (root / category / _TEST).is_dir()
 
 
 def _test_items(root: Path, category: str) -> Iterator[Item]:
-    for folder in sorted(path for path in (root / category / "test").glob("*") if path.is_dir()):
+    for folder in sorted(path for path in (root / category / _TEST).glob("*") if path.is_dir()):
         for path in images_in(folder):
             masks = () if folder.name == GOOD else (_mask(root, category, path).relative_to(root),)
             yield Item(path.relative_to(root), folder.name, folder.name != GOOD, masks)

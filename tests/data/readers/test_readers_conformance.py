@@ -6,9 +6,7 @@ from PIL import Image
 
 from rdpp.config import ConfigError
 from rdpp.data import GOOD, READERS, list_categories, scan
-from rdpp.data.readers.mvtec_ad import mask_path, test_folder, train_folder
-
-test_folder.__test__ = False
+from rdpp.data.readers import mvtec_ad
 
 
 def save(path, seed):
@@ -20,11 +18,11 @@ def write_mvtec_ad(root):
     """Categories `nut` and `bolt`; files are made in an order that is not theirs."""
     for category in (root / "nut", root / "bolt"):
         for number in (2, 0, 1):
-            save(train_folder(category) / f"{number}.png", number)
+            save(mvtec_ad.train_folder(category) / f"{number}.png", number)
             for defect_type in ("split", "bent", GOOD):
-                save(test_folder(category, defect_type) / f"{number}.png", 10 + number)
+                save(mvtec_ad.test_folder(category, defect_type) / f"{number}.png", 10 + number)
                 if defect_type != GOOD:
-                    save(mask_path(category, defect_type, f"{number}.png"), 20 + number)
+                    save(mvtec_ad.mask_path(category, defect_type, f"{number}.png"), 20 + number)
 
 
 CASES = {
