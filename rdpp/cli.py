@@ -275,7 +275,7 @@ def _sources(parser: argparse.ArgumentParser) -> None:
 
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--categories", type=lambda text: text.split(","), metavar="A,B")
-    parser.add_argument("--data", metavar="DIR", help="folder of categories in the MVTec AD layout")
+    parser.add_argument("--data", metavar="DIR", help="folder of categories, laid out as data.reader says")
     parser.add_argument("--device", metavar="auto|cpu|cuda|cuda:N")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any value, by dotted path")
     parser.add_argument("--tracking-uri", metavar="URI", help="MLflow store, by default sqlite in ./runs")

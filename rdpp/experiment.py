@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import yaml
 
-from rdpp.config import ConfigError, decode, encode, require
+from rdpp.config import ConfigError, choose, decode, encode, require
+from rdpp.data import DEFAULT_READER, READERS
 from rdpp.losses import LOSSES, Loss
 from rdpp.models import TeacherConfig
 from rdpp.noise import Noise
@@ -35,7 +36,9 @@ class DataConfig:
     """Which images, and how they are read."""
 
     root: str
-    """Folder of categories in the MVTec AD layout, relative to the working directory."""
+    """Folder of categories, relative to the working directory."""
+    reader: str = DEFAULT_READER
+    """How its folders and files are laid out: one of `rdpp.data.READERS`."""
     categories: tuple[str, ...] = ()
     """Empty: every category in root."""
     image_size: int | tuple[int, ...] = 256  # RD4AD
@@ -44,6 +47,7 @@ class DataConfig:
     """Folder for the decoded and resized images (0.75 MB an image of 256 x 256)."""
 
     def __post_init__(self) -> None:
+        choose(self.reader, READERS, "reader")
         size = self.size
         require(len(size) == 2, f"image_size must be a side or [height, width], got {list(size)}")
         near = [max(STRIDE, round(s / STRIDE) * STRIDE) for s in size]

@@ -29,7 +29,7 @@ def step(name: str, device: str = "cpu") -> Work:
 
 def data(root: str, category: str) -> Work:
     """Every training sample decoded, resized and given its noise."""
-    paths = [item.path for item in scan(Path(root), category, test=False).train]
+    paths = [Path(root) / item.path for item in scan(Path(root), category, test=False).train]
     rng, table = np.random.default_rng(0), baseline.field(0)
     return lambda: [baseline.training_sample(path, SIZE, rng, table) for path in paths], nothing
 
@@ -40,13 +40,19 @@ def epoch(name: str, root: str, category: str) -> Work:
 
     training, found = baseline.PlainTraining(name), scan(Path(root), category)
     rng, table = np.random.default_rng(0), baseline.field(0)
-    paths = [item.path for item in found.train]
+    paths = [found.root / item.path for item in found.train]
 
     def evaluate() -> dict[str, float]:
         maps = [
-            training.anomaly_maps(baseline.normalised(baseline.read_sample(i.path, SIZE))[None]) for i in found.test
+            training.anomaly_maps(baseline.normalised(baseline.read_sample(found.root / item.path, SIZE))[None])
+            for item in found.test
         ]
-        masks = [read_mask(i.mask, (SIZE, SIZE)) if i.mask else np.zeros((SIZE, SIZE), bool) for i in found.test]
+        masks = [
+            read_mask([found.root / path for path in item.masks], (SIZE, SIZE))
+            if item.masks
+            else np.zeros((SIZE, SIZE), bool)
+            for item in found.test
+        ]
         return released_metrics(np.concatenate(maps), np.stack(masks))
 
     def one() -> None:

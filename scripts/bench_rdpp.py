@@ -88,7 +88,8 @@ def data(root: str, category: str) -> Work:
     def tell() -> dict[str, Any]:
         import baseline  # for the plain way to decode; no part of a run's memory
 
-        decoded = np.stack([baseline.read_sample(item.path, SIZE).numpy() for item in train.items[:BATCH]])
+        paths = [train.root / item.path for item in train.items[:BATCH]]
+        decoded = np.stack([baseline.read_sample(path, SIZE).numpy() for path in paths])
         return {"largest error": float(np.abs(decoded - train.images[:BATCH]).max())}
 
     return samples, tell

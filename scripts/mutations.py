@@ -27,6 +27,7 @@ _TRAIN, _CHECKPOINT = "tests/engine/test_train.py", "tests/engine/test_checkpoin
 _CACHE, _SCORING = "tests/data/test_cache.py", "tests/test_scoring.py"
 _AUPRO, _AUPIMO = "tests/metrics/test_aupro.py", "tests/metrics/test_aupimo.py"
 _COUNTING = "tests/metrics/test_counting.py"
+_FILES, _READERS = "tests/data/test_files.py", "tests/data/readers"
 _HELD, _SELECTION = "tests/data/test_held_out.py", "tests/engine/test_held_out_selection.py"
 _INSPECTION, _PAIRS = "tests/engine/test_inspection.py", "tests/losses/test_pairs.py"
 _NOISES = "tests/noise/test_patch_noises.py"
@@ -252,6 +253,66 @@ MUTATIONS = [
     ),
     Mutation("image: antialiased", "rdpp/data/cache.py", "align_corners=False)", "antialias=True)", _CACHE),
     Mutation("cache: content not looked at", "rdpp/data/cache.py", "{manifest[name]} {name}", "{name}", _CACHE),
+    Mutation(
+        "cache: masks' contents left out of its key",
+        "rdpp/data/cache.py",
+        "{role} {manifest[name]} {name}",
+        "{role} {manifest[name] if role == 'image' else ''} {name}",
+        _CACHE,
+    ),
+    Mutation(
+        "cache: masks left out of its key",
+        "rdpp/data/cache.py",
+        "for path in item.files:",
+        "for path in [item.path]:",
+        _CACHE,
+    ),
+    Mutation(
+        "mask: the first of several alone",
+        "rdpp/data/cache.py",
+        "for path in item.masks]",
+        "for path in item.masks[:1]]",
+        _CACHE,
+    ),
+    Mutation("files: hashed again each time", "rdpp/data/files.py", "known[path] = stamp, value", "pass", _FILES),
+    Mutation(
+        "files: a digest of another content is kept", "rdpp/data/files.py", "known[path][0] == stamp", "True", _FILES
+    ),
+    Mutation(
+        "files: a change that keeps the time is not seen",
+        "rdpp/data/files.py",
+        "found.st_mtime_ns, found.st_ctime_ns)",
+        "found.st_mtime_ns)",
+        _FILES,
+    ),
+    Mutation(
+        "files: remembered within a tick of the clock",
+        "rdpp/data/files.py",
+        "abs(now - found.st_mtime_ns) > _SETTLED",
+        "True",
+        _FILES,
+    ),
+    Mutation(
+        "reader: good test images count as defective",
+        "rdpp/data/readers/mvtec_ad.py",
+        "folder.name, folder.name != GOOD, masks",
+        "folder.name, True, masks",
+        _READERS,
+    ),
+    Mutation(
+        "reader: a mask of the image's own name comes first",
+        "rdpp/data/readers/mvtec_ad.py",
+        '("_mask.png", ".png")',
+        '(".png", "_mask.png")',
+        _READERS,
+    ),
+    Mutation(
+        "category: masks of another size pass",
+        "rdpp/data/category.py",
+        "if image_size(mask) != image_size(image):",
+        "if False:",
+        "tests/data/test_category.py",
+    ),
     Mutation(
         "batches: order from the global generator",
         "rdpp/data/batches.py",

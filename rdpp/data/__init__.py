@@ -1,15 +1,22 @@
-"""Categories on disk, decoded once, in batches."""
+"""Categories on disk as a reader lists them, hashed and decoded once, in batches."""
 
 from rdpp.data.batches import ordered, shuffled
 from rdpp.data.cache import Split, load_test, load_train
+from rdpp.data.category import Category, list_categories, scan
+from rdpp.data.files import file_digest
 from rdpp.data.held_out import held_out_rows, hold_out
-from rdpp.data.layout import GOOD, Category, Item, list_categories, scan
+from rdpp.data.item import GOOD, Item
+from rdpp.data.readers import DEFAULT_READER, READERS, Reader
 
 __all__ = [
+    "DEFAULT_READER",
     "GOOD",
+    "READERS",
     "Category",
     "Item",
+    "Reader",
     "Split",
+    "file_digest",
     "held_out_rows",
     "hold_out",
     "list_categories",

@@ -20,7 +20,7 @@ from scipy import ndimage
 from rdpp.config import require
 from rdpp.data.cache import Split
 from rdpp.data.drawing import blob, grid, stroke
-from rdpp.data.layout import GOOD, Item
+from rdpp.data.item import GOOD, Item
 
 LEAST = 8
 """Good images held out, whatever the share."""
@@ -40,7 +40,8 @@ def hold_out(split: Split, share: float) -> tuple[Split, Split]:
 
     Returns:
         What is left to train on, and the held-out images: each as it is, then DEFECTIVE or more copies with a
-        stain, a scratch or a warp in turn (their items have the path of the good image).
+        stain, a scratch or a warp in turn. An item of a copy has the path of the good image, the kind of defect as
+        its type, the label True, and None for masks: what was drawn lies in the split's masks, and in no file.
 
     Raises:
         ConfigError: too few images for it.
@@ -52,9 +53,10 @@ def hold_out(split: Split, share: float) -> tuple[Split, Split]:
 def held_out_rows(split: Split, share: float) -> tuple[Array, Array]:
     """Indices of the images left to train on and of those held out. ConfigError: too few images for it."""
     count = max(LEAST, round(share * len(split)))
+    folder = split.root / split.items[0].path.parent
     require(
         len(split) >= 2 * count,
-        f"{len(split)} good training images in {split.items[0].path.parent} are too few to hold out {count} of them; "
+        f"{len(split)} good training images in {folder} are too few to hold out {count} of them; "
         f"have at least {2 * count}, or set evaluation.selection: last",
     )
     order = np.random.default_rng(crc32(b"held out")).permutation(len(split))
@@ -63,7 +65,7 @@ def held_out_rows(split: Split, share: float) -> tuple[Array, Array]:
 
 def _part(split: Split, rows: Array, name: str) -> Split:
     items = tuple(split.items[i] for i in rows)
-    return Split(items, split.images[rows], split.masks[rows], f"{split.key}, {name}")
+    return Split(items, split.images[rows], split.masks[rows], f"{split.key}, {name}", split.root)
 
 
 def _with_defects(good: Split) -> Split:
@@ -74,11 +76,11 @@ def _with_defects(good: Split) -> Split:
         row, kind = number % len(good), kinds[number % len(kinds)]
         rng = np.random.default_rng([crc32(b"defects"), number])
         picture, mask = DRAW[kind](rng, good.images[row].transpose(1, 2, 0))
-        items.append(Item(good.items[row].path, kind))
+        items.append(Item(good.items[row].path, kind, True, None))
         images.append(picture.transpose(2, 0, 1).clip(0, 1).astype(np.float32))
         masks.append(mask)
     assert all(item.defect_type == GOOD for item in good.items)
-    return Split(tuple(items), np.stack(images), np.stack(masks), good.key)
+    return Split(tuple(items), np.stack(images), np.stack(masks), good.key, good.root)
 
 
 def _stain(rng: np.random.Generator, picture: Array) -> tuple[Array, Array]:

@@ -68,7 +68,7 @@ def resolve(experiment: ExperimentConfig) -> ExperimentConfig:
         ConfigError: a missing data folder, an unknown category or device.
     """
     root = Path(experiment.data.root).expanduser().absolute()
-    found = list_categories(root)
+    found = list_categories(root, experiment.data.reader)
     for name in experiment.data.categories:
         choose(name, found, f"category (in {root})")
     data = dataclasses.replace(

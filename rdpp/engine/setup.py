@@ -129,7 +129,7 @@ def test_images_now(spec: RunSpec) -> tuple[RunSpec, Split]:
         ConfigError: there are none, or they cannot be used.
     """
     data = spec.experiment.data
-    category = scan(Path(data.root), spec.category.name)
+    category = scan(Path(data.root), spec.category.name, data.reader)
     return RunSpec(experiment=spec.experiment, category=category), load_test(category, data.size, Path(data.cache))
 
 
@@ -145,7 +145,7 @@ def prepare(specs: Sequence[RunSpec]) -> None:
     for spec in specs:
         experiment = spec.experiment
         data, evaluation = experiment.data, experiment.evaluation
-        what = (spec.category.folder, data.size, data.cache, evaluation.held_out_share, evaluation.watched)
+        what = (spec.category, data.size, data.cache, evaluation.held_out_share, evaluation.watched)
         assert spec.identity.key
         if what in seen:
             continue

@@ -160,7 +160,7 @@ def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teach
     """Evaluate a network on a category of a resolved experiment."""
     use_threads(experiment)
     data = experiment.data
-    test = load_test(scan(Path(data.root), category), data.size, Path(data.cache))
+    test = load_test(scan(Path(data.root), category, data.reader), data.size, Path(data.cache))
     return _evaluate(experiment, teacher, network, test)
 
 

@@ -67,8 +67,9 @@ class RunSpec:
             ConfigError: an unknown category or device, a missing folder.
         """
         experiment = resolve(experiment)
-        root = Path(experiment.data.root)
-        return cls(experiment=_narrowed(experiment, category, seed), category=scan(root, category, test=False))
+        data = experiment.data
+        files = scan(Path(data.root), category, data.reader, test=False)
+        return cls(experiment=_narrowed(experiment, category, seed), category=files)
 
     @property
     def seed(self) -> int:
@@ -112,13 +113,14 @@ def grid(experiment: ExperimentConfig) -> list[RunSpec]:
 
 def grids(experiments: Sequence[ExperimentConfig]) -> list[list[RunSpec]]:
     """The grid of each experiment. Experiments are resolved, and each category is scanned, once for all of them."""
-    categories: dict[tuple[str, str], Category] = {}
+    categories: dict[tuple[str, str, str], Category] = {}
 
     def category_of(experiment: ExperimentConfig, name: str) -> Category:
-        root = experiment.data.root
-        if (root, name) not in categories:
-            categories[root, name] = scan(Path(root), name, test=False)
-        return categories[root, name]
+        data = experiment.data
+        what = (data.root, data.reader, name)
+        if what not in categories:
+            categories[what] = scan(Path(data.root), name, data.reader, test=False)
+        return categories[what]
 
     return [
         [

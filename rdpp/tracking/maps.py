@@ -30,7 +30,7 @@ class StoredMaps:
     image_scores: np.ndarray
     """(N,) float32."""
     images: tuple[str, ...]
-    """Paths relative to the category's folder."""
+    """Paths relative to the data set's root, such as `bolt/test/scratch/000.png`."""
     defect_types: tuple[str, ...]
     labels: np.ndarray
     """(N,) bool."""

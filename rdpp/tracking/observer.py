@@ -106,7 +106,7 @@ class RunObserver:
         category, identity = result.spec.category, result.spec.identity
         train, held_out = self._started.train, self._started.held_out
         counts = {"train": len(train), "held_out": len(held_out or ()), "test": len(result.evaluation.split)}
-        described = {"name": category.name, "digest": category.fingerprint, "folder": str(category.folder)}
+        described = {"name": category.name, "digest": category.fingerprint, "folder": str(category.root)}
         self._put("dataset", {**described, "profile": counts})
         manifest = "".join(f"{digest}  {path}\n" for path, digest in category.manifest.items())
         self._put("text", {"path": "data_manifest.txt", "text": manifest})
@@ -213,9 +213,8 @@ class RunObserver:
 def _listed(evaluation: Evaluation) -> dict[str, Any]:
     """The images of an evaluation, as columns of a table."""
     split = evaluation.split
-    folder = {item.path.parents[2] for item in split.items}.pop()
     return {
-        "image": [item.path.relative_to(folder).as_posix() for item in split.items],
+        "image": [item.path.as_posix() for item in split.items],
         "defect_type": list(split.defect_types),
         "defective": [bool(label) for label in split.labels],
     }

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torch
 from PIL import Image
 
 from rdpp.config import ConfigError
-from rdpp.data import load_test, load_train, scan
+from rdpp.data import Category, Item, load_test, load_train, scan
 from rdpp.data.cache import read_image, read_mask
 from rdpp.models.teacher import IMAGENET_MEAN, IMAGENET_STD
 
@@ -42,7 +44,7 @@ def test_official_preprocessing(golden, real_data):
     image = read_image(real_data / "screw/test/scratch_head/000.png", (256, 256))
     normalised = (image - np.float32(IMAGENET_MEAN)[:, None, None]) / np.float32(IMAGENET_STD)[:, None, None]
     np.testing.assert_allclose(normalised, expected["image"], rtol=0, atol=1e-6)
-    mask = read_mask(real_data / "screw/ground_truth/scratch_head/000_mask.png", (256, 256))
+    mask = read_mask([real_data / "screw/ground_truth/scratch_head/000_mask.png"], (256, 256))
     np.testing.assert_array_equal(mask, expected["mask"][0] == 1)
 
 
@@ -66,9 +68,9 @@ def test_masks_are_resized_with_antialiasing_and_cut_above_a_half(tmp_path):
     mask = np.zeros((4, 8), np.uint8)
     mask[:, 1:3] = mask[:2, 5:8] = 255
     path = save(tmp_path / "m.png", mask)
-    np.testing.assert_array_equal(read_mask(path, (4, 8)), mask > 0)
+    np.testing.assert_array_equal(read_mask([path], (4, 8)), mask > 0)
     soft = np.asarray(Image.fromarray(mask).resize((4, 2), Image.Resampling.BILINEAR)) / 255
-    found = read_mask(path, (2, 4))
+    found = read_mask([path], (2, 4))
     assert (found.shape, found.dtype) == ((2, 4), bool)
     np.testing.assert_array_equal(found, soft > 0.5)
     assert ((soft > 0.1) & (soft < 0.5)).any()
@@ -77,17 +79,17 @@ def test_masks_are_resized_with_antialiasing_and_cut_above_a_half(tmp_path):
 def test_a_thin_line_vanishes_from_a_mask_and_a_broad_one_keeps_its_width(tmp_path):
     mask = np.zeros((64, 64), np.uint8)
     mask[:, 8] = mask[:, 32:48] = 255
-    found = read_mask(save(tmp_path / "m.png", mask), (16, 16))
+    found = read_mask([save(tmp_path / "m.png", mask)], (16, 16))
     np.testing.assert_array_equal(np.flatnonzero(found[8]), [8, 9, 10, 11])
 
 
 def test_exactly_a_half_is_not_defective(tmp_path):
     grey = np.full((32, 32), 127, np.uint8)
     grey[:, 16:] = 128
-    np.testing.assert_array_equal(read_mask(save(tmp_path / "m.png", grey), (32, 32)), grey == 128)
+    np.testing.assert_array_equal(read_mask([save(tmp_path / "m.png", grey)], (32, 32)), grey == 128)
 
 
-@pytest.mark.parametrize("read", [read_image, read_mask])
+@pytest.mark.parametrize("read", [read_image, lambda path, size: read_mask([path], size)])
 @pytest.mark.parametrize("broken", [b"", b"no image", None])
 def test_what_cannot_be_decoded_is_named(tmp_path, read, broken):
     path = save(tmp_path / "a.png", random_pixels(0, 40, 40, 3))
@@ -128,8 +130,9 @@ def test_splits_hold_images_masks_labels_and_types(category, tmp_path):
     assert test.masks.shape == (2, *SIZE)
     for split in (train, test):
         for image, mask, item in zip(split.images, split.masks, split.items, strict=True):
-            np.testing.assert_array_equal(image, read_image(item.path, SIZE))
-            np.testing.assert_array_equal(mask, read_mask(item.mask, SIZE) if item.mask else np.zeros(SIZE))
+            np.testing.assert_array_equal(image, read_image(split.root / item.path, SIZE))
+            masks = [split.root / path for path in item.masks]
+            np.testing.assert_array_equal(mask, read_mask(masks, SIZE) if masks else np.zeros(SIZE))
     assert test.masks[0].any()
 
 
@@ -142,7 +145,7 @@ def test_what_is_cached_is_used_and_not_touched(category, tmp_path, monkeypatch)
         raise AssertionError("decoded again")
 
     monkeypatch.setattr("rdpp.data.cache.read_image", refuse)
-    again = load_test(scan(category.folder.parent, "nut"), SIZE, tmp_path / "cache")
+    again = load_test(scan(category.root, "nut"), SIZE, tmp_path / "cache")
     np.testing.assert_array_equal(again.images, first.images)
     np.testing.assert_array_equal(again.masks, first.masks)
     assert contents(tmp_path / "cache") == before
@@ -154,10 +157,67 @@ def test_other_sizes_splits_and_contents_have_entries_of_their_own(category, tmp
     load_train(category, (64, 32), cache)
     load_test(category, SIZE, cache)
     assert len(list(cache.iterdir())) == 3
-    save(category.folder / "train/good/1.png", random_pixels(77, 40, 50, 3))
-    changed = load_train(scan(category.folder.parent, "nut"), SIZE, cache)
+    save(category.root / "nut/train/good/1.png", random_pixels(77, 40, 50, 3))
+    changed = load_train(scan(category.root, "nut"), SIZE, cache)
     assert len(list(cache.iterdir())) == 4
-    np.testing.assert_array_equal(changed.images[1], read_image(category.folder / "train/good/1.png", SIZE))
+    np.testing.assert_array_equal(changed.images[1], read_image(category.root / "nut/train/good/1.png", SIZE))
+
+
+def test_a_mask_of_another_content_has_an_entry_of_its_own(category, tmp_path):
+    before = load_test(category, SIZE, tmp_path / "cache")
+    mask = np.zeros((40, 50), np.uint8)
+    mask[20:40, 5:45] = 255
+    path = save(category.root / "nut/ground_truth/cut/0_mask.png", mask)
+    after = load_test(scan(category.root, "nut"), SIZE, tmp_path / "cache")
+    np.testing.assert_array_equal(after.masks[0], read_mask([path], SIZE))
+    assert (after.masks[0] != before.masks[0]).any()
+    np.testing.assert_array_equal(after.images, before.images)
+    assert after.key != before.key
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A reader of the test items that it was given."""
+
+    items: tuple[Item, ...]
+    title, layout = "listed", "nothing in particular"
+
+    def test(self, root, category):
+        return self.items
+
+
+def test_several_masks_of_an_image_are_joined(tmp_path):
+    left, right = np.zeros((2, 32, 32), np.uint8)
+    left[4:20, 2:10] = right[12:28, 8:24] = 255
+    for name, pixels in {"image": random_pixels(0, 32, 32, 3), "left": left, "right": right}.items():
+        save(tmp_path / "data" / f"{name}.png", pixels)
+
+    def loaded(*masks):
+        item = Item(Path("image.png"), "cut", True, tuple(map(Path, masks)))
+        return load_test(Category("nut", tmp_path / "data", Listed((item,))), (32, 32), tmp_path / "cache")
+
+    both = loaded("left.png", "right.png")
+    np.testing.assert_array_equal(both.masks[0], (left > 0) | (right > 0))
+    np.testing.assert_array_equal(loaded("right.png").masks[0], right > 0)
+    assert len({both.key, loaded("left.png").key, loaded("right.png").key}) == 3
+
+
+def test_joined_masks_are_resized_as_one_mask_would_be(tmp_path):
+    whole = np.zeros((40, 40), np.uint8)
+    whole[7:29, 5:34] = 255
+    halves = [whole.copy(), whole.copy()]
+    halves[0][:, 17:] = halves[1][:, :17] = 0
+    paths = [save(tmp_path / f"{i}.png", half) for i, half in enumerate(halves)]
+    expected = read_mask([save(tmp_path / "whole.png", whole)], (32, 32))
+    np.testing.assert_array_equal(read_mask(paths, (32, 32)), expected)
+
+
+@pytest.mark.parametrize(("label", "masks"), [(None, ()), (None, None), (True, None)])
+def test_test_images_without_known_label_or_masks_are_refused(tmp_path, label, masks):
+    save(tmp_path / "image.png", random_pixels(0, 32, 32, 3))
+    unknown = Category("nut", tmp_path, Listed((Item(Path("image.png"), "cut", label, masks),)))
+    with pytest.raises(ConfigError, match=r"does not say whether and where .*image.png is defective, which every eval"):
+        load_test(unknown, (32, 32), tmp_path / "cache")
 
 
 def test_writing_to_a_split_does_not_reach_the_cache(category, tmp_path):
@@ -168,10 +228,10 @@ def test_writing_to_a_split_does_not_reach_the_cache(category, tmp_path):
 
 
 def test_a_failed_decoding_leaves_nothing_behind(category, tmp_path):
-    path = category.folder / "train/good/1.png"
+    path = category.root / "nut/train/good/1.png"
     path.write_bytes(b"no image")
     with pytest.raises(ConfigError, match=r"cannot decode the image .*train/good/1.png"):
-        load_train(scan(category.folder.parent, "nut"), SIZE, tmp_path / "cache")
+        load_train(scan(category.root, "nut"), SIZE, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
@@ -186,7 +246,7 @@ def test_an_entry_built_meanwhile_by_another_process_is_used(category, tmp_path,
 
     monkeypatch.setattr(os, "rename", too_late)
     split = load_train(category, SIZE, cache)
-    np.testing.assert_array_equal(split.images[2], read_image(split.items[2].path, SIZE))
+    np.testing.assert_array_equal(split.images[2], read_image(split.root / split.items[2].path, SIZE))
     assert [path.name.startswith("nut-32x64-") for path in cache.iterdir()] == [True]
 
 
@@ -211,7 +271,7 @@ print(float(split.images.sum()), int(split.masks.sum()))
 
 
 def test_two_processes_may_build_at_once(category, tmp_path):
-    command = [sys.executable, "-c", LOADER, str(category.folder.parent), str(tmp_path / "cache")]
+    command = [sys.executable, "-c", LOADER, str(category.root), str(tmp_path / "cache")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as other:
         assert other.stdout.readline() == "ready\n"

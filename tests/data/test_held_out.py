@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from rdpp.config import ConfigError
-from rdpp.data import Split, hold_out
+from rdpp.data import GOOD, Item, Split, hold_out
 from rdpp.data.held_out import DEFECTIVE, DRAW, LEAST
-from rdpp.data.layout import Item
 
 
 def split(count=40, height=64, width=64, seed=0):
@@ -16,8 +15,8 @@ def split(count=40, height=64, width=64, seed=0):
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(0.2, 0.8, (count, 3, height // 8, width // 8))
     images = coarse.repeat(8, 2).repeat(8, 3).astype(np.float32)
-    items = tuple(Item(Path(f"nut/train/good/{i:03d}.png"), "good") for i in range(count))
-    return Split(items, images, np.zeros((count, height, width), bool), "key")
+    items = tuple(Item(Path(f"nut/train/good/{i:03d}.png"), GOOD, False) for i in range(count))
+    return Split(items, images, np.zeros((count, height, width), bool), "key", Path("/data"))
 
 
 @pytest.mark.parametrize(("count", "expected"), [(16, 8), (40, 8), (60, 12), (200, 40)])
@@ -75,7 +74,7 @@ def test_the_same_for_every_run_and_machine():
 
 def test_too_few_images():
     assert len(hold_out(split(2 * LEAST), 0.2)[0]) == LEAST
-    with pytest.raises(ConfigError, match=r"15 good training images in nut/train/good are too few to hold out 8"):
+    with pytest.raises(ConfigError, match=r"15 good training images in /data/nut/train/good are too few to hold out 8"):
         hold_out(split(2 * LEAST - 1), 0.2)
 
 

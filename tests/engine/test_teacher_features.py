@@ -1,5 +1,7 @@
 """Teacher features computed once: the same as the teacher's own, shared between runs, within the budget."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -27,8 +29,8 @@ def nothing_kept():
 
 def split(tmp_path, key="a", count=5):
     images = np.random.default_rng(len(key)).random((count, 3, 64, 64), np.float32)
-    items = tuple(Item(tmp_path / f"{i}.png", GOOD) for i in range(count))
-    return Split(items, images, np.zeros((count, 64, 64), bool), key)
+    items = tuple(Item(Path(f"{i}.png"), GOOD, False) for i in range(count))
+    return Split(items, images, np.zeros((count, 64, 64), bool), key, tmp_path)
 
 
 def count_calls(teacher, monkeypatch):
@@ -64,7 +66,7 @@ def test_what_decides_them_tells_them_apart(teacher, tmp_path, other):
         teacher = load_teacher(TeacherConfig(weights="random"))
     if other == "dtype":
         teacher = teacher.to(torch.bfloat16)
-        images = Split(images.items, images.images, images.masks, images.key)
+        images = Split(images.items, images.images, images.masks, images.key, images.root)
         teacher.forward = lambda x: type(teacher).forward(teacher, x.bfloat16())
     assert teacher_features(teacher, [images], 1.0, size)[0] is not first
 

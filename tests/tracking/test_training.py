@@ -110,7 +110,7 @@ def test_the_data_set_is_logged_with_its_manifest(trained, tmp_path):
     (dataset,) = leaf.inputs.dataset_inputs
     assert dataset.dataset.digest == leaf.data.tags["data_manifest"]
     store.client.download_artifacts(leaf.info.run_id, "data_manifest.txt", str(tmp_path))
-    assert "train/good/000.png" in (tmp_path / "data_manifest.txt").read_text()
+    assert "  weave/train/good/000.png\n" in (tmp_path / "data_manifest.txt").read_text()
 
 
 def test_scores_of_every_test_image_are_a_table(trained, tmp_path):
@@ -119,6 +119,8 @@ def test_scores_of_every_test_image_are_a_table(trained, tmp_path):
     store.client.download_artifacts(leaf.info.run_id, "image_scores.json", str(tmp_path))
     table = json.loads((tmp_path / "image_scores.json").read_text())
     assert "score" in table["columns"]
+    images = [row[table["columns"].index("image")] for row in table["data"]]
+    assert images == [item.path.as_posix() for item in results[0].spec.category.test]
     scores = [row[table["columns"].index("score")] for row in table["data"]]
     labels = [row[table["columns"].index("defective")] for row in table["data"]]
     assert auroc(np.array(scores), np.array(labels)) == pytest.approx(results[0].metrics["image_auroc"])

@@ -20,6 +20,8 @@ from scipy import ndimage
 
 from rdpp.config import ConfigError, choose, require
 from rdpp.data.drawing import Array, Generator
+from rdpp.data.item import GOOD
+from rdpp.data.readers.mvtec_ad import mask_path, test_folder, train_folder
 from rdpp.data.synthetic import bolt, speckle, weave
 from rdpp.data.synthetic.strengths import STRENGTHS
 
@@ -58,7 +60,7 @@ def make_categories(
     test_good: int = 32,
     per_defect: int = 8,
 ) -> None:
-    """Write the folders train/good, test/good, test/<defect>, ground_truth/<defect> of each category.
+    """Write the training images, test images and masks of each category, in the MVTec AD layout.
 
     What the same recipe made before is left as it is.
 
@@ -143,23 +145,21 @@ def _make_category(folder: Path, category: str, recipe: Recipe) -> None:
 
 def _draw_category(folder: Path, category: str, recipe: Recipe) -> None:
     number = CATEGORIES.index(category)
-    splits: list[tuple[str, str | None, int]] = [
-        ("train/good", None, recipe.train_good),
-        ("test/good", None, recipe.test_good),
-        *((f"test/{defect}", defect, recipe.per_defect) for defect in SCENES[category].DEFECTS),
+    splits: list[tuple[Path, str | None, int]] = [
+        (train_folder(folder), None, recipe.train_good),
+        (test_folder(folder, GOOD), None, recipe.test_good),
+        *((test_folder(folder, defect), defect, recipe.per_defect) for defect in SCENES[category].DEFECTS),
     ]
     for split, (place, defect, count) in enumerate(splits):
-        (folder / place).mkdir(parents=True)
-        masks = folder / "ground_truth" / str(defect)
-        if defect is not None:
-            masks.mkdir(parents=True)
         for index in range(count):
             rng = np.random.default_rng([recipe.seed, number, split, index])
             image, mask = draw_image(category, defect, rng, recipe.size)
-            _save(image, folder / place / f"{index:03d}.png")
+            path = place / f"{index:03d}.png"
+            _save(image, path)
             if defect is not None:
-                _save(mask, masks / f"{index:03d}_mask.png")
+                _save(mask, mask_path(folder, defect, path.name))
 
 
 def _save(pixels: Array, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path, compress_level=1)

@@ -1,0 +1,149 @@
+"""One category of a data set: its files as a reader lists them, checked, and known by their contents."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from rdpp.config import ConfigError, choose
+from rdpp.data.files import file_digest, image_size
+from rdpp.data.item import Item
+from rdpp.data.readers import DEFAULT_READER, READERS, Reader
+
+
+@dataclass(frozen=True)
+class Category:
+    """The files of one category: good images to train on, good and defective ones to test on.
+
+    Both halves are looked up when they are first asked for, and raise ConfigError then: training must not need the
+    test images before it is over. An object keeps what it has found; `scan` again to see what has changed since.
+    """
+
+    name: str
+    root: Path
+    """Of the data set. All other paths are relative to it."""
+    reader: Reader
+
+    @cached_property
+    def train(self) -> tuple[Item, ...]:
+        """Good images. ConfigError: there are none."""
+        return self._some(self.reader.train(self.root, self.name), "good training images")
+
+    @cached_property
+    def test(self) -> tuple[Item, ...]:
+        """Good and defective images. ConfigError: there are none, or a mask is missing or of another size."""
+        items = self._some(self.reader.test(self.root, self.name), "test images")
+        for item in items:
+            for mask in item.masks or ():
+                _check_size(self.root / mask, self.root / item.path)
+        return items
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there are test images yet."""
+        return self.reader.has_test(self.root, self.name)
+
+    @cached_property
+    def train_manifest(self) -> dict[str, str]:
+        """SHA-256 of every training file's content, by path relative to the root, sorted."""
+        return self._digests(self.train)
+
+    @cached_property
+    def test_manifest(self) -> dict[str, str]:
+        """The same of the test images and their masks."""
+        return self._digests(self.test)
+
+    @property
+    def manifest(self) -> dict[str, str]:
+        """Both together."""
+        return dict(sorted({**self.train_manifest, **self.test_manifest}.items()))
+
+    @property
+    def train_fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that change with any training file's content or name."""
+        return _fingerprint(self.train_manifest)
+
+    @property
+    def test_fingerprint(self) -> str:
+        """The same of the test images and masks."""
+        return _fingerprint(self.test_manifest)
+
+    @property
+    def fingerprint(self) -> str:
+        """The same of all files."""
+        return _fingerprint(self.manifest)
+
+    def _some(self, items: tuple[Item, ...], what: str) -> tuple[Item, ...]:
+        if not items:
+            raise ConfigError(
+                f"no {what} in {self.root} for category '{self.name}' (png, jpg, bmp, tif); "
+                f"the {self.reader.title} layout has {self.reader.layout}"
+            )
+        return items
+
+    def _digests(self, items: Iterable[Item]) -> dict[str, str]:
+        files = sorted({path for item in items for path in item.files})
+        return {path.as_posix(): file_digest(self.root / path) for path in files}
+
+
+def list_categories(root: Path, reader: str = DEFAULT_READER) -> list[str]:
+    """Names of the categories under a folder, sorted.
+
+    Args:
+        root: of the data set.
+        reader: of READERS: the data set's layout.
+
+    Raises:
+        ConfigError: an unknown reader, no such folder, or no category in it.
+    """
+    return _categories(root, _reader(reader))
+
+
+def scan(root: Path, name: str, reader: str = DEFAULT_READER, *, test: bool = True) -> Category:
+    """List the files of one category and check that they belong together.
+
+    Args:
+        root: of the data set.
+        name: of a category.
+        reader: of READERS: the data set's layout.
+        test: False leaves the test images for later.
+
+    Raises:
+        ConfigError: unknown reader or category, no good training images, no test images, a defective image without
+            its mask or with one of another size, a file that is no image.
+    """
+    layout = _reader(reader)
+    choose(name, _categories(root, layout), f"category (in {root})")
+    category = Category(name, root, layout)
+    halves = (category.train, category.test) if test else (category.train,)
+    assert all(halves)
+    return category
+
+
+def _reader(name: str) -> Reader:
+    return READERS[choose(name, READERS, "reader")]()
+
+
+def _categories(root: Path, reader: Reader) -> list[str]:
+    if not root.is_dir():
+        raise ConfigError(f"no data folder at {root}; give one in the {reader.title} layout with --data DIR")
+    names = reader.categories(root)
+    if not names:
+        raise ConfigError(
+            f"{root} holds no category in the {reader.title} layout, which has {reader.layout}; "
+            f"give another folder with --data DIR, or name its layout in data.reader: {', '.join(READERS)}"
+        )
+    return names
+
+
+def _check_size(mask: Path, image: Path) -> None:
+    if image_size(mask) != image_size(image):
+        raise ConfigError(
+            f"the mask {mask} is {image_size(mask)} pixels, its image {image_size(image)}; they must agree"
+        )
+
+
+def _fingerprint(manifest: Mapping[str, str]) -> str:
+    lines = "\n".join(f"{digest}  {path}" for path, digest in manifest.items())
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]

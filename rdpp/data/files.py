@@ -1,0 +1,86 @@
+"""What is found out about a file once a process: its digest, its size as an image."""
+
+import functools
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from PIL import Image, UnidentifiedImageError
+
+from rdpp.config import ConfigError
+
+T = TypeVar("T")
+
+_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+_SETTLED = 50_000_000
+"""Nanoseconds: a few ticks of the clock by which file systems stamp changes. Two changes in one tick look the same."""
+
+
+def once_per_content(find: Callable[[Path], T]) -> Callable[[Path], T]:
+    """Let a function of a file's content run again only after the file has changed.
+
+    A change shows in the file's size, inode or time stamps. What was written a moment ago is not remembered yet, since
+    its time stamps might not show the next change.
+
+    Args:
+        find: takes the path of a file; what it raises is not remembered.
+    """
+    known: dict[Path, tuple[tuple[int, ...], T]] = {}
+
+    @functools.wraps(find)
+    def remembered(path: Path) -> T:
+        now = time.time_ns()
+        try:
+            found = os.stat(path)
+        except OSError:
+            raise undecodable(path) from None
+        stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if path in known and known[path][0] == stamp:
+            return known[path][1]
+        value = find(path)
+        if abs(now - found.st_mtime_ns) > _SETTLED:
+            known[path] = stamp, value
+        return value
+
+    return remembered
+
+
+@once_per_content
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, 64 hexadecimal digits; computed once a process while the file stays as it is.
+
+    Raises:
+        ConfigError: a file that cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        raise undecodable(path) from None
+
+
+@once_per_content
+def image_size(path: Path) -> tuple[int, int]:
+    """(width, height) in pixels, from the file's header; read once a process while the file stays as it is.
+
+    Raises:
+        ConfigError: not an image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (UnidentifiedImageError, OSError):
+        raise undecodable(path) from None
+
+
+def undecodable(path: Path) -> ConfigError:
+    """The error for a file that is no image, or a broken one."""
+    return ConfigError(f"cannot decode the image {path}; repair it or take it (and its mask) out of the folder")
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images that lie in a folder (png, jpg, bmp, tif), sorted; none where there is no such folder."""
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
