@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from rdpp import kernels
 from rdpp.config import ConfigError
 from rdpp.data import load_test, scan
 from rdpp.engine.checkpoint import load_network, read_checkpoint
@@ -90,6 +91,7 @@ def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teach
     """Evaluate a network on a category of a resolved experiment."""
     assert experiment.threads is not None
     torch.set_num_threads(experiment.threads)
+    kernels.use(experiment.kernels)
     data = experiment.data
     test = load_test(scan(Path(data.root), category), data.size, Path(data.cache))
     detector = Detector(teacher, network, sigma=experiment.evaluation.sigma, precision=experiment.precision)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from rdpp import kernels
 from rdpp.config import ConfigError
 from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan, shuffled
 from rdpp.engine.device import compiles, computing, keep_freed_memory, place, resolve
@@ -93,6 +94,7 @@ class _Run:
         self.seed, self.observers = seed, observers
         assert self.experiment.threads is not None
         torch.set_num_threads(self.experiment.threads)
+        kernels.use(self.experiment.kernels)
         keep_freed_memory()
         self._load_data(category)
         self.device = torch.device(self.experiment.device)
