@@ -22,7 +22,18 @@ HOLD_OUT = 0.2
 HONEST = {"evaluation.selection": "held_out"}
 """Overrides that sweeps and ablations lay over their base experiment, unless they say otherwise: choices between
 epochs and between trials do not look at the test set."""
-_ASIDE = ("name", "device", "threads", "compile", "feature_cache_gb", "keep", "heatmaps", "keep_maps", "strict")
+_ASIDE = (
+    "name",
+    "device",
+    "threads",
+    "compile",
+    "kernels",
+    "feature_cache_gb",
+    "keep",
+    "heatmaps",
+    "keep_maps",
+    "strict",
+)
 """What decides no result but for rounding."""
 EPOCHS = 200  # RD4AD
 STRIDE = 32  # of the bottleneck's embedding; other image sides break the student's sizes
@@ -199,6 +210,9 @@ class ExperimentConfig:
     compile: Literal["auto", "on", "off"] = "auto"
     """Whether torch.compile prepares teacher and network, which takes a minute or two. auto: for long runs on a GPU;
     on a CPU it was measured to gain nothing."""
+    kernels: Literal["auto", "off"] = "auto"
+    """Whether this package's own kernels (`rdpp/kernels`) compute what they are faster at than torch; off: torch does,
+    to see whether a result hangs on them. Their rounding errors are up to ten times torch's."""
     threads: int | None = None
     """CPU threads of torch, all cores by default; part of the configuration since sums depend on it."""
     feature_cache_gb: float = 4.0

@@ -24,8 +24,9 @@ from rdpp.engine.inference import Detector
 from rdpp.engine.seeding import streams
 from rdpp.engine.step import Stepper
 from rdpp.experiment import ExperimentConfig
+from rdpp.kernels import convolution
 from rdpp.metrics import evaluate
-from rdpp.models import ARCHITECTURES, Network, convolution, load_teacher
+from rdpp.models import ARCHITECTURES, Network, load_teacher
 from rdpp.models.teacher import TeacherConfig
 from rdpp.types import Batch
 

@@ -17,16 +17,16 @@ class Mutation(NamedTuple):
 
 _FEATURES, _WRITER = "tests/engine/test_teacher_features.py", "tests/tracking/test_writer.py"
 _COSINE, _SSOT = "tests/losses/test_cosine_losses.py", "tests/losses/test_ssot.py"
-_CONVOLUTION = "tests/models/test_convolution.py"
-_WINOGRAD = "rdpp/models/winograd.py"
-_NEARBY, _INFERENCE = "tests/models/test_nearby.py", "tests/engine/test_inference.py"
+_CONVOLUTION = "tests/kernels/test_convolution.py"
+_WINOGRAD = "rdpp/kernels/winograd.py"
+_NEARBY, _INFERENCE = "tests/kernels/test_nearby.py", "tests/engine/test_inference.py"
 _PARITY = "tests/models/test_official_parity.py -k resnet18"
 _NETWORK, _TEACHER = "tests/models/test_network.py", "tests/models/test_teacher.py"
 _STEP = "tests/engine/test_step.py -k 'not official'"
 _TRAIN, _CHECKPOINT = "tests/engine/test_train.py", "tests/engine/test_checkpoint.py"
 _CACHE, _SCORING = "tests/data/test_cache.py", "tests/test_scoring.py"
 _AUPRO, _AUPIMO = "tests/metrics/test_aupro.py", "tests/metrics/test_aupimo.py"
-_COUNTING = "tests/metrics/test_counting.py"
+_COUNTING = "tests/kernels/test_counting.py"
 _FILES, _READERS = "tests/data/test_files.py", "tests/data/readers"
 _HELD, _SELECTION = "tests/data/test_held_out.py", "tests/engine/test_held_out_selection.py"
 _INSPECTION, _PAIRS = "tests/engine/test_inspection.py", "tests/losses/test_pairs.py"
@@ -60,7 +60,13 @@ MUTATIONS = [
     ),
     Mutation("contrast: margin ignored", "rdpp/losses/contrast.py", " - self.margin)", ")", _COSINE),
     Mutation("contrast: another margin", "rdpp/losses/contrast.py", "float = 0.5", "float = 0.4", _COSINE),
-    Mutation("contrast: target's sign", "rdpp/losses/contrast.py", "(cosine(noisy", "(-cosine(noisy", _COSINE),
+    Mutation(
+        "contrast: target's sign",
+        "rdpp/losses/contrast.py",
+        "(cosine_similarity(noisy",
+        "(-cosine_similarity(noisy",
+        _COSINE,
+    ),
     Mutation(
         "contrast: another weight",
         "rdpp/losses/contrast.py",
@@ -145,11 +151,11 @@ MUTATIONS = [
     Mutation(
         "projection: no InstanceNorm",
         "rdpp/models/projection.py",
-        "x = normalise_and_rectify(convolution.without_bias(x))",
+        "x = instance_norm_leaky_relu(convolution.without_bias(x), negative_slope=_SLOPE)",
         "x = convolution.without_bias(x)",
         _PARITY,
     ),
-    Mutation("projection: slope", "rdpp/models/instance_norm.py", "SLOPE = 0.01", "SLOPE = 0.2", _PARITY),
+    Mutation("projection: slope", "rdpp/models/projection.py", "SLOPE = 0.01", "SLOPE = 0.2", _PARITY),
     Mutation(
         "network: student fed with noisy features",
         "rdpp/models/network.py",
@@ -568,7 +574,7 @@ MUTATIONS = [
     # speed
     Mutation(
         "cosine: gradient's second part",
-        "rdpp/losses/cosine.py",
+        "rdpp/kernels/cosine.py",
         "own, shrink, value=-1",
         "own, shrink, value=1",
         _COSINE,
@@ -576,31 +582,35 @@ MUTATIONS = [
     Mutation("ssot: annealing starts too late", "rdpp/losses/ssot.py", "_REHEARSALS = 40", "_REHEARSALS = 3", _SSOT),
     Mutation(
         "instance norm: mean of the gradient kept",
-        "rdpp/models/instance_norm.py",
+        "rdpp/kernels/instance_norm.py",
         "gradient.sub_(_mean(gradient)).addcmul_",
         "gradient.addcmul_",
-        "tests/models/test_instance_norm.py",
+        "tests/kernels/test_instance_norm.py",
     ),
     Mutation(
         "instance norm: compiled, the slope left out of the gradient",
-        "rdpp/models/instance_norm.py",
+        "rdpp/kernels/instance_norm.py",
         "part[c] += towards\n",
         "part[c] += gradient[image, pixel, c]\n",
-        "tests/models/test_instance_norm.py",
+        "tests/kernels/test_instance_norm.py",
     ),
     Mutation(
         "instance norm: compiled, the last pixels not summed",
-        "rdpp/models/instance_norm.py",
-        "% _TOGETHER == 0 or pixel + 1 == count",
-        "% _TOGETHER == 0",
-        "tests/models/test_instance_norm.py",
+        "rdpp/kernels/instance_norm.py",
+        "% _TOGETHER == 0 or pixel + 1 == count:\n                total += part\n                along",
+        "% _TOGETHER == 0:\n                total += part\n                along",
+        "tests/kernels/test_instance_norm.py",
     ),
     Mutation(
-        "cosine: compiled, the other's square", "rdpp/losses/cosine.py", "b += others[i] * others[i]", "b += a", _COSINE
+        "cosine: compiled, the other's square",
+        "rdpp/kernels/cosine.py",
+        "b += others[i] * others[i]",
+        "b += a",
+        _COSINE,
     ),
     Mutation(
         "cosine: any layout taken for rows",
-        "rdpp/losses/cosine.py",
+        "rdpp/kernels/cosine.py",
         " or not dense",
         "",
         _COSINE,
@@ -613,11 +623,11 @@ MUTATIONS = [
         _SSOT,
     ),
     Mutation(
-        "cores: torch left with numba's threads",
-        "rdpp/cores.py",
+        "threads: torch left with numba's threads",
+        "rdpp/kernels/threads.py",
         "    torch.set_num_threads(threads)\n",
         "",
-        "tests/test_cores.py",
+        "tests/kernels/test_threads.py",
     ),
     Mutation("winograd: weights not reversed", _WINOGRAD, "[:, ::-1, ::-1]", "", _CONVOLUTION),
     Mutation("winograd: a wrong coefficient", _WINOGRAD, "_EIGHT * far_odd + x", "_FOUR * far_odd + x", _CONVOLUTION),
@@ -628,14 +638,14 @@ MUTATIONS = [
     Mutation("winograd: for all sizes", _WINOGRAD, "if x.shape[2] % 4 or x.shape[3] % 4:", "if False:", _CONVOLUTION),
     Mutation(
         "convolution: old weights in oneDNN's order",
-        "rdpp/models/convolution.py",
-        "(self.weight._version, x.shape)",
-        "(0, x.shape)",
+        "rdpp/kernels/convolution.py",
+        "weight._version, weight.data_ptr()",
+        "0, weight.data_ptr()",
         _CONVOLUTION,
     ),
     Mutation(
         "convolution: ordered weights where gradients are wanted",
-        "rdpp/models/convolution.py",
+        "rdpp/kernels/convolution.py",
         "torch.is_grad_enabled() or ",
         "",
         _CONVOLUTION,
@@ -649,26 +659,68 @@ MUTATIONS = [
     ),
     Mutation(
         "convolution: the product without stride",
-        "rdpp/models/convolution.py",
+        "rdpp/kernels/convolution.py",
         "stride[0] * row",
         "row",
         _CONVOLUTION,
     ),
     Mutation(
         "convolution: the bias's gradient",
-        "rdpp/models/convolution.py",
+        "rdpp/kernels/convolution.py",
         "gradient.sum((0, 2, 3))",
         "gradient.mean((0, 2, 3))",
         _CONVOLUTION,
     ),
     Mutation(
         "convolution: float32 where bf16 was asked for",
-        "rdpp/models/convolution.py",
+        "rdpp/kernels/convolution.py",
         ' and not torch.is_autocast_enabled("cpu")',
         "",
         _CONVOLUTION,
     ),
-    Mutation("doubling: rows as columns", "rdpp/models/convolution.py", ".transpose(2, 3)", "", _CONVOLUTION),
+    Mutation(
+        "convolution: NaN spreads by the product",
+        "rdpp/kernels/convolution.py",
+        "padding == (0, 0) or bool(found.isfinite().all())",
+        "True",
+        "tests/kernels/test_conformance.py -k nan",
+    ),
+    Mutation(
+        "winograd: NaN spreads over a tile",
+        _WINOGRAD,
+        "largest.max() < _INFINITY",
+        "largest.max() >= 0",
+        "tests/kernels/test_winograd.py",
+    ),
+    Mutation(
+        "kernels: silent second derivatives",
+        "rdpp/kernels/derivative.py",
+        "if torch.is_grad_enabled():",
+        "if False:",
+        "tests/kernels/test_conformance.py -k second",
+    ),
+    Mutation(
+        "kernels: traced by torch's exporter",
+        "rdpp/kernels/switch.py",
+        " and not torch.compiler.is_compiling()",
+        "",
+        "tests/kernels/test_switch.py",
+    ),
+    Mutation(
+        "threads: a fork goes unnoticed",
+        "rdpp/kernels/threads.py",
+        "_started.cache_info().currsize > 0",
+        "False",
+        "tests/kernels/test_threads.py",
+    ),
+    Mutation(
+        "features: kept whatever the kernels",
+        "rdpp/engine/teacher_features.py",
+        "torch.get_num_threads(), kernels.are_on()",
+        "torch.get_num_threads()",
+        _FEATURES,
+    ),
+    Mutation("doubling: rows as columns", "rdpp/kernels/convolution.py", ".transpose(2, 3)", "", _CONVOLUTION),
     Mutation(
         "adam: gradients as they lie",
         "rdpp/engine/adam.py",
@@ -721,28 +773,28 @@ MUTATIONS = [
     Mutation("writer: errors are kept", "rdpp/tracking/writer.py", "if value is None:", "if False:", _WRITER),
     Mutation(
         "counting: a number equal to a score counts as above it",
-        "rdpp/metrics/counting.py",
+        "rdpp/kernels/counting.py",
         "first += scores[first] < number",
         "first += scores[first] <= number",
         _COUNTING,
     ),
     Mutation(
         "counting: a slot of many scores is not searched",
-        "rdpp/metrics/counting.py",
+        "rdpp/kernels/counting.py",
         "while end - first > 1:",
         "while end - first > 1000:",
         _COUNTING,
     ),
     Mutation(
         "counting: numbers that still wait at the end are lost",
-        "rdpp/metrics/counting.py",
+        "rdpp/kernels/counting.py",
         "for part in range(_RANGES):",
         "for part in range(_RANGES - 1):",
         _COUNTING,
     ),
     Mutation(
         "counting: numbers beyond the scores",
-        "rdpp/metrics/counting.py",
+        "rdpp/kernels/counting.py",
         "slot = np.uint32(where if where < last else last)",
         "slot = np.uint32(where % (last + 1))",
         _COUNTING,
@@ -797,9 +849,16 @@ MUTATIONS = [
         "spent_steps(study) >= sweep.budget + 2",
         f"{_HALVING} -k budget",
     ),
-    Mutation("near: no margin", "rdpp/models/nearby.py", "-(-self.reach // self.stride)", "0", _NEARBY),
-    Mutation("near: reach too short", "rdpp/models/nearby.py", "width // 2 * stride", "width // 4 * stride", _NEARBY),
-    Mutation("near: known features overwritten", "rdpp/models/nearby.py", "known.clone()", "known", _NEARBY),
+    Mutation(
+        "near: statistics of a crop",
+        "rdpp/kernels/nearby.py",
+        "isinstance(layer, nn.BatchNorm2d) and layer.training",
+        "False",
+        _NEARBY,
+    ),
+    Mutation("near: no margin", "rdpp/kernels/nearby.py", "-(-self.reach // self.stride)", "0", _NEARBY),
+    Mutation("near: reach too short", "rdpp/kernels/nearby.py", "width // 2 * stride", "width // 4 * stride", _NEARBY),
+    Mutation("near: known features overwritten", "rdpp/kernels/nearby.py", "known.clone()", "known", _NEARBY),
     Mutation("detector: bytes as they are", "rdpp/engine/inference.py", ".div_(255)", "", _INFERENCE),
     Mutation(
         "bf16: losses in bf16",
@@ -810,7 +869,7 @@ MUTATIONS = [
     ),
     Mutation(
         "metrics: numba's threads",
-        "rdpp/metrics/counting.py",
+        "rdpp/kernels/threads.py",
         "    return len(os.sched",
         "    import numba\n\n    numba.get_num_threads()\n    return len(os.sched",
         "tests/metrics/test_summary.py",

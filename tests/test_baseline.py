@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from rdpp.kernels import convolution, winograd
 from rdpp.metrics import evaluate
-from rdpp.models import convolution, winograd
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ def machine_parts(experiment: ExperimentConfig) -> dict[str, str]:
         "device": device_name(torch.device(experiment.device)),
         "threads": str(experiment.threads),
         "compile": experiment.compile,
+        "kernels": experiment.kernels,
         "feature_cache": str(experiment.feature_cache_gb > 0),
         "cpu": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         **{name: version(name) for name in _LIBRARIES},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from rdpp import kernels
 from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan
 from rdpp.engine.device import compiles, computing, keep_freed_memory, place
 from rdpp.engine.evaluate import evaluate
@@ -43,7 +44,7 @@ class Setup:
             ConfigError: data or weights that cannot be used.
         """
         experiment = spec.experiment
-        use_threads(experiment)
+        use_machine(experiment)
         device = torch.device(experiment.device)
         train, held_out = training_images(spec)
         watched = held_out if experiment.evaluation.watched == "held_out" else None
@@ -104,10 +105,11 @@ class Setup:
         )
 
 
-def use_threads(experiment: ExperimentConfig) -> None:
-    """Let torch use the threads of a resolved experiment, and this process keep the memory that it frees."""
+def use_machine(experiment: ExperimentConfig) -> None:
+    """Let this process use the threads and kernels of a resolved experiment, and keep the memory that it frees."""
     assert experiment.threads is not None, "resolved"
     torch.set_num_threads(experiment.threads)
+    kernels.use(experiment.kernels)
     keep_freed_memory()
 
 

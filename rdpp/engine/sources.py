@@ -15,7 +15,7 @@ from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import EpochFinished, Evaluation, Observer, Result, RunFinished, RunStarted
 from rdpp.engine.feed import Feed
 from rdpp.engine.inference import Detector
-from rdpp.engine.setup import test_images_now, training_images, use_threads
+from rdpp.engine.setup import test_images_now, training_images, use_machine
 from rdpp.engine.spec import RunSpec
 from rdpp.engine.teachers import shared_teacher
 from rdpp.experiment import ExperimentConfig
@@ -77,7 +77,7 @@ def evaluate_again(
     """
     began = time.perf_counter()
     checkpoint, experiment = read_checkpoint(path), spec.experiment
-    use_threads(experiment)
+    use_machine(experiment)
     teacher = shared_teacher(experiment.teacher, spec.seed, experiment.device)
     network = load_network(checkpoint, teacher)
     train, held_out = training_images(spec)
@@ -158,7 +158,7 @@ def evaluate_official(folder: Path, experiment: ExperimentConfig) -> Iterator[Ev
 
 def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teacher, network: Network) -> Evaluation:
     """Evaluate a network on a category of a resolved experiment."""
-    use_threads(experiment)
+    use_machine(experiment)
     data = experiment.data
     test = load_test(scan(Path(data.root), category, data.reader), data.size, Path(data.cache))
     return _evaluate(experiment, teacher, network, test)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from rdpp import kernels
 from rdpp.data import Split, ordered
 from rdpp.models import Teacher
 from rdpp.types import Stages
@@ -86,4 +87,5 @@ def _key(teacher: Teacher, split: Split, batch_size: int) -> tuple[object, ...]:
     """All that decides the features, rounding and place included."""
     device = teacher.mean.device
     low = torch.is_autocast_enabled(device.type)
-    return teacher.fingerprint, split.key, batch_size, device, teacher.mean.dtype, low, torch.get_num_threads()
+    how = low, torch.get_num_threads(), kernels.are_on()
+    return teacher.fingerprint, split.key, batch_size, device, teacher.mean.dtype, *how

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from rdpp.config import require
-from rdpp.losses.cosine import cosine
+from rdpp.kernels.cosine import cosine_similarity
 from rdpp.types import Features
 
 
@@ -31,7 +31,7 @@ class Contrast:
         assert features.teacher_noisy is not None
         return torch.stack(
             [
-                (cosine(noisy, projected, (1, 2, 3)) - self.margin).clamp_min(0).mean()
+                (cosine_similarity(noisy, projected, (1, 2, 3)) - self.margin).clamp_min(0).mean()
                 for noisy, projected in zip(features.teacher_noisy, features.projected, strict=True)
             ]
         ).sum()

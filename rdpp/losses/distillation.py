@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from rdpp.config import require
-from rdpp.losses.cosine import cosine
+from rdpp.kernels.cosine import cosine_similarity
 from rdpp.types import Features
 
 
@@ -28,7 +28,7 @@ class Distillation:
     def __call__(self, features: Features, generator: Generator) -> Tensor:
         return torch.stack(
             [
-                (1 - cosine(teacher, student, (1, 2, 3))).mean()
+                (1 - cosine_similarity(teacher, student, (1, 2, 3))).mean()
                 for teacher, student in zip(features.teacher, features.student, strict=True)
             ]
         ).sum()

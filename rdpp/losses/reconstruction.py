@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from rdpp.config import require
-from rdpp.losses.cosine import cosine
+from rdpp.kernels.cosine import cosine_similarity
 from rdpp.types import Features
 
 
@@ -25,7 +25,7 @@ class Reconstruction:
         assert features.projected_noisy is not None
         return torch.stack(
             [
-                (1 - cosine(noisy, clean, (1,))).mean()
+                (1 - cosine_similarity(noisy, clean, (1,))).mean()
                 for noisy, clean in zip(features.projected_noisy, features.projected, strict=True)
             ]
         ).sum()

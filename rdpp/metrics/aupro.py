@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from rdpp.metrics.counting import Places, above, cores
+from rdpp.kernels.counting import above, count_between
+from rdpp.kernels.threads import cores
 from rdpp.metrics.pixels import Pixels
 from rdpp.metrics.ranking import Curve
 
@@ -104,7 +105,7 @@ def _official_area(pixels: Pixels, index: int) -> float:
     if step == 0:
         return 0.0
     thresholds = np.arange(low, high, step)
-    counts, _ = Places.of(thresholds).count(pixels.maps, np.array([index]))
+    ((counts, _),) = count_between(pixels.maps, thresholds, [np.array([index])])
     places = np.searchsorted(thresholds, scores)
     fpr = above(counts - np.bincount(places, minlength=len(counts))) / normal
     pro = above(np.bincount(places, weights, len(counts))) / pixels.regions[index]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdpp.metrics.counting import Places, above
+from rdpp.kernels.counting import above, count_between
+from rdpp.kernels.threads import cores
 from rdpp.metrics.ranking import Curve
 from rdpp.metrics.regions import region_of_each_pixel
 
@@ -103,7 +104,7 @@ class Pixels:
         """A tally of each group of images, (N,) bool, at the scores of all anomalous pixels."""
         scores, place = np.unique(self.scores, return_inverse=True)
         rows = [np.flatnonzero(group) for group in groups]
-        counts = Places.of(scores).count_groups(self.maps, rows)
+        counts = count_between(self.maps, scores, rows, cores())
         image = np.repeat(np.arange(len(self.maps)), np.diff(self.starts))
         found = []
         for group, normal in zip(groups, counts, strict=True):

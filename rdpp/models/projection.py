@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from rdpp.kernels.instance_norm import instance_norm_leaky_relu
 from rdpp.models.convolution import Conv2d
-from rdpp.models.instance_norm import normalise_and_rectify
 from rdpp.types import Stages
+
+_SLOPE = 0.01  # official code
 
 
 class Projection(nn.Module):
@@ -41,5 +43,5 @@ class _Narrow(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         for convolution in self:
             assert isinstance(convolution, Conv2d)
-            x = normalise_and_rectify(convolution.without_bias(x))
+            x = instance_norm_leaky_relu(convolution.without_bias(x), negative_slope=_SLOPE)
         return x

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import init
 
 from rdpp.config import ConfigError
+from rdpp.kernels.nearby import stages_near
 from rdpp.models.backbone import ARCHITECTURES, Backbone
+from rdpp.models.blocks import BasicBlock, Bottleneck
 from rdpp.models.folding import fold_batch_norms
-from rdpp.models.nearby import boxes, stages_near
 from rdpp.models.weights import fingerprint, load_exactly, read_tensors
 from rdpp.types import Stages
 
@@ -70,7 +71,8 @@ class Teacher(nn.Module):
         """
         if images.is_cuda:
             return self(images)
-        return stages_near(self.backbone.parts(), self._normalised(images), boxes(changed), known)
+        blocks = (BasicBlock, Bottleneck)
+        return stages_near(self.backbone.parts(), self._normalised(images), changed, known, blocks)
 
     def _normalised(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.std

@@ -1,8 +1,9 @@
-"""bf16, and torch's compiler: how a run computes, not what."""
+"""bf16, torch's compiler, kernels: how a run computes, not what."""
 
 import pytest
 import torch
 
+from rdpp import kernels
 from rdpp.config import ConfigError
 from rdpp.engine.device import compiles
 
@@ -57,7 +58,20 @@ def test_what_is_compiled(choice, device, batches, expected):
     assert compiles(choice, torch.device(device), batches) is expected
 
 
-@pytest.mark.parametrize("field", ["precision", "compile"])
+def test_a_run_without_kernels_is_the_same_run(baseline, record, tiny):
+    plain = tiny.with_overrides({"kernels": "off"})
+    assert plain.essence() == tiny.essence()
+    try:
+        found = record(plain)
+        assert not kernels.are_on()
+    finally:
+        kernels.use("auto")
+    for one, other in zip(found.losses[:2], baseline.losses, strict=False):
+        assert one == pytest.approx(other, rel=1e-4)
+        assert one != other
+
+
+@pytest.mark.parametrize("field", ["precision", "compile", "kernels"])
 def test_choices(tiny, field):
     with pytest.raises(ConfigError, match=f"{field}.*'fast'"):
         tiny.with_overrides({field: "fast"})

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from rdpp import kernels
 from rdpp.data import GOOD, Item, Split
 from rdpp.engine import teacher_features as module
 from rdpp.engine.feed import Feed
@@ -58,12 +59,14 @@ def test_a_second_run_computes_nothing(teacher, tmp_path, monkeypatch):
     assert calls == [1]  # to learn the size
 
 
-@pytest.mark.parametrize("other", ["split", "batch size", "teacher", "dtype"])
-def test_what_decides_them_tells_them_apart(teacher, tmp_path, other):
+@pytest.mark.parametrize("other", ["split", "batch size", "teacher", "dtype", "kernels"])
+def test_what_decides_them_tells_them_apart(teacher, tmp_path, other, monkeypatch):
     (first,) = teacher_features(teacher, [split(tmp_path)], 1.0, 2)
     images, size = split(tmp_path, "bb" if other == "split" else "a"), 3 if other == "batch size" else 2
     if other == "teacher":
         teacher = load_teacher(TeacherConfig(weights="random"))
+    if other == "kernels":
+        monkeypatch.setattr(kernels, "are_on", lambda: False)
     if other == "dtype":
         teacher = teacher.to(torch.bfloat16)
         images = Split(images.items, images.images, images.masks, images.key, images.root)

@@ -4,12 +4,9 @@ import numpy as np
 import pytest
 import torch
 from features import PARTS, features, generator, one_stage, with_gradients
-from torch.nn.functional import cosine_similarity
 
-import rdpp.losses.cosine as module
 from rdpp.config import ConfigError
 from rdpp.losses.contrast import Contrast
-from rdpp.losses.cosine import cosine
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.reconstruction import Reconstruction
 from rdpp.types import Features
@@ -104,55 +101,3 @@ def test_gradients_are_finite_differences(loss, names):
 def test_margins_out_of_range(margin):
     with pytest.raises(ConfigError, match=rf"margin must lie between -1 and 1 \(it is a cosine\), got {margin}"):
         Contrast(margin=margin)
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("dims", [(1,), (1, 2, 3)])
-def test_cosine_is_torchs_in_value_and_gradient(dims, layout):
-    first, second = torch.randn(2, 3, 4, 5, 6, generator=generator(), dtype=torch.float64)
-    first[0] = 0  # a vector without direction
-    ours, theirs = (
-        [x.contiguous(memory_format=layout).requires_grad_() for x in pair] for pair in [(first, second)] * 2
-    )
-    found = cosine(*ours, dims)
-    expected = cosine_similarity(*(x.flatten(1) if len(dims) == 3 else x for x in theirs))
-    torch.testing.assert_close(found, expected)
-    weights = torch.rand(found.shape, generator=generator(), dtype=torch.float64)
-    (found * weights).sum().backward()
-    (expected * weights).sum().backward()
-    for one, other in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(one.grad, other.grad)
-
-
-def test_cosine_gives_gradients_to_those_who_want_them():
-    first, second = torch.randn(2, 3, 4, 5, 6, generator=generator(), dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda x: cosine(x, second, (1, 2, 3)), first.requires_grad_())
-    assert torch.autograd.gradcheck(lambda x: cosine(second, x, (1,)), first)
-
-
-@pytest.mark.parametrize("dims", [(1,), (1, 2, 3)])
-@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 70, 9, 11), (3, 64, 16, 16)])
-def test_the_compiled_loop_gives_torchs_values_and_gradients(dims, shape, monkeypatch):
-    summed, kernel = [], module._sum
-    monkeypatch.setattr(module, "_sum", lambda *given: summed.append(1) or kernel(*given))
-    drawn = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)) + 0.2
-    ours = [x.contiguous(memory_format=torch.channels_last).requires_grad_() for x in drawn]
-    theirs = [x.double().requires_grad_() for x in drawn]
-    first, second = (x if dims == (1,) else x.flatten(1) for x in theirs)
-    found, expected = cosine(*ours, dims), cosine_similarity(first, second)
-    assert summed
-    assert found.shape == expected.shape
-    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
-    for value, given in ((found, ours), (expected, theirs)):
-        (value * torch.arange(1, value.numel() + 1).view_as(value)).sum().backward()
-        assert all(x.grad is not None for x in given)
-    for one, other in zip(ours, theirs, strict=True):
-        assert float((one.grad - other.grad).norm() / other.grad.norm()) < 1e-5
-
-
-def test_a_layout_without_vectors_in_rows_is_not_taken_for_one(monkeypatch):
-    monkeypatch.setattr(module, "_sum", lambda *_: pytest.fail("compiled"))
-    first, second = torch.randn(2, 2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(cosine(first, second, (1,)), cosine_similarity(first, second))
-    mixed = second.contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(cosine(first, mixed, (1,)), cosine_similarity(first, second))

@@ -1,12 +1,13 @@
 """How many numbers lie above each of some scores: counted in one pass, without sorting the numbers."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
+
+from rdpp.kernels.switch import are_on
 
 _SLOTS_A_SCORE, _MOST_SLOTS = 4, 2**20
 """Many, so that a slot mostly holds one score or none; few enough to be made quickly."""
@@ -15,8 +16,55 @@ _CACHED = 2**14
 _RANGES, _TOGETHER = 256, 4096
 
 
+def count_between(
+    numbers: np.ndarray, scores: np.ndarray, groups: Sequence[np.ndarray], threads: int = 1
+) -> list[np.ndarray]:
+    """Count the numbers that lie between scores, in each group of rows.
+
+    The same as `count_between_plain`, exact for every floating point type up to float64.
+
+    Args:
+        numbers: (N, M), finite.
+        scores: (K,), finite, ascending; some may be equal.
+        groups: indices of rows.
+        threads: to share the rows of a group between.
+
+    Returns:
+        For each group (2, K + 1) int64: how many lie above score k - 1 and not above score k; how many of these equal
+        score k.
+    """
+    if not are_on():
+        return count_between_plain(numbers, scores, groups, threads)
+    places = _Places.of(scores)
+    if threads == 1:
+        return [places.count(numbers, rows) for rows in groups]
+    with ThreadPoolExecutor(threads) as pool:
+        return [
+            np.sum(list(pool.map(lambda rows: places.count(numbers, rows), np.array_split(group, threads))), axis=0)
+            for group in groups
+        ]
+
+
+def count_between_plain(
+    numbers: np.ndarray, scores: np.ndarray, groups: Sequence[np.ndarray], threads: int = 1
+) -> list[np.ndarray]:
+    """By numpy's search among the sorted scores, on one thread."""
+    scores, found = np.asarray(scores, np.float64), []
+    for rows in groups:
+        values = numbers[rows].astype(np.float64).ravel()
+        places = np.searchsorted(scores, values)
+        ties = np.append(scores, np.inf)[places] == values
+        found.append(np.stack([np.bincount(some, minlength=len(scores) + 1) for some in (places, places[ties])]))
+    return found
+
+
+def above(counts: np.ndarray) -> np.ndarray:
+    """(K,) what lies above each score, of (K + 1,) counts, or weights, by place: see `count_between`."""
+    return np.cumsum(counts[:0:-1])[::-1]
+
+
 @dataclass(frozen=True)
-class Places:
+class _Places:
     """K ascending scores, cut into S slots of equal width: a number's slot says nearly where it lies among them."""
 
     scores: np.ndarray
@@ -28,7 +76,7 @@ class Places:
     """Slots a unit of score; 0 where one slot holds all."""
 
     @classmethod
-    def of(cls, scores: np.ndarray) -> "Places":
+    def of(cls, scores: np.ndarray) -> "_Places":
         """Of (K,) finite numbers, ascending; some may be equal."""
         scores = np.asarray(scores, dtype=np.float64)
         low, span = (float(scores[0]), float(scores[-1]) - float(scores[0])) if len(scores) else (0.0, 0.0)
@@ -42,36 +90,13 @@ class Places:
         return cls(np.append(scores, np.inf), starts, low, scale)
 
     def count(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Count rows of (N, M) finite numbers; exact for every floating point type up to float64.
-
-        Returns:
-            (2, K + 1) int64: how many lie above score k - 1 and not above score k; how many of these equal score k.
-        """
+        """`count_between` of one group, on this thread."""
         if numbers.dtype not in (np.float32, np.float64):
             numbers, rows = numbers[rows].astype(np.float64), np.arange(len(rows))
         counts = np.zeros((2, len(self.scores)), dtype=np.int64)
         kernel = _count if len(self.scores) <= _CACHED else _count_by_range
         kernel(numbers, rows, self.scores, self.starts, self.low, self.scale, counts[0], counts[1])
         return counts
-
-    def count_groups(self, numbers: np.ndarray, groups: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The counts of each group of rows, on all cores."""
-        parts = cores()
-        with ThreadPoolExecutor(parts) as pool:
-            return [
-                np.sum(list(pool.map(lambda rows: self.count(numbers, rows), np.array_split(group, parts))), axis=0)
-                for group in groups
-            ]
-
-
-def cores() -> int:
-    """Those that this process may use. To ask numba would start its threads, which sets torch's number of threads."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def above(counts: np.ndarray) -> np.ndarray:
-    """(K,) what lies above each score, of (K + 1,) counts, or weights, by place: see `Places.count`."""
-    return np.cumsum(counts[:0:-1])[::-1]
 
 
 @njit(cache=True, nogil=True)

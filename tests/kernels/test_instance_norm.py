@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import instance_norm, leaky_relu
 
-import rdpp.models.instance_norm as module
-from rdpp.models.instance_norm import normalise_and_rectify
+import rdpp.kernels.instance_norm as module
+from rdpp.kernels.instance_norm import instance_norm_leaky_relu
 
 
 def draw(dtype=torch.float64):
@@ -18,7 +18,7 @@ def draw(dtype=torch.float64):
 def test_torchs_values_and_gradients(layout):
     x, gradient = (t.contiguous(memory_format=layout) for t in draw())
     ours, theirs = (x.clone().requires_grad_() for _ in range(2))
-    found, expected = normalise_and_rectify(ours), leaky_relu(instance_norm(theirs), 0.01)
+    found, expected = instance_norm_leaky_relu(ours), leaky_relu(instance_norm(theirs), 0.01)
     torch.testing.assert_close(found, expected)
     assert found.is_contiguous(memory_format=layout)
     found.backward(gradient)
@@ -28,13 +28,13 @@ def test_torchs_values_and_gradients(layout):
 
 def test_gradients_are_finite_differences():
     x, _ = draw()
-    assert torch.autograd.gradcheck(normalise_and_rectify, x.requires_grad_())
+    assert torch.autograd.gradcheck(instance_norm_leaky_relu, x.requires_grad_())
 
 
 def test_statistics_of_half_precision_are_taken_in_float32():
     x, gradient = draw(torch.bfloat16)
     narrow, wide = x.clone().requires_grad_(), x.float().requires_grad_()
-    found, expected = normalise_and_rectify(narrow), normalise_and_rectify(wide)
+    found, expected = instance_norm_leaky_relu(narrow), instance_norm_leaky_relu(wide)
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), expected, rtol=0.01, atol=0.01)
     found.backward(gradient)
@@ -54,7 +54,7 @@ def test_the_compiled_loop_gives_torchs_values_and_gradients(shape, monkeypatch)
     x = 100 + 2 * x  # far from 0, where squares would cancel
     ours = x.contiguous(memory_format=torch.channels_last).requires_grad_()
     theirs = x.double().requires_grad_()
-    found, expected = normalise_and_rectify(ours), leaky_relu(instance_norm(theirs), 0.01)
+    found, expected = instance_norm_leaky_relu(ours), leaky_relu(instance_norm(theirs), 0.01)
     assert float((found - expected).detach().norm() / expected.detach().norm()) < 1e-5
     assert found.is_contiguous(memory_format=torch.channels_last)
     found.backward(gradient.contiguous(memory_format=torch.channels_last))

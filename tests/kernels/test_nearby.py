@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
+from rdpp.kernels.nearby import boxes, stages_near
 from rdpp.models import load_teacher
-from rdpp.models.nearby import boxes
 from rdpp.models.teacher import TeacherConfig
 
 PLACES = [(0, 0), (97, 0), (0, 161), (97, 161), (40, 77), (61, 3)]  # corners, inside, at an edge
@@ -55,3 +56,50 @@ def test_boxes():
     mask[0, :, 1:3, 2:7] = True
     mask[1, :, 5, 0] = True
     assert boxes(mask).tolist() == [[[1, 3], [2, 7]], [[5, 6], [0, 1]], [[0, 6], [0, 8]]]
+
+
+class Gate(nn.Module):
+    """It looks at all positions, which none of its children tells."""
+
+    def forward(self, x):
+        return x * x.mean((2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.AdaptiveAvgPool2d(8),
+        Gate(),
+        nn.InstanceNorm2d(3),
+        nn.BatchNorm2d(3),  # in training, where it takes the statistics of all positions
+        nn.ConvTranspose2d(3, 3, 2),
+        nn.Conv2d(3, 3, 3),  # its window is not centred on its output
+        nn.Conv2d(3, 3, 4, padding=2),
+        nn.Conv2d(3, 3, (3, 5), padding=(1, 2)),
+        nn.Conv2d(3, 3, 3, padding=2, dilation=2),
+        nn.Conv2d(3, 3, 3, padding=1, padding_mode="circular"),
+        nn.Conv2d(3, 3, 3, padding="same"),
+        nn.MaxPool2d(3, 2, 1, ceil_mode=True),
+        nn.MaxPool2d(2),
+    ],
+    ids=str,
+)
+def test_layers_that_are_not_known_to_look_at_windows_alone(layer):
+    images, mask = torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    with pytest.raises(ValueError, match=r"what .* sees of an image is not known.*kernels: off"):
+        stages_near([nn.Sequential(nn.Conv2d(3, 3, 1), layer)], images, mask, (images,))
+
+
+def test_a_block_is_known_where_it_is_named():
+    images, mask = torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    (found,) = stages_near([nn.Sequential(Gate())], images, mask, (images,), (Gate,))
+    assert torch.equal(found, Gate()(images))  # all is computed where nothing is said to have changed
+
+
+def test_a_stride_that_no_window_tells_is_noticed():
+    images, mask = torch.rand(1, 3, 16, 16), torch.zeros(1, 1, 16, 16, dtype=torch.bool)
+    mask[..., :2, :2] = True
+    layers = nn.Sequential(nn.Conv2d(3, 3, 1, 2), nn.ReLU())
+    with torch.no_grad():
+        (found,) = stages_near([layers], images, mask, (torch.zeros(1, 3, 8, 8),))
+        assert torch.equal(found, layers(images))

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from rdpp.engine.device import place
-from rdpp.models import ARCHITECTURES, Network, convolution, winograd
+from rdpp.kernels import convolution, winograd
+from rdpp.models import ARCHITECTURES, Network
 from rdpp.models.convolution import Conv2d, DoublingConv2d
 
 PLAIN = [
@@ -208,10 +209,10 @@ def test_frozen_weights_are_ordered_once_for_few_positions(stride, layout):
     conv = fill(Conv2d(64, 96, 3, stride, 1)).to(memory_format=layout).requires_grad_(False)
     for change in range(1, 3):
         for sides, kept in (((12, 8), False), ((12, 8), True), ((20, 20), False), ((64, 64), True)):  # many positions
-            x, before = draw(1, 64, *sides, layout=layout).detach(), conv._ordered
+            x, before = draw(1, 64, *sides, layout=layout).detach(), convolution._ordered.get(conv.weight)
             expected = torch.conv2d(x.double(), conv.weight.double(), conv.bias.double(), stride, 1)
             assert float((conv(x) - expected).norm() / expected.norm()) < 6e-6
-            assert (conv._ordered is before) == kept
+            assert (convolution._ordered.get(conv.weight) is before) == kept
         conv.load_state_dict({name: tensor + change for name, tensor in conv.state_dict().items()})
     assert set(conv.state_dict()) == {"weight", "bias"}
     x = draw(1, 64, 12, 8, layout=layout).detach()
@@ -222,7 +223,7 @@ def test_frozen_weights_are_ordered_once_for_few_positions(stride, layout):
 
 
 def test_trained_weights_are_not_ordered(monkeypatch):
-    monkeypatch.setattr(Conv2d, "_by_ordered_weights", lambda *_: pytest.fail("ordered"))
+    monkeypatch.setattr(convolution, "_by_ordered_weights", lambda *_: pytest.fail("ordered"))
     conv, x = fill(Conv2d(64, 64, 3, padding=1)), draw(1, 64, 16, 16)
     conv(x).sum().backward()
     assert conv.weight.grad is not None
@@ -230,8 +231,19 @@ def test_trained_weights_are_not_ordered(monkeypatch):
     assert x.grad is not None
 
 
-def test_images_in_work_are_equal_parts():
-    for count in range(1, 20):
-        chunk = winograd._chunk(torch.empty(count, 1, 32, 32))
-        assert count % chunk == 0
-        assert chunk <= 4
+@torch.no_grad()
+def test_other_numbers_in_the_place_of_ordered_weights_are_seen():
+    conv, x = fill(Conv2d(64, 96, 3, 1, 1)).requires_grad_(False), draw(1, 64, 12, 8).detach()
+    before = conv(x)
+    conv.weight.data = 2 * conv.weight.data  # torch counts no change
+    assert not torch.equal(conv(x), before)
+
+
+@torch.no_grad()
+def test_ordered_weights_go_with_their_weight():
+    conv, x = fill(Conv2d(64, 96, 3, 1, 1)).requires_grad_(False), draw(1, 64, 12, 8).detach()
+    before = len(convolution._ordered)
+    conv(x)
+    assert len(convolution._ordered) == before + 1
+    del conv
+    assert len(convolution._ordered) == before

@@ -8,58 +8,68 @@ from numba import njit, prange
 from torch import Tensor
 from torch.autograd import Function
 
-from rdpp.cores import as_many_as_torch
-
-_EPS = 1e-5  # torch's own
-
-SLOPE = 0.01
-"""Of the LeakyReLU where its input is negative (official code)."""
+from rdpp.kernels.derivative import first_only
+from rdpp.kernels.switch import are_on
+from rdpp.kernels.threads import as_many_as_torch
 
 
-def normalise_and_rectify(x: Tensor) -> Tensor:
-    """LeakyReLU(InstanceNorm2d(x)) of (B, C, H, W), without affine parameters; statistics in float32 at least.
+def instance_norm_leaky_relu(input: Tensor, eps: float = 1e-5, negative_slope: float = 0.01) -> Tensor:
+    """LeakyReLU(InstanceNorm2d(input)) of (B, C, H, W), without affine parameters; statistics in float32 at least.
 
-    The same as torch's two modules but for rounding. Torch's variance is ten times slower than its mean on a CPU, its
-    instance norm copies channels_last tensors twice, and the two keep both inputs for the backward; here the
-    output alone is kept: the LeakyReLU can be undone. In float32 and channels_last on a CPU each image stays
-    in a processor's cache while a compiled loop does all of it.
+    The same as `instance_norm_leaky_relu_plain` but for rounding. torch's variance is ten times slower than its mean on
+    a CPU, its instance norm copies channels_last tensors twice, and the two modules keep both inputs for the backward;
+    here the output alone is kept: a LeakyReLU of positive slope can be undone. In float32 and channels_last on a CPU
+    each image stays in a processor's cache while a compiled loop does all of it. It cannot be differentiated twice.
     """
-    found = _NormaliseAndRectify.apply(x)
+    if not are_on() or not 0 < negative_slope < 1 or input.shape[2:].numel() < 2:
+        return instance_norm_leaky_relu_plain(input, eps, negative_slope)
+    found = _Function.apply(input, eps, negative_slope)
     assert isinstance(found, Tensor)
     return found
 
 
-class _NormaliseAndRectify(Function):
+def instance_norm_leaky_relu_plain(input: Tensor, eps: float = 1e-5, negative_slope: float = 0.01) -> Tensor:
+    """torch's two functions, one after the other."""
+    normal = torch.nn.functional.instance_norm(_wide(input), eps=eps)
+    return torch.nn.functional.leaky_relu(normal, negative_slope).to(input.dtype)
+
+
+class _Function(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, eps: float, slope: float) -> Tensor:
         if _is_compiled_for(x):
             y, inverse = torch.empty_like(x), x.new_empty(x.shape[:2])
             as_many_as_torch()
-            _forward(_pixels(x), _pixels(y), inverse.numpy())
+            _forward(_pixels(x), _pixels(y), inverse.numpy(), eps, np.float32(slope))
             inverse = inverse[:, :, None, None]
         else:
             wide = _wide(x)
             centred = wide - _mean(wide)
-            inverse = _mean(centred * centred).add_(_EPS).rsqrt_()
-            y = torch.nn.functional.leaky_relu_(centred.mul_(inverse), SLOPE).to(x.dtype)
+            inverse = _mean(centred * centred).add_(eps).rsqrt_()
+            y = torch.nn.functional.leaky_relu_(centred.mul_(inverse), slope).to(x.dtype)
         ctx.save_for_backward(y, inverse)
+        ctx.slope = slope
         return y
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    @first_only
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        """The gradient less its mean and less its part along the normalised input, both of which the norm takes away,
+        over the standard deviation."""
         y, inverse = ctx.saved_tensors
-        gradient = gradients[0]
+        gradient, slope = gradients[0], ctx.slope
         if _is_compiled_for(y, gradient):
             found = torch.empty_like(y)
             as_many_as_torch()
-            _backward(_pixels(y), _pixels(gradient), inverse[:, :, 0, 0].numpy(), _pixels(found))
-            return found
+            factors = np.float32(slope), np.float32(1 / slope)
+            _backward(_pixels(y), _pixels(gradient), inverse[:, :, 0, 0].numpy(), _pixels(found), *factors)
+            return found, None, None
         wide = _wide(y)
-        gradient = torch.ops.aten.leaky_relu_backward(_wide(gradient), wide, SLOPE, True)
-        normal = torch.nn.functional.leaky_relu(wide, 1 / SLOPE)
+        gradient = torch.ops.aten.leaky_relu_backward(_wide(gradient), wide, slope, True)
+        normal = torch.nn.functional.leaky_relu(wide, 1 / slope)
         along = _mean(gradient * normal)
         gradient = gradient.sub_(_mean(gradient)).addcmul_(normal, along, value=-1).mul_(inverse)
-        return gradient.to(y.dtype)
+        return gradient.to(y.dtype), None, None
 
 
 def _mean(x: Tensor) -> Tensor:
@@ -71,7 +81,7 @@ def _wide(x: Tensor) -> Tensor:
 
 
 def _is_compiled_for(*tensors: Tensor) -> bool:
-    return not torch.compiler.is_compiling() and all(
+    return all(
         x.device.type == "cpu" and x.dtype == torch.float32 and x.is_contiguous(memory_format=torch.channels_last)
         for x in tensors
     )
@@ -84,12 +94,11 @@ def _pixels(x: Tensor) -> np.ndarray:
 
 _TOGETHER = 64
 """Pixels summed in float32; sums of them are summed in float64."""
-_UP, _DOWN = np.float32(SLOPE), np.float32(1 / SLOPE)
 _loop = njit(cache=True, nogil=True, parallel=True, fastmath={"contract"})
 
 
 @_loop
-def _forward(x, y, inverse):
+def _forward(x, y, inverse, eps, slope):
     images, count, channels = x.shape
     for image in prange(images):
         total, part = np.zeros(channels), np.zeros(channels, np.float32)
@@ -108,16 +117,16 @@ def _forward(x, y, inverse):
             if (pixel + 1) % _TOGETHER == 0 or pixel + 1 == count:
                 total += part
                 part[:] = 0
-        scale = (1 / np.sqrt(total / count + _EPS)).astype(np.float32)
+        scale = (1 / np.sqrt(total / count + eps)).astype(np.float32)
         inverse[image] = scale
         for pixel in range(count):
             for c in range(channels):
                 normal = (x[image, pixel, c] - mean[c]) * scale[c]
-                y[image, pixel, c] = max(normal, normal * _UP)
+                y[image, pixel, c] = max(normal, normal * slope)
 
 
 @_loop
-def _backward(y, gradient, inverse, found):
+def _backward(y, gradient, inverse, found, slope, reverse):
     images, count, channels = y.shape
     for image in prange(images):
         total, along = np.zeros(channels), np.zeros(channels)
@@ -125,9 +134,9 @@ def _backward(y, gradient, inverse, found):
         for pixel in range(count):
             for c in range(channels):
                 value, towards = y[image, pixel, c], gradient[image, pixel, c]
-                towards = towards if value > 0 else towards * _UP
+                towards = towards if value > 0 else towards * slope
                 part[c] += towards
-                part_along[c] += towards * min(value, value * _DOWN)
+                part_along[c] += towards * min(value, value * reverse)
             if (pixel + 1) % _TOGETHER == 0 or pixel + 1 == count:
                 total += part
                 along += part_along
@@ -137,6 +146,6 @@ def _backward(y, gradient, inverse, found):
         for pixel in range(count):
             for c in range(channels):
                 value, towards = y[image, pixel, c], gradient[image, pixel, c]
-                towards = towards if value > 0 else towards * _UP
-                normal = min(value, value * _DOWN)
+                towards = towards if value > 0 else towards * slope
+                normal = min(value, value * reverse)
                 found[image, pixel, c] = (towards - mean[c] - normal * mean_along[c]) * inverse[image, c]
