@@ -27,6 +27,7 @@ _TRAIN, _CHECKPOINT = "tests/engine/test_train.py", "tests/engine/test_checkpoin
 _CACHE, _SCORING = "tests/data/test_cache.py", "tests/test_scoring.py"
 _AUPRO, _AUPIMO = "tests/metrics/test_aupro.py", "tests/metrics/test_aupimo.py"
 _COUNTING = "tests/kernels/test_counting.py"
+_SPEC, _STATE, _RUNS = "tests/engine/test_spec.py", "tests/engine/test_state.py", "tests/runs/test_many.py"
 _FILES, _READERS = "tests/data/test_files.py", "tests/data/readers"
 _HELD, _SELECTION = "tests/data/test_held_out.py", "tests/engine/test_held_out_selection.py"
 _INSPECTION, _PAIRS = "tests/engine/test_inspection.py", "tests/losses/test_pairs.py"
@@ -172,9 +173,13 @@ MUTATIONS = [
     ),
     # engine
     Mutation(
-        "step: never accumulated", "rdpp/engine/step.py", "self._summed == self.training.accumulate", "True", _STEP
+        "step: never accumulated",
+        "rdpp/engine/step.py",
+        "self.learning.gathered == self.training.accumulate",
+        "True",
+        _STEP,
     ),
-    Mutation("step: gradients kept", "rdpp/engine/step.py", "        self.optimizer.zero_grad()\n", "", _STEP),
+    Mutation("step: gradients kept", "rdpp/engine/step.py", "        self.learning.optimizer.zero_grad()\n", "", _STEP),
     Mutation(
         "step: terms overwrite", "rdpp/engine/step.py", " else parameter.grad + gradient", " else gradient", _STEP
     ),
@@ -187,22 +192,22 @@ MUTATIONS = [
     ),
     Mutation(
         "step: learning rates mixed up",
-        "rdpp/engine/step.py",
-        'rates = {"projection": optimizer.projection_lr, "restoration": optimizer.restoration_lr}',
-        'rates = {"restoration": optimizer.projection_lr, "projection": optimizer.restoration_lr}',
+        "rdpp/engine/learning.py",
+        "(network.projection_parameters(), config.projection_lr)",
+        "(network.projection_parameters(), config.restoration_lr)",
         _STEP,
     ),
     Mutation(
         "train: an odd batch leaks",
         "rdpp/engine/train.py",
-        "        stepper.update()\n",
+        "    run.stepper.update()\n",
         "",
         f"{_TRAIN} -k rest",
     ),
     Mutation(
         "train: weights from the global generator",
-        "rdpp/engine/train.py",
-        "        self.network.initialise(self.streams.weights)\n",
+        "rdpp/engine/setup.py",
+        "        network.initialise(streams.weights)\n",
         "",
         f"{_TRAIN} -k digit",
     ),
@@ -425,16 +430,16 @@ MUTATIONS = [
     ),
     Mutation(
         "selection: epochs watched on the test set",
-        "rdpp/engine/train.py",
-        "self.watched = held_out or load_test(",
-        "self.watched = load_test(",
+        "rdpp/engine/setup.py",
+        'watched = held_out if experiment.evaluation.watched == "held_out" else None',
+        "watched = None",
         _SELECTION,
     ),
     Mutation(
         "selection: the last network is tested",
         "rdpp/engine/train.py",
-        "            kept.restore(epoch, self.network)\n            evaluation",
-        "            evaluation",
+        "        state.kept.restore(state.best_epoch, network)\n",
+        "",
         _SELECTION,
     ),
     Mutation(
@@ -447,8 +452,8 @@ MUTATIONS = [
     Mutation(
         "sweep: chosen by the test set",
         "rdpp/sweep/objective.py",
-        "result.deciding.metrics)",
-        "result.evaluation.metrics)",
+        "values.append(self.value(outcome.deciding))",
+        "values.append(self.value(outcome.metrics))",
         "tests/sweep/test_study.py -k see_the_test",
     ),
     Mutation(
@@ -468,7 +473,7 @@ MUTATIONS = [
     Mutation(
         "accumulate: mean over all batches",
         "rdpp/engine/step.py",
-        "parameter.grad /= self._summed",
+        "parameter.grad /= self.learning.gathered",
         "parameter.grad /= 1",
         "tests/engine/test_step.py -k averaged",
     ),
@@ -562,14 +567,18 @@ MUTATIONS = [
         _STATISTICS,
     ),
     Mutation(
-        "ablation: data no part of a cell",
-        "rdpp/ablation/config.py",
-        "[essence, category.train_fingerprint]",
-        "[essence]",
-        _ABLATION,
+        "identity: training images no part of it",
+        "rdpp/engine/spec.py",
+        "parts = [self.settings, self.train_files, self.teacher, self.method]",
+        "parts = [self.settings, self.teacher, self.method]",
+        _SPEC,
     ),
     Mutation(
-        "ablation: unfinished runs count", "rdpp/ablation/run.py", " and attributes.status = 'FINISHED'", "", _ABLATION
+        "runs: unfinished ones are taken over",
+        "rdpp/tracking/finished.py",
+        " and attributes.status = 'FINISHED'",
+        "",
+        "tests/ablation/test_run.py",
     ),
     # speed
     Mutation(
@@ -768,7 +777,11 @@ MUTATIONS = [
         "tests/data/test_held_out.py",
     ),
     Mutation(
-        "writer: closing jobs are dropped", "rdpp/tracking/writer.py", "store is None or not closing", "True", _WRITER
+        "writer: closing records are dropped",
+        "rdpp/tracking/writer.py",
+        'if self.error is None or (sink is not None and item.kind == "close"):',
+        "if self.error is None:",
+        _WRITER,
     ),
     Mutation("writer: errors are kept", "rdpp/tracking/writer.py", "if value is None:", "if False:", _WRITER),
     Mutation(
@@ -803,23 +816,23 @@ MUTATIONS = [
     Mutation(
         "patience: better epochs do not count",
         "rdpp/engine/train.py",
-        "self.waited = 0 if chosen else self.waited + 1",
-        "self.waited += 1",
-        _LENGTH,
+        "state.waited = 0 if chosen else state.waited + 1",
+        "state.waited += 1",
+        "tests/engine/test_length.py",
     ),
     Mutation(
         "patience: one evaluation more",
         "rdpp/engine/train.py",
-        "final or self.waited == config.patience",
-        "final or self.waited - 1 == config.patience",
-        _LENGTH,
+        "final or state.waited == config.patience",
+        "final or state.waited - 1 == config.patience",
+        "tests/engine/test_length.py",
     ),
     Mutation(
         "steps: the last epoch is not cut",
         "rdpp/engine/train.py",
-        "        order = order[: self.steps - self.batch]\n",
+        "[: setup.steps - state.batch]",
         "",
-        _LENGTH,
+        "tests/engine/test_length.py",
     ),
     Mutation(
         "halving: a run that stopped early lags behind",
@@ -831,9 +844,9 @@ MUTATIONS = [
     Mutation(
         "halving: the latest evaluation, not the one that counts",
         "rdpp/sweep/halving.py",
-        "if event.chosen or self._last_counts:",
-        "if event:",
-        _HALVING,
+        "if chosen or self._last_counts:",
+        "if metrics:",
+        "tests/sweep/test_halving.py",
     ),
     Mutation(
         "halving: a trial tried again meets itself",
@@ -873,5 +886,187 @@ MUTATIONS = [
         "    return len(os.sched",
         "    import numba\n\n    numba.get_num_threads()\n    return len(os.sched",
         "tests/metrics/test_summary.py",
+    ),
+    # a run's identity, its state, many runs
+    Mutation(
+        "identity: the teacher no part of it",
+        "rdpp/engine/spec.py",
+        "self.teacher, self.method]",
+        "self.method]",
+        _SPEC,
+    ),
+    Mutation(
+        "identity: the method no part of it",
+        "rdpp/engine/spec.py",
+        "self.teacher, self.method]",
+        "self.teacher]",
+        _SPEC,
+    ),
+    Mutation(
+        "identity: test files no part of the key",
+        "rdpp/engine/spec.py",
+        "return _digest([self.training, self.test_files])",
+        "return self.training",
+        _SPEC,
+    ),
+    Mutation(
+        "identity: test files that decide are forgotten",
+        "rdpp/engine/spec.py",
+        "_digest([*parts, self.test_files] if self.test_decides else parts)",
+        "_digest(parts)",
+        _SPEC,
+    ),
+    Mutation(
+        "identity: audits look at no test files", "rdpp/engine/spec.py", "looks or evaluation.audit", "looks", _SPEC
+    ),
+    Mutation(
+        "identity: other categories' epochs count",
+        "rdpp/engine/spec.py",
+        "training = dataclasses.replace(training, epochs=training.epochs_of(category))",
+        "pass",
+        _SPEC,
+    ),
+    Mutation(
+        "teachers: loaded for every run", "rdpp/engine/teachers.py", "if key not in _fingerprints:", "if True:", _SPEC
+    ),
+    Mutation(
+        "state: gradients are lost",
+        "rdpp/engine/learning.py",
+        "None if gradient is None else",
+        "None if True else",
+        _STATE,
+    ),
+    Mutation(
+        "state: moments are lost",
+        "rdpp/engine/learning.py",
+        'if name.startswith(("network/", "adam/")):',
+        'if name.startswith("network/"):',
+        _STATE,
+    ),
+    Mutation(
+        "state: generators begin anew",
+        "rdpp/engine/learning.py",
+        '            getattr(self.streams, field.name).set_state(tensors[f"generator/{field.name}"])',
+        "            pass",
+        _STATE,
+    ),
+    Mutation(
+        "state: gathered batches are not counted",
+        "rdpp/engine/state.py",
+        '    state.learning.gathered = content["gathered"]\n',
+        "",
+        _STATE,
+    ),
+    Mutation(
+        "state: the epoch begins anew",
+        "rdpp/engine/state.py",
+        '_PLAIN = ("epoch", "batch", "position",',
+        '_PLAIN = ("epoch", "batch",',
+        _STATE,
+    ),
+    Mutation(
+        "state: the best epoch is forgotten",
+        "rdpp/engine/state.py",
+        'if content["metrics"] is not None:',
+        "if False:",
+        _STATE,
+    ),
+    Mutation(
+        "state: kept epochs are forgotten", "rdpp/engine/state.py", "    state.kept.load(folder / _KEPT)\n", "", _STATE
+    ),
+    Mutation(
+        "state: damage is not seen", "rdpp/engine/state.py", 'data["files"] == _checksums(folder)', "True", _STATE
+    ),
+    Mutation("state: another run's is taken", "rdpp/engine/state.py", 'if data["key"] != key:', "if False:", _STATE),
+    Mutation(
+        "state: the one of before is not read",
+        "rdpp/engine/state.py",
+        "for path in (folder, _aside(folder)):",
+        "for path in (folder,):",
+        _STATE,
+    ),
+    Mutation(
+        "runs: nothing is taken over",
+        "rdpp/runs/many.py",
+        "None if again else tree.find(plan.spec)",
+        "None",
+        f"{_RUNS} -k taken_over_with",
+    ),
+    Mutation(
+        "runs: again is not heard",
+        "rdpp/runs/many.py",
+        "None if again else tree.find(plan.spec)",
+        "tree.find(plan.spec)",
+        f"{_RUNS} -k again_trains",
+    ),
+    Mutation(
+        "runs: other test files do not matter",
+        "rdpp/runs/many.py",
+        "elif finished.same_test_files:",
+        "elif True:",
+        f"{_RUNS} -k other_test_files",
+    ),
+    Mutation(
+        "runs: the checkpoint of another epoch is evaluated",
+        "rdpp/tracking/finished.py",
+        "return folder if read_checkpoint(folder).epoch == finished.epoch else None",
+        "return folder",
+        f"{_RUNS} -k another_epoch",
+    ),
+    Mutation(
+        "runs: what this process trained is not found",
+        "rdpp/tracking/tree.py",
+        "        self._recorded.add(spec.identity.training)\n",
+        "",
+        f"{_RUNS} -k equal_runs",
+    ),
+    Mutation(
+        "runs: taken over, a run does not belong to the ablation",
+        "rdpp/tracking/sink.py",
+        "self.store.set_tags(finished, {tag: json.dumps(list(dict.fromkeys(groups)))})",
+        "pass",
+        f"{_RUNS} -k ablation_takes",
+    ),
+    Mutation(
+        "sweep: a repeated trial counts what it trained alone",
+        "rdpp/sweep/objective.py",
+        "self.count += event.finished.steps",
+        "pass",
+        f"{_RUNS} -k repeated_trial",
+    ),
+    Mutation(
+        "sweep: a repeated trial's finished runs are not reported",
+        "rdpp/sweep/halving.py",
+        "            self._replay(event)",
+        "            pass",
+        f"{_RUNS} -k repeated_trial",
+    ),
+    Mutation(
+        "compare: runs on other images are pairs",
+        "rdpp/ablation/compare.py",
+        "both = both[alike]",
+        "pass",
+        "tests/ablation/test_compare.py",
+    ),
+    Mutation(
+        "selection: a first undefined value stays",
+        "rdpp/engine/selection.py",
+        "if best is None or math.isnan(value(best)):",
+        "if best is None:",
+        "tests/engine/test_selection.py",
+    ),
+    Mutation(
+        "selection: held-out images judged by the mean over images",
+        "rdpp/engine/selection.py",
+        'HELD_OUT_METRICS = ("image_auroc", "pixel_auroc", "pixel_aupro")',
+        'HELD_OUT_METRICS = ("image_auroc", "pixel_auroc", "pixel_aupro_per_image")',
+        "tests/engine/test_selection.py",
+    ),
+    Mutation(
+        "statistics: percentiles are not expanded",
+        "rdpp/ablation/statistics.py",
+        "share = float(stats.norm.cdf(-math.sqrt(count / (count - 1)) * stats.t.isf(ALPHA / 2, count - 1)))",
+        "share = ALPHA / 2",
+        "tests/ablation/test_statistics.py",
     ),
 ]

@@ -105,8 +105,9 @@ def test_help_needs_no_heavy_import():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_training_starts_without_mlflow_and_the_compiler(experiment_file, tracked):
-    """What takes seconds to import may not stand before the first step."""
+def test_training_starts_without_mlflow_and_the_compiler(experiment_file, tmp_path):
+    """What takes seconds to import may not stand before the first step, where no store could hold finished runs."""
+    tracked = ["--tracking-uri", f"sqlite:///{tmp_path / 'new.db'}"]
     code = f"""
 import sys
 from rdpp.cli import main
@@ -168,9 +169,22 @@ def test_a_missing_or_broken_experiment_file_is_named(capsys, tmp_path):
     assert "is not YAML" in fails(capsys, "train", tmp_path / "x.yaml")
 
 
-def test_an_unreachable_store_fails_before_any_training(capsys, experiment_file, tmp_path):
-    (tmp_path / "file").touch()
-    uri = f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}"
+@pytest.mark.parametrize("kind", ["no folder", "no database", "no server"])
+def test_a_store_that_cannot_be_used_fails_before_any_image_is_decoded(
+    capsys, experiment_file, tmp_path, monkeypatch, kind
+):
+    (tmp_path / "file").write_text("no database")
+    uris = {
+        "no folder": f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}",
+        "no database": f"sqlite:///{tmp_path / 'file'}",
+        "no server": "http://127.0.0.1:9",
+    }
+    uri = uris[kind]
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("decoded all the same")
+
+    monkeypatch.setattr("rdpp.engine.setup.load_train", refuse)
     line = fails(capsys, "train", experiment_file, "--tracking-uri", uri)
     assert "the MLflow store" in line
     assert "--tracking-uri" in line

@@ -44,18 +44,18 @@ def run_sweep(
         ConfigError: what a user can mend.
     """
     sweep = load_sweep(file, changes, trials)
-    tree = MlflowTree(tracking_uri)
-    assert tree.store.uri, "opened before the study, so that a store that cannot be used is told first"
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = open_study(sweep, storage)
-    left = None if sweep.trials is None else remaining_trials(study, sweep.trials)
     per_trial = runs_a_trial(sweep.experiment)
-    with tree, ConsoleObserver(None if left is None else left * per_trial) as console:
-        pruner, reason = chosen_pruner(sweep, study)
-        console.line(
-            f"study {sweep.name}: {_progress(sweep, study)}; {per_trial} runs a trial; pruner {pruner}: {reason}"
-        )
-        run_id = run_study(sweep, study, tree, [TrialDisplay(study, sweep, console), console], again=again)
+    with MlflowTree(tracking_uri) as tree:
+        study = open_study(sweep, storage)
+        left = None if sweep.trials is None else remaining_trials(study, sweep.trials)
+        with ConsoleObserver(None if left is None else left * per_trial) as console:
+            pruner, reason = chosen_pruner(sweep, study)
+            console.line(
+                f"study {sweep.name}: {_progress(sweep, study)}; {per_trial} runs a trial; pruner {pruner}: {reason}"
+            )
+            observers = [TrialDisplay(study, sweep, console), console]
+            run_id = run_study(sweep, study, tree, observers, again=again)
     _print(sweep, study, run_id, json_wanted=as_json)
 
 

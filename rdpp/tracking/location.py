@@ -1,7 +1,10 @@
 """Where the MLflow store is; needs no MLflow."""
 
 import os
+import tempfile
 from pathlib import Path
+
+from rdpp.config import ConfigError
 
 DEFAULT_FOLDER = Path("runs")
 _SQLITE = "sqlite:///"
@@ -15,6 +18,31 @@ def tracking_uri(given: str | None) -> str:
 def sqlite_file(uri: str) -> Path | None:
     """The file of an sqlite store; None for another kind of store."""
     return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+
+
+def check_location(uri: str) -> None:
+    """Make the folder of an sqlite store that does not exist yet, and see that files can be made in it.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    file = sqlite_file(uri)
+    if file is None:
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass
+    except OSError as error:
+        raise unusable(uri, error) from None
+
+
+def unusable(uri: str, error: Exception) -> ConfigError:
+    """The error for a store that cannot be reached or created."""
+    reason = " ".join(str(error).split())[:200]
+    return ConfigError(
+        f"the MLflow store {uri} cannot be used ({reason}); give another with --tracking-uri or MLFLOW_TRACKING_URI"
+    )
 
 
 def is_empty(uri: str) -> bool:

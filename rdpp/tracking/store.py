@@ -17,7 +17,7 @@ from mlflow.utils.time import get_current_time_millis
 from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
-from rdpp.tracking.location import sqlite_file, tracking_uri
+from rdpp.tracking.location import check_location, sqlite_file, tracking_uri, unusable
 from rdpp.tracking.provenance import code_tags
 from rdpp.tracking.schema import SCHEMA
 
@@ -54,21 +54,15 @@ class Store:
 
     def __init__(self, uri: str | None = None, experiment: str = MLFLOW_EXPERIMENT) -> None:
         self.uri = tracking_uri(uri)
-        file = sqlite_file(self.uri)
+        check_location(self.uri)
         logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it reports each run's every detail
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an absent server is told within seconds
         try:
-            if file is not None:
-                file.parent.mkdir(parents=True, exist_ok=True)
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(experiment)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ConfigError(
-                f"the MLflow store {self.uri} cannot be used ({reason}); "
-                "give another with --tracking-uri or MLFLOW_TRACKING_URI"
-            ) from None
+            raise unusable(self.uri, error) from None
 
     def _experiment(self, name: str) -> str:
         known = self.client.get_experiment_by_name(name)

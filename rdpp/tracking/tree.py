@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rdpp.engine import BatchFinished, CheckpointWriter, Event, GivenUp, RunSpec
 from rdpp.runs import Finished, Node
-from rdpp.tracking.location import is_empty, tracking_uri
+from rdpp.tracking.location import check_location, is_empty, tracking_uri
 from rdpp.tracking.observer import RunObserver
 from rdpp.tracking.records import Kind, Record
 from rdpp.tracking.writer import Writer
@@ -42,6 +42,10 @@ class MlflowTree:
         """Of the runs that this process recorded: what their networks were trained as."""
 
     def __enter__(self) -> "MlflowTree":
+        if self._was_empty:
+            check_location(self.uri)
+        else:
+            assert self.store.uri == self.uri  # opened now: one that cannot be used is told before any work
         self._writer.__enter__()
         return self
 

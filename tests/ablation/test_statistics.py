@@ -1,6 +1,7 @@
 """What a comparison says, against scipy, closed forms and simulated data. No torch, no MLflow."""
 
 import gc
+import itertools
 import math
 
 import numpy as np
@@ -135,6 +136,19 @@ def test_the_bootstrap_has_the_spread_of_both_stages():
     low, high = two_stage_bootstrap(groups)
     assert (low + high) / 2 == pytest.approx(means.mean(), abs=0.02)
     assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.06)
+
+
+def test_few_groups_get_the_expanded_percentiles():
+    """Against every resample of four groups of one value each: plain percentiles would be narrower."""
+    values = np.array([0.0, 0.11, 0.17, 0.31])
+    means = np.sort(np.mean(list(itertools.product(values, repeat=4)), axis=1))
+    share = stats.norm.cdf(-math.sqrt(4 / 3) * stats.t.isf(0.025, 3))
+    expected = np.quantile(means, [share, 1 - share])
+    plain = np.quantile(means, [0.025, 0.975])
+    assert expected[0] < plain[0] - 0.02
+    low, high = two_stage_bootstrap([np.array([value]) for value in values])
+    assert low == pytest.approx(expected[0], abs=0.015)
+    assert high == pytest.approx(expected[1], abs=0.015)
 
 
 def test_the_bootstrap_takes_groups_of_any_length_and_repeats():

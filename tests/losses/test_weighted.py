@@ -6,6 +6,8 @@ from rdpp.losses import Weighted
 from rdpp.losses.contrast import Contrast
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.reconstruction import Reconstruction
+from rdpp.losses.sliced_wasserstein import SlicedWasserstein
+from rdpp.losses.ssot import ImagesSsot
 
 TERMS = {
     "distillation": Distillation(weight=2.0),
@@ -32,5 +34,10 @@ def test_gradients_flow_through_the_total():
 
 
 def test_terms_draw_from_the_generator_in_their_order():
-    first = Weighted({"distillation": Distillation()})(features(), generator())
-    assert float(first.total) == float(first.raw["distillation"])
+    """Each term goes on where the one before it stopped."""
+    first, second = SlicedWasserstein(positions=4), ImagesSsot(positions=4)
+    drawn = generator()
+    expected = [float(term(features(), drawn)) for term in (first, second)]
+    values = Weighted({"sliced_wasserstein": first, "ssot": second})(features(), generator())
+    assert [float(value) for value in values.raw.values()] == expected
+    assert float(second(features(), generator())) != expected[1]

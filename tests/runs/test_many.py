@@ -1,5 +1,6 @@
 """Finished runs are taken over by every command; changed test files ask for an evaluation, not for a training."""
 
+import dataclasses
 import io
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ from tracked import tracked_ablation, tracked_study, tracked_training
 from rdpp.ablation.collect import collect
 from rdpp.ablation.config import AblationConfig
 from rdpp.ablation.run import matrix, missing
-from rdpp.engine import BatchFinished, RunFinished, RunStarted
+from rdpp.engine import BatchFinished, RunFinished, RunStarted, grid
 from rdpp.runs import TakenOver
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
@@ -23,6 +24,7 @@ from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study
 from rdpp.tracking.console import ConsoleObserver
 from rdpp.tracking.evaluation import evaluate_source
+from rdpp.tracking.finished import download_checkpoint
 from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
 
@@ -153,6 +155,16 @@ def test_without_a_checkpoint_or_where_the_test_files_decide_it_is_trained(store
     leave_out_a_test_image(experiment)
     _, told = go(store, experiment)
     assert told.trained == 1
+
+
+def test_a_checkpoint_of_another_epoch_is_not_evaluated(store, experiment, tmp_path):
+    """Such as the last one's, where another was chosen."""
+    go(store, experiment)
+    with MlflowTree(store=store) as tree:
+        finished = tree.find(grid(experiment)[0])
+    assert download_checkpoint(store, finished, tmp_path) is not None
+    other = dataclasses.replace(finished, epoch=finished.epoch + 1)
+    assert download_checkpoint(store, other, tmp_path) is None
 
 
 def test_test_files_that_come_later_are_part_of_the_key_then(store, experiment, tmp_path):
