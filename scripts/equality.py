@@ -3,10 +3,6 @@
     python scripts/equality.py record FOLDER              # about 8 minutes; --only NAME ... records a part
     python scripts/equality.py compare BEFORE AFTER       # equal to the last digit, or exit code 1
     python scripts/equality.py compare BEFORE AFTER --maps 1e-6
-    python scripts/equality.py resume                     # about 8 minutes
-
-`resume` stops each of the plain runs after some of its batches, writes its state, lets another process read it and go
-on, and compares weights and metrics with those of the run that was never stopped, to the last digit.
 
 Record before a change and after it, on the same machine and installation. The runs take every loss, every noise and
 every selection at least once, RD and RD++, the built-in teacher and a random ResNet18; a sweep with each pruner; an
@@ -23,7 +19,6 @@ import hashlib
 import io
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -32,87 +27,8 @@ from typing import Any
 
 import numpy as np
 import yaml
+from equality_runs import ABLATION, BASE, RUNS, SPACE, SWEEPS
 
-CATEGORIES = ["weave", "speckle", "bolt"]
-BASE: dict[str, Any] = {
-    "data": {"categories": ["bolt"], "image_size": 64},
-    "teacher": {"name": "builtin"},
-    "noise": {"name": "simplex", "field": "sample"},
-    "losses": {
-        "distillation": {},
-        "ssot": {"pairing": "images", "positions": 16, "scaling": 0.5},
-        "reconstruction": {"weight": 0.1},
-        "contrast": {"weight": 0.1, "margin": 0.0},
-    },
-    "training": {"epochs": 2, "batch_size": 8, "accumulate": 2},
-    "evaluation": {"selection": "last"},
-    "seeds": [1],
-    "device": "cpu",
-    "threads": 1,
-    "keep": "last",
-    "heatmaps": 0,
-}
-_RELEASED = {
-    "noise": {"field": "run"},
-    "losses": {
-        "ssot": {"pairing": "batch", "weight": 0.18},
-        "reconstruction": {"weight": 0.0018},
-        "contrast": {"weight": 0.018, "margin": 0.5},
-    },
-}
-_NO_PAIRS = {"losses.ssot": None}
-_PLAIN = {"projection": False, "noise": None, "losses": {"ssot": None, "reconstruction": None, "contrast": None}}
-
-RUNS: dict[str, dict[str, Any]] = {
-    "rd": _PLAIN,
-    "rdpp": {},
-    "released": {**_RELEASED, "evaluation.selection": "official"},
-    "resnet18-rd": {**_PLAIN, "teacher": {"name": "resnet18", "weights": "random"}, "training.epochs": 1},
-    "resnet18-rdpp": {"teacher": {"name": "resnet18", "weights": "random"}, "training.epochs": 1},
-    "sliced_wasserstein": {**_NO_PAIRS, "losses.sliced_wasserstein": {"positions": 16, "projections": 8}},
-    "energy": {**_NO_PAIRS, "losses.energy": {"positions": 16}},
-    "mmd": {**_NO_PAIRS, "losses.mmd": {"positions": 16}},
-    "gaussian": {"noise": {"name": "gaussian"}},
-    "perlin": {"noise": {"name": "perlin"}},
-    "cutpaste": {"noise": {"name": "cutpaste"}},
-    "texture": {"noise": {"name": "texture"}},
-    "held_out": {"evaluation.selection": "held_out", "training.epochs": 4},
-    "audit": {
-        "evaluation.selection": "held_out",
-        "evaluation.audit": True,
-        "evaluation.every": 2,
-        "training.epochs": 5,
-    },
-    "patience": {"evaluation.selection": "held_out", "evaluation.patience": 1, "training.epochs": 8},
-    "last-held_out": {"evaluation.hold_out": 0.2},
-    "mean-of-3": {"training.reduction": "mean", "training.accumulate": 3},
-    "steps": {"training.epochs": None, "training.steps": 7},
-    "bf16": {"precision": "bf16", "training.epochs": 1},
-    "no-feature-cache": {"feature_cache_gb": 0},
-    "two-threads": {"threads": 2},
-    "oblong": {"data.image_size": [64, 96], "training.epochs": 1},
-    "three-categories-two-seeds": {"data.categories": CATEGORIES, "seeds": [1, 2]},
-}
-"""Each with the changes of BASE that make it."""
-
-_SPACE = {
-    "optimizer.restoration_lr": {"kind": "float", "low": 1e-6, "high": 1e-2, "log": True},
-    "noise.scale": {"kind": "float", "low": 0.05, "high": 1.0, "log": True},
-}
-SWEEPS: dict[str, dict[str, Any]] = {
-    "halving": {"pruner": "halving", "trials": 9, "set": {"data.categories": ["bolt", "weave"], "training.epochs": 3}},
-    "median": {"pruner": "median", "trials": 6, "set": {"data.categories": CATEGORIES, "training.epochs": 2}},
-    "wilcoxon": {
-        "pruner": "wilcoxon",
-        "trials": 5,
-        "set": {"data.categories": CATEGORIES, "seeds": [1, 2, 3, 4], "training.steps": 3, "training.epochs": None},
-    },
-}
-ABLATION: dict[str, Any] = {
-    "set": {"data.categories": ["bolt", "weave"], "seeds": [1, 2]},
-    "baseline": "rd",
-    "variants": {"rd": _PLAIN, "released": _RELEASED, "alive": {}},
-}
 _OF_THE_MACHINE = ("seconds", "images_per_second", "peak_memory_mb", "system/", "time_share/")
 """Metrics that no two runs share, by the start of their names."""
 
@@ -129,17 +45,9 @@ def main() -> int:
     comparing.add_argument("after", type=Path)
     comparing.add_argument("--maps", type=float, default=0.0, metavar="TOLERANCE")
     comparing.add_argument("--common", action="store_true", help="only the runs that both have")
-    resuming = actions.add_parser("resume")
-    resuming.add_argument("--only", nargs="+", metavar="NAME", help="of the plain runs")
-    going_on = actions.add_parser("go-on", help="the other process of resume")
-    going_on.add_argument("folder", type=Path)
     options = parser.parse_args()
     if options.action == "record":
         return record_all(options.folder, options.only)
-    if options.action == "resume":
-        return resume_all(options.only or list(RUNS))
-    if options.action == "go-on":
-        return go_on(options.folder)
     differences = compare(options.before, options.after, options.maps, common=options.common)
     for line in differences:
         print(line)
@@ -161,7 +69,7 @@ def record_all(folder: Path, only: list[str] | None) -> int:
                 changes = {**RUNS[name], "name": name, "keep_maps": True}
                 rdpp("train", base, "--json", "--tracking-uri", uri, *sets(changes))
             elif name in SWEEPS:
-                path = write(f"{name}.yaml", {"name": name, "experiment": base, "space": _SPACE, **SWEEPS[name]})
+                path = write(f"{name}.yaml", {"name": name, "experiment": base, "space": SPACE, **SWEEPS[name]})
                 studies[name] = json.loads(rdpp("sweep", path, "--json", "--tracking-uri", uri))
             else:
                 path = write("ablation.yaml", {"name": "ablation", "experiment": base, **ABLATION})
@@ -327,83 +235,6 @@ def _other_maps(before: Path, after: Path, tolerance: float) -> list[str]:
         }
     print(f"largest difference of {len(errors)} sets of maps: {max(errors.values(), default=0.0):.2e}")
     return [f"{place}: maps differ by {error:.2e}" for place, error in errors.items() if error > tolerance]
-
-
-class _Stopped(Exception):
-    """Ends a run after its state was written."""
-
-
-def resume_all(names: list[str]) -> int:
-    """Train each run whole, and in parts by two processes."""
-    with tempfile.TemporaryDirectory(prefix="rdpp-equality-") as scratch:
-        folder = Path(scratch)
-        with contextlib.chdir(folder):
-            rdpp("data", "synth", "data", "--size", "64")
-            expected = {name: stop_everywhere(name, folder) for name in names}
-        command = [sys.executable, __file__, "go-on", str(folder)]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    bad = 0
-    for state, result in found.items():
-        same = result == expected[state.split("@")[0]]
-        bad += not same
-        print(f"{state.replace('@', ', stopped after batch ')}: {'equal' if same else 'OTHER RESULT'}")
-    print(f"{len(found) - bad} of {len(found)} equal")
-    return int(bad > 0)
-
-
-def stop_everywhere(name: str, folder: Path) -> Any:
-    """What a run comes to, after its states in the middle were written to folders NAME@BATCH."""
-    spec = the_run(name, folder)
-    whole, batches = trained(spec)
-    for batch in sorted({1, 2, (batches + 1) // 2, batches - 1}):
-        with contextlib.suppress(_Stopped):
-            trained(spec, after_batch=stop_after(batch, folder / "states" / f"{name}@{batch}"))
-    return whole
-
-
-def stop_after(batch: int, folder: Path) -> Any:
-    """For `train`: write the state after this batch and end."""
-
-    def after_batch(pause: Any) -> None:
-        if pause.state.batch == batch:
-            pause.save(folder)
-            raise _Stopped
-
-    return after_batch
-
-
-def go_on(folder: Path) -> int:
-    """Continue every state of a folder, and print what each run came to."""
-    states = sorted((folder / "states").iterdir())
-    found = {state.name: trained(the_run(state.name.split("@")[0], folder), resume=state)[0] for state in states}
-    print(json.dumps(found))
-    return 0
-
-
-def the_run(name: str, folder: Path) -> Any:
-    """The first run of a list entry."""
-    from rdpp.engine import grid
-    from rdpp.experiment import ExperimentConfig
-
-    data = {**BASE["data"], "root": str(folder / "data"), "cache": str(folder / "cache")}
-    base = ExperimentConfig.from_mapping({"name": name, **BASE, "data": data}, name)
-    return grid(base.with_overrides(RUNS[name]))[0]
-
-
-def trained(spec: Any, **how: Any) -> tuple[Any, int]:
-    """Metrics and digest of the final weights as plain data, and the number of batches."""
-    from rdpp.engine import EpochFinished, train
-
-    weights: list[str] = []
-
-    def keep(event: Any) -> None:
-        if isinstance(event, EpochFinished) and event.last:
-            weights.append(digest_of({name: v.cpu().numpy() for name, v in event.network.state_dict().items()}))
-
-    result = train(spec, observers=[keep], **how)
-    found = {"weights": weights, "epoch": result.epoch, "test": dict(result.evaluation.metrics)}
-    found |= {"held_out": result.held_out and dict(result.held_out.metrics), "audit": result.audit}
-    return json.loads(json.dumps(found).replace("NaN", "null")), result.steps
 
 
 def digest_of(tensors: Mapping[str, np.ndarray]) -> str:

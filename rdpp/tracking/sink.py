@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -99,8 +98,7 @@ def _dataset(store: Store, run_id: str, *, name: str, digest: str, folder: str, 
 
 def _folder(store: Store, run_id: str, *, source: str, path: str) -> None:
     """Log a folder of files and delete it."""
-    if any(Path(source).iterdir()):
-        store.client.log_artifacts(run_id, source, path)
+    store.client.log_artifacts(run_id, source, path)
     shutil.rmtree(source)
 
 

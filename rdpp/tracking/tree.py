@@ -38,6 +38,7 @@ class MlflowTree:
         self._lock, self._store = Lock(), store
         self._was_empty = store is None and is_empty(self.uri)
         self._writer = Writer(self._open_sink)
+        self._scratch = tempfile.TemporaryDirectory(prefix="rdpp-", ignore_cleanup_errors=True)
         self._recorded: set[str] = set()
         """Of the runs that this process recorded: what their networks were trained as."""
 
@@ -52,7 +53,10 @@ class MlflowTree:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._writer.__exit__(kind, value, traceback)
+        try:
+            self._writer.__exit__(kind, value, traceback)
+        finally:
+            self._scratch.cleanup()
 
     @property
     def store(self) -> "Store":
@@ -131,7 +135,7 @@ class MlflowTree:
         """See `Tree.record`."""
         self._recorded.add(spec.identity.training)
         node = self._open(spec.name, parent, {**tags, "level": "run"}, monitor=True)
-        return RunRecorder(self, node)
+        return RunRecorder(self, node, Path(self._scratch.name) / node.local_id)
 
     def find_parent(self, level: str, key: str) -> str | None:
         """See `Tree.find_parent`."""
@@ -191,10 +195,10 @@ class RunRecorder:
 
     name = "tracking"
 
-    def __init__(self, tree: MlflowTree, node: Node) -> None:
-        self._tree, self._node = tree, node
-        self._folder = Path(tempfile.mkdtemp(prefix="rdpp-"))
-        self._checkpoint = CheckpointWriter(self._folder)
+    def __init__(self, tree: MlflowTree, node: Node, folder: Path) -> None:
+        """`folder`: for the checkpoint, until the tracking thread has logged it and deletes it."""
+        self._tree, self._node, self._folder = tree, node, folder
+        self._checkpoint = CheckpointWriter(folder)
         self._observer = RunObserver(self._put)
 
     def __call__(self, event: Event) -> None:
@@ -217,7 +221,8 @@ class RunRecorder:
 
     def close(self, error: BaseException | None) -> None:
         """End the run, well or with an error."""
-        self._put("folder", {"source": str(self._folder), "path": "checkpoint"})
+        if self._folder.is_dir():
+            self._put("folder", {"source": str(self._folder), "path": "checkpoint"})
         self._tree.close(self._node, error)
 
     def _put(self, kind: Kind, payload: Mapping[str, Any]) -> None:
