@@ -17,6 +17,7 @@ class Mutation(NamedTuple):
 
 _FEATURES, _WRITER = "tests/engine/test_teacher_features.py", "tests/tracking/test_writer.py"
 _COSINE, _SSOT = "tests/losses/test_cosine_losses.py", "tests/losses/test_ssot.py"
+_COSINE_KERNEL = "tests/kernels/test_cosine.py"
 _CONVOLUTION = "tests/kernels/test_convolution.py"
 _WINOGRAD = "rdpp/kernels/winograd.py"
 _NEARBY, _INFERENCE = "tests/kernels/test_nearby.py", "tests/engine/test_inference.py"
@@ -516,7 +517,7 @@ MUTATIONS = [
         "rdpp/kernels/cosine.py",
         "own, shrink, value=-1",
         "own, shrink, value=1",
-        _COSINE,
+        _COSINE_KERNEL,
     ),
     Mutation("ssot: annealing starts too late", "rdpp/losses/ssot.py", "_REHEARSALS = 40", "_REHEARSALS = 3", _SSOT),
     Mutation(
@@ -545,14 +546,14 @@ MUTATIONS = [
         "rdpp/kernels/cosine.py",
         "b += others[i] * others[i]",
         "b += a",
-        _COSINE,
+        _COSINE_KERNEL,
     ),
     Mutation(
         "cosine: any layout taken for rows",
         "rdpp/kernels/cosine.py",
         " or not dense",
         "",
-        _COSINE,
+        _COSINE_KERNEL,
     ),
     Mutation(
         "ssot: gradients to the columns' points",
@@ -574,7 +575,7 @@ MUTATIONS = [
     Mutation("winograd: the last images alone", _WINOGRAD, "beta=min(number, 1)", "beta=0", _CONVOLUTION),
     Mutation("winograd: one part of filters", _WINOGRAD, "range(0, outputs, step)", "range(0, 1)", _CONVOLUTION),
     Mutation("winograd: no bias", _WINOGRAD, "far_odd + x[5, k] + offsets[k]", "far_odd + x[5, k]", _CONVOLUTION),
-    Mutation("winograd: for all sizes", _WINOGRAD, "if x.shape[2] % 4 or x.shape[3] % 4:", "if False:", _CONVOLUTION),
+    Mutation("winograd: where it does not pay", _WINOGRAD, " + 400 * pairs + 4_000_000", "", _CONVOLUTION),
     Mutation(
         "convolution: old weights in oneDNN's order",
         "rdpp/kernels/convolution.py",
