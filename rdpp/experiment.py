@@ -15,6 +15,7 @@ from rdpp.config import ConfigError, decode, encode, require
 from rdpp.losses import LOSSES, Loss
 from rdpp.models import TeacherConfig
 from rdpp.noise import Noise
+from rdpp.types import Precision
 
 HOLD_OUT = 0.2
 """Share of the good training images held out by default."""
@@ -36,9 +37,6 @@ _ASIDE = (
 """What decides no result but for rounding."""
 EPOCHS = 200  # RD4AD
 STRIDE = 32  # of the bottleneck's embedding; other image sides break the student's sizes
-
-
-Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ _COSINE, _SSOT = "tests/losses/test_cosine_losses.py", "tests/losses/test_ssot.p
 _COSINE_KERNEL = "tests/kernels/test_cosine.py"
 _CONVOLUTION = "tests/kernels/test_convolution.py"
 _WINOGRAD = "rdpp/kernels/winograd.py"
-_NEARBY, _INFERENCE = "tests/kernels/test_nearby.py", "tests/engine/test_inference.py"
+_NEARBY, _INFERENCE = "tests/kernels/test_nearby.py", "tests/test_detector.py"
 _PARITY = "tests/models/test_official_parity.py -k resnet18"
 _NETWORK, _TEACHER = "tests/models/test_network.py", "tests/models/test_teacher.py"
 _STEP = "tests/engine/test_step.py -k 'not official'"
 _TRAIN, _CHECKPOINT = "tests/engine/test_train.py", "tests/engine/test_checkpoint.py"
-_CACHE, _SCORING = "tests/data/test_cache.py", "tests/test_scoring.py"
+_CACHE, _SCORING = "tests/data/test_cache.py", "tests/test_detector.py"
 _AUPRO, _AUPIMO = "tests/metrics/test_aupro.py", "tests/metrics/test_aupimo.py"
 _COUNTING = "tests/kernels/test_counting.py"
 _HELD, _SELECTION = "tests/data/test_held_out.py", "tests/engine/test_held_out_selection.py"
@@ -122,8 +122,8 @@ MUTATIONS = [
     Mutation(
         "teacher: with gradients",
         "rdpp/models/teacher.py",
-        "    @torch.no_grad()\n    def forward",
-        "    def forward",
+        "nullcontext() if torch.compiler.is_exporting() else torch.no_grad()",
+        "nullcontext()",
         _TEACHER,
     ),
     Mutation(
@@ -208,14 +208,14 @@ MUTATIONS = [
     ),
     Mutation(
         "evaluate: BatchNorm of the batch",
-        "rdpp/engine/inference.py",
+        "rdpp/detector.py",
         "copy.deepcopy(network).eval()",
         "copy.deepcopy(network).train()",
         _INFERENCE,
     ),
     Mutation(
         "detector: folds the network itself",
-        "rdpp/engine/inference.py",
+        "rdpp/detector.py",
         "copy.deepcopy(network).eval()",
         "network.eval()",
         _INFERENCE,
@@ -242,11 +242,11 @@ MUTATIONS = [
         f"{_CHECKPOINT} -k teacher",
     ),
     # scoring
-    Mutation("map: corners not aligned", "rdpp/scoring.py", "align_corners=True", "align_corners=False", _SCORING),
-    Mutation("map: another sigma", "rdpp/scoring.py", "sigma: float = 4.0", "sigma: float = 3.0", _SCORING),
-    Mutation("map: Gaussian's border", "rdpp/scoring.py", 'mode="reflect"', 'mode="nearest"', _SCORING),
-    Mutation("map: Gaussian's reach", "rdpp/scoring.py", "truncate=4.0", "truncate=3.0", _SCORING),
-    Mutation("score: mean", "rdpp/scoring.py", "maps.amax(", "maps.mean(", _SCORING),
+    Mutation("map: corners not aligned", "rdpp/detector.py", "align_corners=True", "align_corners=False", _SCORING),
+    Mutation("map: another sigma", "rdpp/detector.py", "SIGMA = 4.0", "SIGMA = 3.0", _SCORING),
+    Mutation("map: Gaussian's border", "rdpp/detector.py", "2 * size - 1 - places", "2 * size - places", _SCORING),
+    Mutation("map: Gaussian's reach", "rdpp/detector.py", "_TRUNCATE = 4.0", "_TRUNCATE = 3.0", _SCORING),
+    Mutation("score: mean", "rdpp/detector.py", "maps.amax(", "maps.mean(", _SCORING),
     # data
     Mutation("mask: threshold", "rdpp/data/cache.py", "/ 255 > 0.5", "/ 255 > 0.3", _CACHE),
     Mutation("mask: nearest", "rdpp/data/cache.py", "Resampling.BILINEAR", "Resampling.NEAREST", _CACHE),
@@ -799,7 +799,7 @@ MUTATIONS = [
     Mutation("near: no margin", "rdpp/kernels/nearby.py", "-(-self.reach // self.stride)", "0", _NEARBY),
     Mutation("near: reach too short", "rdpp/kernels/nearby.py", "width // 2 * stride", "width // 4 * stride", _NEARBY),
     Mutation("near: known features overwritten", "rdpp/kernels/nearby.py", "known.clone()", "known", _NEARBY),
-    Mutation("detector: bytes as they are", "rdpp/engine/inference.py", ".div_(255)", "", _INFERENCE),
+    Mutation("detector: bytes as they are", "rdpp/detector.py", ".div_(255)", "", _INFERENCE),
     Mutation(
         "bf16: losses in bf16",
         "rdpp/types.py",

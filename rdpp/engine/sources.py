@@ -10,12 +10,12 @@ import torch
 from rdpp import kernels
 from rdpp.config import ConfigError
 from rdpp.data import load_test, scan
+from rdpp.detector import Detector
 from rdpp.engine.checkpoint import load_network, read_checkpoint
 from rdpp.engine.device import place, resolve
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import Evaluation
 from rdpp.engine.feed import Feed
-from rdpp.engine.inference import Detector
 from rdpp.experiment import ExperimentConfig
 from rdpp.models import ARCHITECTURES, Network, Teacher, load_teacher
 from rdpp.models.official import load_official
@@ -94,5 +94,6 @@ def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teach
     kernels.use(experiment.kernels)
     data = experiment.data
     test = load_test(scan(Path(data.root), category), data.size, Path(data.cache))
-    detector = Detector(teacher, network, sigma=experiment.evaluation.sigma, precision=experiment.precision)
+    sigma, precision = experiment.evaluation.sigma, experiment.precision
+    detector = Detector(teacher, network, data.size, sigma=sigma, precision=precision)
     return evaluate(detector, Feed(test, teacher.mean.device), batch_size=experiment.training.batch_size)

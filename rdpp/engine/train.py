@@ -11,6 +11,7 @@ import torch
 from rdpp import kernels
 from rdpp.config import ConfigError
 from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan, shuffled
+from rdpp.detector import Detector
 from rdpp.engine.device import compiles, computing, keep_freed_memory, place, resolve
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import (
@@ -24,7 +25,6 @@ from rdpp.engine.events import (
     RunStarted,
 )
 from rdpp.engine.feed import Feed
-from rdpp.engine.inference import Detector
 from rdpp.engine.inspection import TermInspection
 from rdpp.engine.kept import KeptNetworks
 from rdpp.engine.seeding import streams
@@ -245,7 +245,7 @@ class _Run:
 
     def _evaluate(self, feed: Feed) -> Evaluation:
         sigma, precision = self.experiment.evaluation.sigma, self.experiment.precision
-        detector = Detector(self.teacher, self.network, sigma=sigma, precision=precision)
+        detector = Detector(self.teacher, self.network, self.experiment.data.size, sigma=sigma, precision=precision)
         return evaluate(detector, feed, batch_size=self.experiment.training.batch_size)
 
     def _tell(self, event: Event) -> None:
