@@ -16,6 +16,7 @@ from rdpp.data import DEFAULT_READER, READERS
 from rdpp.losses import LOSSES, Loss
 from rdpp.models import TeacherConfig
 from rdpp.noise import Noise
+from rdpp.types import Precision
 
 HOLD_OUT = 0.2
 """Share of the good training images held out by default."""
@@ -37,9 +38,6 @@ _ASIDE = (
 """What decides no result but for rounding."""
 EPOCHS = 200  # RD4AD
 STRIDE = 32  # of the bottleneck's embedding; other image sides break the student's sizes
-
-
-Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)

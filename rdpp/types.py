@@ -5,6 +5,7 @@ of the image); N images of a whole data split.
 """
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 
 Stages = tuple[Tensor, ...]
 """One (B, C_k, H_k, W_k) tensor a stage, finest first."""
+Precision = Literal["fp32", "bf16"]
+"""What convolutions compute in."""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from floor import Counted, Floor
 
 from rdpp.config import decode
 from rdpp.data import load_train, scan, shuffled
+from rdpp.detector import Detector
 from rdpp.engine import CheckpointWriter, EpochFinished, Event, RunSpec, grid, prepare, train
 from rdpp.engine.device import computing, keep_freed_memory, place
 from rdpp.engine.feed import Feed
-from rdpp.engine.inference import Detector
 from rdpp.engine.seeding import streams
 from rdpp.engine.step import Stepper
 from rdpp.experiment import ExperimentConfig
@@ -191,7 +191,7 @@ def inference(name: str, batch: str, projection: str) -> Work:
     teacher = place(load_teacher(decode(TeacherConfig, {"name": name, "weights": "random"})), "cpu")
     network = Network(ARCHITECTURES[name], projection=projection == "rdpp")
     network.initialise(torch.Generator().manual_seed(0))
-    detector, pixels = Detector(teacher, network), draw_pixels(int(batch))
+    detector, pixels = Detector(teacher, network, (SIZE, SIZE)), draw_pixels(int(batch))
 
     def judge() -> list[float]:
         maps, scores = detector(pixels)

@@ -17,14 +17,15 @@ class Mutation(NamedTuple):
 
 _FEATURES, _WRITER = "tests/engine/test_teacher_features.py", "tests/tracking/test_writer.py"
 _COSINE, _SSOT = "tests/losses/test_cosine_losses.py", "tests/losses/test_ssot.py"
+_COSINE_KERNEL = "tests/kernels/test_cosine.py"
 _CONVOLUTION = "tests/kernels/test_convolution.py"
 _WINOGRAD = "rdpp/kernels/winograd.py"
-_NEARBY, _INFERENCE = "tests/kernels/test_nearby.py", "tests/engine/test_inference.py"
+_NEARBY, _INFERENCE = "tests/kernels/test_nearby.py", "tests/test_detector.py"
 _PARITY = "tests/models/test_official_parity.py -k resnet18"
 _NETWORK, _TEACHER = "tests/models/test_network.py", "tests/models/test_teacher.py"
 _STEP = "tests/engine/test_step.py -k 'not official'"
 _TRAIN, _CHECKPOINT = "tests/engine/test_train.py", "tests/engine/test_checkpoint.py"
-_CACHE, _SCORING = "tests/data/test_cache.py", "tests/test_scoring.py"
+_CACHE, _SCORING = "tests/data/test_cache.py", "tests/test_detector.py"
 _AUPRO, _AUPIMO = "tests/metrics/test_aupro.py", "tests/metrics/test_aupimo.py"
 _COUNTING = "tests/kernels/test_counting.py"
 _SPEC, _STATE, _RUNS = "tests/engine/test_spec.py", "tests/engine/test_state.py", "tests/runs/test_many.py"
@@ -123,8 +124,8 @@ MUTATIONS = [
     Mutation(
         "teacher: with gradients",
         "rdpp/models/teacher.py",
-        "    @torch.no_grad()\n    def forward",
-        "    def forward",
+        "nullcontext() if torch.compiler.is_exporting() else torch.no_grad()",
+        "nullcontext()",
         _TEACHER,
     ),
     Mutation(
@@ -213,14 +214,14 @@ MUTATIONS = [
     ),
     Mutation(
         "evaluate: BatchNorm of the batch",
-        "rdpp/engine/inference.py",
+        "rdpp/detector.py",
         "copy.deepcopy(network).eval()",
         "copy.deepcopy(network).train()",
         _INFERENCE,
     ),
     Mutation(
         "detector: folds the network itself",
-        "rdpp/engine/inference.py",
+        "rdpp/detector.py",
         "copy.deepcopy(network).eval()",
         "network.eval()",
         _INFERENCE,
@@ -247,11 +248,11 @@ MUTATIONS = [
         f"{_CHECKPOINT} -k teacher",
     ),
     # scoring
-    Mutation("map: corners not aligned", "rdpp/scoring.py", "align_corners=True", "align_corners=False", _SCORING),
-    Mutation("map: another sigma", "rdpp/scoring.py", "sigma: float = 4.0", "sigma: float = 3.0", _SCORING),
-    Mutation("map: Gaussian's border", "rdpp/scoring.py", 'mode="reflect"', 'mode="nearest"', _SCORING),
-    Mutation("map: Gaussian's reach", "rdpp/scoring.py", "truncate=4.0", "truncate=3.0", _SCORING),
-    Mutation("score: mean", "rdpp/scoring.py", "maps.amax(", "maps.mean(", _SCORING),
+    Mutation("map: corners not aligned", "rdpp/detector.py", "align_corners=True", "align_corners=False", _SCORING),
+    Mutation("map: another sigma", "rdpp/detector.py", "SIGMA = 4.0", "SIGMA = 3.0", _SCORING),
+    Mutation("map: Gaussian's border", "rdpp/detector.py", "2 * size - 1 - places", "2 * size - places", _SCORING),
+    Mutation("map: Gaussian's reach", "rdpp/detector.py", "_TRUNCATE = 4.0", "_TRUNCATE = 3.0", _SCORING),
+    Mutation("score: mean", "rdpp/detector.py", "maps.amax(", "maps.mean(", _SCORING),
     # data
     Mutation("mask: threshold", "rdpp/data/cache.py", "/ 255 > 0.5", "/ 255 > 0.3", _CACHE),
     Mutation("mask: nearest", "rdpp/data/cache.py", "Resampling.BILINEAR", "Resampling.NEAREST", _CACHE),
@@ -586,7 +587,7 @@ MUTATIONS = [
         "rdpp/kernels/cosine.py",
         "own, shrink, value=-1",
         "own, shrink, value=1",
-        _COSINE,
+        _COSINE_KERNEL,
     ),
     Mutation("ssot: annealing starts too late", "rdpp/losses/ssot.py", "_REHEARSALS = 40", "_REHEARSALS = 3", _SSOT),
     Mutation(
@@ -615,14 +616,14 @@ MUTATIONS = [
         "rdpp/kernels/cosine.py",
         "b += others[i] * others[i]",
         "b += a",
-        _COSINE,
+        _COSINE_KERNEL,
     ),
     Mutation(
         "cosine: any layout taken for rows",
         "rdpp/kernels/cosine.py",
         " or not dense",
         "",
-        _COSINE,
+        _COSINE_KERNEL,
     ),
     Mutation(
         "ssot: gradients to the columns' points",
@@ -644,7 +645,7 @@ MUTATIONS = [
     Mutation("winograd: the last images alone", _WINOGRAD, "beta=min(number, 1)", "beta=0", _CONVOLUTION),
     Mutation("winograd: one part of filters", _WINOGRAD, "range(0, outputs, step)", "range(0, 1)", _CONVOLUTION),
     Mutation("winograd: no bias", _WINOGRAD, "far_odd + x[5, k] + offsets[k]", "far_odd + x[5, k]", _CONVOLUTION),
-    Mutation("winograd: for all sizes", _WINOGRAD, "if x.shape[2] % 4 or x.shape[3] % 4:", "if False:", _CONVOLUTION),
+    Mutation("winograd: where it does not pay", _WINOGRAD, " + 400 * pairs + 4_000_000", "", _CONVOLUTION),
     Mutation(
         "convolution: old weights in oneDNN's order",
         "rdpp/kernels/convolution.py",
@@ -872,7 +873,7 @@ MUTATIONS = [
     Mutation("near: no margin", "rdpp/kernels/nearby.py", "-(-self.reach // self.stride)", "0", _NEARBY),
     Mutation("near: reach too short", "rdpp/kernels/nearby.py", "width // 2 * stride", "width // 4 * stride", _NEARBY),
     Mutation("near: known features overwritten", "rdpp/kernels/nearby.py", "known.clone()", "known", _NEARBY),
-    Mutation("detector: bytes as they are", "rdpp/engine/inference.py", ".div_(255)", "", _INFERENCE),
+    Mutation("detector: bytes as they are", "rdpp/detector.py", ".div_(255)", "", _INFERENCE),
     Mutation(
         "bf16: losses in bf16",
         "rdpp/types.py",

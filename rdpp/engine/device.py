@@ -13,7 +13,8 @@ from torch import nn
 
 from rdpp.config import ConfigError, choose
 from rdpp.data import list_categories
-from rdpp.experiment import ExperimentConfig, Precision
+from rdpp.experiment import ExperimentConfig
+from rdpp.types import Precision
 
 _WORTH_COMPILING = 2000
 """Batches. Compiling takes minutes: on a GPU some hundreds of batches."""

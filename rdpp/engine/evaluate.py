@@ -3,9 +3,9 @@
 import numpy as np
 
 from rdpp.data import ordered
+from rdpp.detector import Detector
 from rdpp.engine.events import Evaluation
 from rdpp.engine.feed import Feed
-from rdpp.engine.inference import Detector
 from rdpp.metrics import evaluate as compute_metrics
 from rdpp.types import Prediction
 

@@ -9,11 +9,11 @@ import torch
 
 from rdpp import kernels
 from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan
+from rdpp.detector import Detector
 from rdpp.engine.device import compiles, computing, keep_freed_memory, place
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import Evaluation, RunStarted
 from rdpp.engine.feed import Feed
-from rdpp.engine.inference import Detector
 from rdpp.engine.seeding import Streams
 from rdpp.engine.spec import RunSpec
 from rdpp.engine.teacher_features import teacher_features
@@ -89,7 +89,7 @@ class Setup:
     def evaluate(self, network: Network, feed: Feed) -> Evaluation:
         """A network on a split."""
         sigma, precision = self.experiment.evaluation.sigma, self.experiment.precision
-        detector = Detector(self.teacher, network, sigma=sigma, precision=precision)
+        detector = Detector(self.teacher, network, self.experiment.data.size, sigma=sigma, precision=precision)
         return evaluate(detector, feed, batch_size=self.experiment.training.batch_size)
 
     def started(self) -> RunStarted:

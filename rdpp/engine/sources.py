@@ -9,12 +9,12 @@ from typing import Any
 
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
+from rdpp.detector import Detector
 from rdpp.engine.checkpoint import load_network, read_checkpoint
 from rdpp.engine.device import place, resolve
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import EpochFinished, Evaluation, Observer, Result, RunFinished, RunStarted
 from rdpp.engine.feed import Feed
-from rdpp.engine.inference import Detector
 from rdpp.engine.setup import test_images_now, training_images, use_machine
 from rdpp.engine.spec import RunSpec
 from rdpp.engine.teachers import shared_teacher
@@ -165,5 +165,6 @@ def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teach
 
 
 def _evaluate(experiment: ExperimentConfig, teacher: Teacher, network: Network, split: Split) -> Evaluation:
-    detector = Detector(teacher, network, sigma=experiment.evaluation.sigma, precision=experiment.precision)
+    size, sigma = experiment.data.size, experiment.evaluation.sigma
+    detector = Detector(teacher, network, size, sigma=sigma, precision=experiment.precision)
     return evaluate(detector, Feed(split, teacher.mean.device), batch_size=experiment.training.batch_size)

@@ -10,10 +10,10 @@ from rdpp.engine.device import computing
 from rdpp.engine.inspection import TermInspection, inspect_term
 from rdpp.engine.learning import Learning
 from rdpp.engine.seeding import Streams
-from rdpp.experiment import ExperimentConfig, Precision
+from rdpp.experiment import ExperimentConfig
 from rdpp.losses import LossValues, Weighted
 from rdpp.models import Network, Teacher
-from rdpp.types import Batch, Features
+from rdpp.types import Batch, Features, Precision
 
 
 class Stepper:

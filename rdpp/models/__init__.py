@@ -1,7 +1,7 @@
 """Teacher, projection, bottleneck, student, and the trained three joined in one network."""
 
-from rdpp.models.backbone import ARCHITECTURES, Architecture
+from rdpp.models.backbone import ARCHITECTURES, STRIDES, Architecture
 from rdpp.models.network import Network
 from rdpp.models.teacher import Teacher, TeacherConfig, load_teacher
 
-__all__ = ["ARCHITECTURES", "Architecture", "Network", "Teacher", "TeacherConfig", "load_teacher"]
+__all__ = ["ARCHITECTURES", "STRIDES", "Architecture", "Network", "Teacher", "TeacherConfig", "load_teacher"]

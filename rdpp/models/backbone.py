@@ -38,9 +38,12 @@ ARCHITECTURES: dict[str, Architecture] = {
     "wide_resnet101_2": Architecture(Bottleneck, (3, 4, 23), 3, width_per_group=128),
 }
 
+STRIDES = (4, 8, 16)
+"""Pixels of the image between positions of each stage."""
+
 
 class Backbone(nn.Module):
-    """Normalised images (B, 3, H, W) to the outputs of layer1, layer2 and layer3 (strides 4, 8, 16).
+    """Normalised images (B, 3, H, W) to the outputs of layer1, layer2 and layer3, of which each has its stride.
 
     Source: torchvision's ResNet (v1.5: the stride of a Bottleneck sits in its 3x3 convolution), without layer4 and fc.
     """

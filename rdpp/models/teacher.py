@@ -1,6 +1,7 @@
 """The frozen teacher: which network, which weights, and where they come from."""
 
 import importlib.resources
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,9 +55,9 @@ class Teacher(nn.Module):
         """Stay in eval mode: the teacher's BatchNorm statistics are part of its weights."""
         return super().train(False)
 
-    @torch.no_grad()
     def forward(self, images: Tensor) -> Stages:
-        return self.backbone(self._normalised(images))
+        with without_gradients():
+            return self.backbone(self._normalised(images))
 
     @torch.no_grad()
     def near(self, images: Tensor, changed: Tensor, known: Stages) -> Stages:
@@ -76,6 +77,11 @@ class Teacher(nn.Module):
 
     def _normalised(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.std
+
+
+def without_gradients() -> AbstractContextManager:
+    """torch.no_grad; nothing in what torch exports, which has no gradients and could not be saved with such a block."""
+    return nullcontext() if torch.compiler.is_exporting() else torch.no_grad()
 
 
 def load_teacher(config: TeacherConfig, seed: int = 0) -> Teacher:

@@ -5,8 +5,8 @@ import pytest
 import torch
 from reference import images, official_network, official_teacher, statistics
 
+from rdpp.detector import AnomalyMap, image_score
 from rdpp.losses import LOSSES
-from rdpp.scoring import anomaly_map, image_score
 
 CASES = [("resnet18", 256, 2), ("wide_resnet50_2", 128, 1)]
 
@@ -38,7 +38,8 @@ def test_statistics_of_the_embedding(case):
 
 def test_anomaly_map_and_image_score(case):
     expected, features, _, side = case
-    found = anomaly_map(features.teacher, features.student, (side, side))
+    stages = [(stage.shape[2], stage.shape[3]) for stage in features.teacher]
+    found = AnomalyMap((side, side), stages).float()(features.teacher, features.student)
     np.testing.assert_allclose(found[:, 0], expected["anomaly_map"], rtol=0, atol=1e-4)
     np.testing.assert_allclose(image_score(found), expected["image_score"], rtol=0, atol=1e-4)
 
