@@ -651,14 +651,14 @@ MUTATIONS = [
         "rdpp/kernels/convolution.py",
         "weight._version, weight.data_ptr()",
         "0, weight.data_ptr()",
-        _CONVOLUTION,
+        f"{_CONVOLUTION} -k ordered",
     ),
     Mutation(
         "convolution: ordered weights where gradients are wanted",
         "rdpp/kernels/convolution.py",
         "torch.is_grad_enabled() or ",
         "",
-        _CONVOLUTION,
+        f"{_CONVOLUTION} -k ordered",
     ),
     Mutation(
         "projection: biases trained",
