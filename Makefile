@@ -31,7 +31,7 @@ ui: .venv/installed ## open the MLflow UI on 127.0.0.1:5000
 	$(BIN)/rdpp ui
 
 test: .venv/installed ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: .venv/installed ## lint, format, types and import layers
 	$(BIN)/ruff check .

@@ -1024,7 +1024,7 @@ MUTATIONS = [
     Mutation(
         "runs: taken over, a run does not belong to the ablation",
         "rdpp/tracking/sink.py",
-        "self.store.set_tags(finished, {tag: json.dumps(list(dict.fromkeys(groups)))})",
+        "self.store.set_tags(finished, {tag: json.dumps(list(all_groups))})",
         "pass",
         f"{_RUNS} -k ablation_takes",
     ),

@@ -1,6 +1,5 @@
 """Which runs are to be compared: those of an ablation, of a study, or of any query."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from rdpp.ablation.run import INDEX
 from rdpp.config import ConfigError, choose, require
 from rdpp.tracking.finished import chosen_metrics
 from rdpp.tracking.schema import SCHEMA
-from rdpp.tracking.sink import taken_by
+from rdpp.tracking.sink import groups, taken_by
 from rdpp.tracking.store import Store
 
 
@@ -131,18 +130,19 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> Collection:
 def _of_study(store: Store, parent: Run, by: str | None) -> Collection:
     name = parent.data.tags["study"]
     tag = taken_by(parent.info.run_id)
-    trained = tuple(
-        _trained(run, by, _trial(number))
-        for run in _members(store, parent, "study")
-        for number in (json.loads(run.data.tags[tag]) if tag in run.data.tags else [run.data.tags["trial"]])
-    )
+    trained: list[TrainedRun] = []
+    for run in _members(store, parent, "study"):
+        own = [run.data.tags["trial"]] if run.data.tags.get("study") == name else []
+        numbers = dict.fromkeys([*own, *groups(run.data.tags, tag)])  # one run may serve several trials
+        trained += [_trained(run, by, _trial(number)) for number in numbers]
     variants = _in_order(trained)
-    return Collection(name, "study", parent.info.run_id, variants[0] if variants else None, variants, trained, ())
+    baseline = variants[0] if variants else None
+    return Collection(name, "study", parent.info.run_id, baseline, variants, tuple(trained), ())
 
 
 def _of_query(store: Store, query: str, by: str) -> Collection:
     runs = store.search(f"{query} and tags.level = 'run' and attributes.status = 'FINISHED'")
-    trained = tuple(_trained(run, by, _trial(run.data.tags["trial"]) if by == "trial" else None) for run in runs)
+    trained = tuple(_trained(run, by) for run in runs)
     return Collection(query, "runs", None, None, _in_order(trained), trained, ())
 
 
@@ -155,15 +155,13 @@ def _members(store: Store, parent: Run, level: str) -> list[Run]:
     return sorted(runs.values(), key=lambda run: -run.info.start_time)
 
 
-def _trained(run: Run, by: str | None, variant: str | None) -> TrainedRun:
-    """`by`: the tag that tells variants apart; where it is None, `variant` does."""
+def _trained(run: Run, by: str | None, variant: str = "") -> TrainedRun:
+    """A run under the variant that it is given, or by the tag that tells variants apart."""
     tags = run.data.tags
-    if variant is None or by is not None:
-        if by not in tags:
-            raise ConfigError(
-                f"the run {run.info.run_id} has no tag '{by}' to tell variants by; name another with --by"
-            )
-        variant = variant if by == "trial" and variant else tags[by]
+    if by is not None and by not in tags:
+        raise ConfigError(f"the run {run.info.run_id} has no tag '{by}' to tell variants by; name another with --by")
+    if by is not None:
+        variant = _trial(tags[by]) if by == "trial" else tags[by]
     chosen = chosen_metrics(run.data.metrics)
     return TrainedRun(run.info.run_id, variant, tags["category"], int(tags["seed"]), chosen, run.data.metrics, tags)
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from mlflow.entities import Run
+
 from rdpp.ablation.config import AblationConfig
 from rdpp.engine import RunSpec, grids, prepare
 from rdpp.runs import Node, Planned, RunObserver, opened, run_all
@@ -68,24 +70,19 @@ def run_ablation(
         stack.enter_context(opened(tree, node))
         parent = tree.run_id(node)
         tree.log_json(node, INDEX, _index(ablation, whole))
+        known = {run.data.tags["variant"]: run.info.run_id for run in _variant_runs(tree.store, parent)}
         variants: dict[str, Node] = {}
-        for variant, spec in whole:
-            if variant not in variants:
-                variants[variant] = _open_variant(stack, tree, node, parent, variant, tags)
-            plan = Planned(spec=spec, parent=variants[variant], tags={**tags, "variant": variant})
-            list(run_all([plan], tree, observers, again=again))
+        for name in ablation.variants:
+            own = {**tags, "variant": name}
+            variant = tree.open(name, level="variant", parent=node, tags=own, resume=known.get(name))
+            variants[name] = stack.enter_context(opened(tree, variant))
+        planned = [Planned(spec=spec, parent=variants[name], tags={**tags, "variant": name}) for name, spec in whole]
+        list(run_all(planned, tree, observers, again=again))
     return parent
 
 
-def _open_variant(
-    stack: ExitStack, tree: MlflowTree, ablation: Node, parent: str, variant: str, tags: dict[str, str]
-) -> Node:
-    query = f"tags.level = 'variant' and tags.`mlflow.parentRunId` = '{parent}'"
-    resume = next((r.info.run_id for r in tree.store.search(query) if r.data.tags["variant"] == variant), None)
-    own = {**tags, "variant": variant}
-    return stack.enter_context(
-        opened(tree, tree.open(variant, level="variant", parent=ablation, tags=own, resume=resume))
-    )
+def _variant_runs(store: Store, parent: str) -> list[Run]:
+    return store.search(f"tags.level = 'variant' and tags.`mlflow.parentRunId` = '{parent}'")
 
 
 def _newest(store: Store, query: str) -> str | None:

@@ -61,8 +61,8 @@ class StoreSink:
             self.store.set_tags(finished, tags)
         else:
             tag = taken_by(self._roots[run])
-            groups = [*json.loads(known.get(tag, "[]")), group]
-            self.store.set_tags(finished, {tag: json.dumps(list(dict.fromkeys(groups)))})
+            all_groups = dict.fromkeys([*groups(known, tag), group])
+            self.store.set_tags(finished, {tag: json.dumps(list(all_groups))})
 
     def _close(self, run: str, failure: BaseException | None, *, status: str, tags: Mapping[str, Any]) -> None:
         if run in self._monitors:
@@ -75,6 +75,11 @@ class StoreSink:
 def taken_by(root: str) -> str:
     """The tag of a run that belongs to another tree too: its value lists the groups (variants, trials) there."""
     return f"taken_by/{root}"
+
+
+def groups(tags: Mapping[str, str], tag: str) -> list[str]:
+    """What the value of a tag `taken_by` lists; nothing where a run has no such tag."""
+    return json.loads(tags.get(tag, "[]"))
 
 
 def _text(store: Store, run_id: str, *, path: str, text: str) -> None:

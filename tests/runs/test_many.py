@@ -265,3 +265,15 @@ def test_an_ablation_whose_test_images_changed_is_not_complete_any_more(store, e
     after = collect(store, ["images"])
     assert before.isdisjoint(run.run_id for run in after.runs)
     assert len({run.tags["test_manifest"] for run in after.runs}) == 1
+
+
+def test_a_point_that_a_study_meets_twice_counts_for_both_trials(store, experiment, tmp_path):
+    sweep = SweepConfig(experiment.name, experiment, {"losses.ssot.weight": FloatRange(0.01, 1.0)}, 2, pruner="none")
+    study = open_study(sweep, f"sqlite:///{tmp_path / 'optuna.db'}")
+    for _ in range(2):
+        study.enqueue_trial({"losses.ssot.weight": 0.5})
+    told = Told()
+    tracked_study(sweep, study, store, [told], again=False)
+    assert (told.trained, told.count(TakenOver)) == (1, 1)
+    assert study.trials[0].value == study.trials[1].value
+    assert [run.variant for run in collect(store, [experiment.name]).runs] == ["trial-000", "trial-001"]
