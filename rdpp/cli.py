@@ -287,7 +287,11 @@ def _length(parser: argparse.ArgumentParser) -> None:
     either.add_argument("--epochs", type=int, metavar="N", help="for every category")
     either.add_argument("--steps", type=int, metavar="N", help="batches a run, instead of epochs")
     parser.add_argument("--seeds", type=_numbers, metavar="1,2,3")
-    parser.add_argument("--again", action="store_true", help="train finished runs anew instead of taking them over")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="train runs anew that finished before (of a study: those of trials still to come)",
+    )
 
 
 def _numbers(text: str) -> list[int]:

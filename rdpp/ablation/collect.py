@@ -12,7 +12,7 @@ from rdpp.config import ConfigError, choose, require
 from rdpp.tracking.finished import chosen_metrics
 from rdpp.tracking.schema import SCHEMA
 from rdpp.tracking.sink import groups, taken_by
-from rdpp.tracking.store import Store
+from rdpp.tracking.store import Store, quoted
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Collection:
     parent: str | None
     """MLflow run to log to; None for a query."""
     baseline: str | None
-    """That is compared with unless another is named."""
+    """The variant that the others are compared with by default."""
     variants: tuple[str, ...]
     runs: tuple[TrainedRun, ...]
     notes: tuple[str, ...]
@@ -116,10 +116,11 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> Collection:
         f"the ablation {name} was run by another version of rdpp (schema {index.get('schema', 1)}, this one has "
         f"{SCHEMA}); run it again (rdpp ablate), or compare its runs with the query \"tags.ablation = '{name}'\"",
     )
-    wanted = {(variant, key) for variant, keys in index["runs"].items() for key in keys}
+    wanted = {(variant, training): key for variant, keys in index["runs"].items() for training, key in keys}
     runs = [(run, run.data.tags.get("key_training")) for run in _members(store, parent, "ablation")]
-    found = [(run, variant, key) for run, own in runs for variant, key in sorted(wanted) if key == own]
-    here = len({(variant, key) for _, variant, key in found})
+    found = [(run, variant, own) for run, own in runs for variant, training in sorted(wanted) if training == own]
+    found.sort(key=lambda entry: entry[0].data.tags["key"] != wanted[entry[1:]])  # those of today's test files first
+    here = len({entry[1:] for entry in found})
     notes = () if here == len(wanted) else (f"{here} of {len(wanted)} runs are finished",)
     trained = tuple(_trained(run, by, variant) for run, variant, _ in found)
     variants = tuple(index["runs"]) if by is None else _in_order(trained)
@@ -149,7 +150,7 @@ def _of_query(store: Store, query: str, by: str) -> Collection:
 def _members(store: Store, parent: Run, level: str) -> list[Run]:
     """The finished runs of a study or an ablation, the newest first: its own, and those that it took over."""
     name, finished = parent.data.tags[level], "tags.level = 'run' and attributes.status = 'FINISHED'"
-    own = store.search(f"tags.{level} = '{name}' and {finished}")
+    own = store.search(f"tags.{level} = {quoted(name)} and {finished}")
     taken = store.search(f"tags.`{taken_by(parent.info.run_id)}` != '' and {finished}")
     runs = {run.info.run_id: run for run in (*own, *taken)}
     return sorted(runs.values(), key=lambda run: -run.info.start_time)

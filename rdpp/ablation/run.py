@@ -9,7 +9,7 @@ from rdpp.ablation.config import AblationConfig
 from rdpp.engine import RunSpec, grids, prepare
 from rdpp.runs import Node, Planned, RunObserver, opened, run_all
 from rdpp.tracking.schema import SCHEMA
-from rdpp.tracking.store import Store
+from rdpp.tracking.store import Store, quoted
 from rdpp.tracking.tree import MlflowTree
 
 INDEX = "ablation.json"
@@ -58,7 +58,7 @@ def run_ablation(
     """
     prepare([spec for _, spec in whole])
     tags = {"ablation": ablation.name, "teacher": ablation.base.teacher.name}
-    resume = _newest(tree.store, f"tags.level = 'ablation' and tags.ablation = '{ablation.name}'")
+    resume = _newest(tree.store, f"tags.level = 'ablation' and tags.ablation = {quoted(ablation.name)}")
     node = tree.open(
         ablation.name,
         level="ablation",
@@ -91,7 +91,7 @@ def _newest(store: Store, query: str) -> str | None:
 
 
 def _index(ablation: AblationConfig, whole: Matrix) -> dict[str, object]:
-    runs: dict[str, list[str]] = {name: [] for name in ablation.variants}
+    runs: dict[str, list[list[str]]] = {name: [] for name in ablation.variants}
     for variant, spec in whole:
-        runs[variant].append(spec.identity.training)
+        runs[variant].append([spec.identity.training, spec.identity.key])
     return {"schema": SCHEMA, "baseline": ablation.baseline, "runs": runs}

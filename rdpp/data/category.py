@@ -74,6 +74,12 @@ class Category:
         """The same of all files."""
         return _fingerprint(self.manifest)
 
+    def with_test_files_of_now(self) -> "Category":
+        """The same training files, which a network was trained on, and the test files as they are now."""
+        now = Category(self.name, self.root, self.reader)
+        vars(now).update(train=self.train, train_manifest=self.train_manifest)
+        return now
+
     def _some(self, items: tuple[Item, ...], what: str) -> tuple[Item, ...]:
         if not items:
             raise ConfigError(

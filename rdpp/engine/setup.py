@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from rdpp import kernels
-from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train, scan
+from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train
 from rdpp.detector import Detector
 from rdpp.engine.device import compiles, computing, keep_freed_memory, place
 from rdpp.engine.evaluate import evaluate
@@ -69,7 +69,7 @@ class Setup:
 
     @property
     def experiment(self) -> ExperimentConfig:
-        """Of the run."""
+        """The run's experiment."""
         return self.spec.experiment
 
     @property
@@ -131,7 +131,7 @@ def test_images_now(spec: RunSpec) -> tuple[RunSpec, Split]:
         ConfigError: there are none, or they cannot be used.
     """
     data = spec.experiment.data
-    category = scan(Path(data.root), spec.category.name, data.reader)
+    category = spec.category.with_test_files_of_now()
     return RunSpec(experiment=spec.experiment, category=category), load_test(category, data.size, Path(data.cache))
 
 
@@ -148,7 +148,7 @@ def prepare(specs: Sequence[RunSpec]) -> None:
         experiment = spec.experiment
         data, evaluation = experiment.data, experiment.evaluation
         what = (spec.category, data.size, data.cache, evaluation.held_out_share, evaluation.watched)
-        assert spec.identity.key
+        _ = spec.identity  # loads the teacher and hashes the files
         if what in seen:
             continue
         seen.add(what)

@@ -15,7 +15,7 @@ from rdpp.engine.device import place, resolve
 from rdpp.engine.evaluate import evaluate
 from rdpp.engine.events import EpochFinished, Evaluation, Observer, Result, RunFinished, RunStarted
 from rdpp.engine.feed import Feed
-from rdpp.engine.setup import test_images_now, training_images, use_machine
+from rdpp.engine.setup import planned_epochs, test_images_now, training_images, use_machine
 from rdpp.engine.spec import RunSpec
 from rdpp.engine.teachers import shared_teacher
 from rdpp.experiment import ExperimentConfig
@@ -81,7 +81,7 @@ def evaluate_again(
     teacher = shared_teacher(experiment.teacher, spec.seed, experiment.device)
     network = load_network(checkpoint, teacher)
     train, held_out = training_images(spec)
-    watches = experiment.evaluation.watched
+    watches, per_epoch = experiment.evaluation.watched, -(-len(train) // experiment.training.batch_size)
     current, test = test_images_now(spec)
     evaluation = _evaluate(experiment, teacher, network, test)
     on_held_out = _evaluate(experiment, teacher, network, held_out) if held_out and watches == "held_out" else None
@@ -98,9 +98,9 @@ def evaluate_again(
     )
     started = RunStarted(
         spec=current,
-        epochs=epochs,
-        steps_per_epoch=-(-len(train) // experiment.training.batch_size),
-        steps=steps,
+        epochs=planned_epochs(spec),
+        steps_per_epoch=per_epoch,
+        steps=experiment.training.steps_of(spec.category.name, per_epoch),
         train=train,
         held_out=held_out,
         watched=watches,

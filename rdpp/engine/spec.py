@@ -36,7 +36,7 @@ class Identity:
     """The teacher's weights."""
     method: int = METHOD
     test_decides: bool = False
-    """Whether the test images are looked at before training ends, so that they are part of what is trained."""
+    """Whether the test files decide which epoch is chosen (selection `official`)."""
 
     @cached_property
     def training(self) -> str:
@@ -73,7 +73,7 @@ class RunSpec:
 
     @property
     def seed(self) -> int:
-        """Of all its random numbers."""
+        """Seed of all the run's random numbers."""
         return self.experiment.seeds[0]
 
     @property
@@ -91,14 +91,13 @@ class RunSpec:
             ConfigError: images or weights that cannot be used.
         """
         experiment, evaluation = self.experiment, self.experiment.evaluation
-        looks = evaluation.watched == "test" and evaluation.selection != "last"
         here = evaluation.watched == "test" or self.category.has_test
         return Identity(
-            settings=_digest(experiment.essence()),
+            settings=_digest({**experiment.essence(), "teacher": experiment.teacher.name}),
             train_files=self.category.train_fingerprint,
             test_files=self.category.test_fingerprint if here else None,
             teacher=teacher_fingerprint(experiment.teacher, self.seed, experiment.device),
-            test_decides=looks or evaluation.audit,
+            test_decides=evaluation.selection == "official",
         )
 
 

@@ -62,10 +62,10 @@ class RunState:
 
 @runtime_checkable
 class Resumable(Protocol):
-    """An observer that has collected what it would lose with the process."""
+    """An observer with a state of its own, which is saved and loaded with the run's."""
 
     name: str
-    """Of its folder in the state's: unlike other observers' of the run."""
+    """Its subfolder's name; no two observers of a run may share it."""
 
     def save(self, folder: Path) -> None:
         """Write what was collected so far to a folder, which is made before."""
@@ -170,8 +170,8 @@ def _digest(description: Any) -> str:
 def _put(scratch: Path, folder: Path) -> None:
     """The old folder stands aside until the new one is in place: one of the two can be read at every moment."""
     aside = _aside(folder)
-    shutil.rmtree(aside, ignore_errors=True)
     if folder.is_dir():
+        shutil.rmtree(aside, ignore_errors=True)
         os.rename(folder, aside)
     os.rename(scratch, folder)
     shutil.rmtree(aside, ignore_errors=True)

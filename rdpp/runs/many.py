@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from rdpp.config import ConfigError
 from rdpp.engine import Event, Result, RunSpec, evaluate_again, train
 from rdpp.runs.tree import Finished, Node, Tree
 
@@ -79,7 +80,8 @@ def run_all(
     """Train what is not finished yet, one run after the other.
 
     A run that the tree holds finished is taken over. If only its test files have changed since, its checkpoint is
-    evaluated on those of now, as a run of its own; without a checkpoint of the chosen epoch it is trained.
+    evaluated on those of now, as a run of its own; without a checkpoint of the chosen epoch, or for an audit, it is
+    trained.
 
     Args:
         planned: the runs, in order.
@@ -95,6 +97,7 @@ def run_all(
         if finished is None:
             yield Outcome.of_result(_train(plan, tree, observers))
         elif finished.same_test_files:
+            _check_strict(plan.spec, finished)
             tree.take_over(finished, plan.parent, plan.tags)
             event = TakenOver(spec=plan.spec, finished=finished, evaluations=partial(tree.evaluations, finished))
             for observer in observers:
@@ -102,6 +105,15 @@ def run_all(
             yield Outcome.of_finished(plan.spec, finished)
         else:
             yield Outcome.of_result(_evaluate_or_train(plan, finished, tree, observers))
+
+
+def _check_strict(spec: RunSpec, finished: Finished) -> None:
+    if spec.experiment.strict and finished.dead_terms:
+        names = ", ".join(f"losses.{name}" for name in finished.dead_terms)
+        raise ConfigError(
+            f"no gradient beyond rounding in the finished run {finished.run_id}: {names} (strict); change the term, "
+            "set it to null, or strict: false"
+        )
 
 
 def _train(plan: Planned, tree: Tree, observers: Sequence[RunObserver]) -> Result:
@@ -117,7 +129,7 @@ def _train(plan: Planned, tree: Tree, observers: Sequence[RunObserver]) -> Resul
 
 def _evaluate_or_train(plan: Planned, finished: Finished, tree: Tree, observers: Sequence[RunObserver]) -> Result:
     with tree.checkpoint(finished) as folder:
-        if folder is None:
+        if folder is None or plan.spec.experiment.evaluation.audit:  # an audit needs every epoch's network
             return _train(plan, tree, observers)
         recorder = tree.record(plan.spec, plan.parent, {**plan.tags, "evaluation_of": finished.run_id})
         try:

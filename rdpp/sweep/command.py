@@ -76,7 +76,8 @@ class TrialDisplay:
 
     def __call__(self, event: Event | TakenOver) -> None:
         if isinstance(event, RunStarted | TakenOver):
-            trial = self.study.get_trials(deepcopy=False)[-1]
+            running = (optuna.trial.TrialState.RUNNING,)
+            trial = self.study.get_trials(deepcopy=False, states=running)[-1]
             if trial.number != self._trial:
                 self._begin(trial)
             self.console.best = self._best()

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from rdpp.config import ConfigError
 from rdpp.engine import Evaluated, evaluate_checkpoint, evaluate_official, official_checkpoints
 from rdpp.experiment import ExperimentConfig
+from rdpp.tracking.sink import taken_by
 from rdpp.tracking.store import Store
 
 
@@ -42,8 +43,10 @@ def evaluate_source(
 
 
 def _evaluate_run(store: Store, run_id: str, changes: Mapping[str, Any]) -> list[Evaluated]:
-    evaluated = []
-    for leaf in _leaves(store, run_id):
+    evaluated, leaves = [], _leaves(store, run_id)
+    if not leaves:
+        raise ConfigError(f"no finished run below {run_id}; let it run first, or name a run of its own")
+    for leaf in leaves:
         with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
             try:
                 folder = store.client.download_artifacts(leaf, "checkpoint", scratch)
@@ -56,13 +59,15 @@ def _evaluate_run(store: Store, run_id: str, changes: Mapping[str, Any]) -> list
 
 
 def _leaves(store: Store, run_id: str) -> list[str]:
-    """The run itself where it trained a network, else every such run below it."""
+    """The run itself where it trained a network, else every finished run below it, and those that it took over."""
     try:
         run = store.client.get_run(run_id)
     except MlflowException:
         raise ConfigError(f"no run {run_id} in {store.uri}; give its store with --tracking-uri") from None
     if run.data.tags.get("level") == "run":
         return [run_id]
-    query = f"tags.`mlflow.parentRunId` = '{run_id}'"
-    children = store.client.search_runs([run.info.experiment_id], query, order_by=["attributes.start_time ASC"])
-    return [leaf for child in children for leaf in _leaves(store, child.info.run_id)]
+    queries = (f"tags.`mlflow.parentRunId` = '{run_id}'", f"tags.`{taken_by(run_id)}` != ''")
+    children = [child for query in queries for child in store.search(query)]
+    children.sort(key=lambda child: child.info.start_time)
+    kept = [c for c in children if c.data.tags.get("level") != "run" or c.info.status == "FINISHED"]
+    return [leaf for child in kept for leaf in _leaves(store, child.info.run_id)]

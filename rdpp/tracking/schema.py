@@ -1,4 +1,5 @@
 """Which stores this version of the code reads."""
 
 SCHEMA = 2
-"""Of the runs in a store. 2: runs are known by a key; 1 (without a tag): ablations alone had one."""
+"""Version of the tags that runs carry. 2: every run has a key. 1 (runs without the tag `schema`): only the runs of
+ablations had one."""

@@ -24,7 +24,7 @@ class StoreSink:
     def __init__(self, store: Store, *, system_metrics_interval: int = 5) -> None:
         self.store = store
         self.run_ids: dict[str, str] = {}
-        """By the id of this process."""
+        """MLflow's run id by `Node.local_id`."""
         self._roots: dict[str, str] = {}
         self._monitors: dict[str, SystemMetricsMonitor] = {}
         self._interval = system_metrics_interval
@@ -55,7 +55,8 @@ class StoreSink:
             self._monitors[run].start()
 
     def _take_over(self, run: str, *, finished: str, tags: Mapping[str, Any], group: str) -> None:
-        """Under its own parent again a run gets the tags of now; under another, that one's root is noted."""
+        """If the finished run stands under this parent already, its tags are updated; otherwise it gets a tag that
+        names the root of the tree that took it over."""
         known = self.store.client.get_run(finished).data.tags
         if known.get("mlflow.parentRunId") == self.run_ids[run]:
             self.store.set_tags(finished, tags)

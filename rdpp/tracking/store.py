@@ -25,6 +25,7 @@ MLFLOW_EXPERIMENT = "rdpp"
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens its GenAI view
 _BATCH = 900  # MLflow takes at most 1000 metrics, 100 params at once
 _PARAMS = 90
+_OF_THE_END = frozenset({"error", "state"})  # tags of how a run ended, which one that goes on has not
 
 
 def check_schema(run: Run) -> None:
@@ -39,6 +40,17 @@ def check_schema(run: Run) -> None:
             f"the run {run.info.run_id} was written by a newer rdpp (schema {schema}, this one reads up to {SCHEMA}); "
             "update rdpp, or give another store with --tracking-uri"
         )
+
+
+def quoted(value: str) -> str:
+    """A text in a query of MLflow's, which knows no escapes.
+
+    Raises:
+        ConfigError: a text with both kinds of quotation marks.
+    """
+    if "'" in value and '"' in value:
+        raise ConfigError(f"the name {value} has both kinds of quotation marks; leave one of them out")
+    return f'"{value}"' if "'" in value else f"'{value}'"
 
 
 def _source() -> dict[str, str]:
@@ -93,6 +105,8 @@ class Store:
             all_tags["mlflow.source.git.commit"] = all_tags["git_commit"]
         if resume is not None and self._has(resume):
             self.client.update_run(resume, status="RUNNING", name=name)
+            for tag in _OF_THE_END & self.client.get_run(resume).data.tags.keys():
+                self.client.delete_tag(resume, tag)
             self.set_tags(resume, all_tags)
             return resume
         return self.client.create_run(self.experiment_id, tags=all_tags, run_name=name).info.run_id

@@ -40,13 +40,13 @@ class MlflowTree:
         self._writer = Writer(self._open_sink)
         self._scratch = tempfile.TemporaryDirectory(prefix="rdpp-", ignore_cleanup_errors=True)
         self._recorded: set[str] = set()
-        """Of the runs that this process recorded: what their networks were trained as."""
+        """`Identity.training` of every run that this process has recorded."""
 
     def __enter__(self) -> "MlflowTree":
         if self._was_empty:
             check_location(self.uri)
         else:
-            assert self.store.uri == self.uri  # opened now: one that cannot be used is told before any work
+            _ = self.store  # opened now: one that cannot be used is told before any work
         self._writer.__enter__()
         return self
 

@@ -1,6 +1,7 @@
 """A run's identity: what changes the key, what does not, and what it costs to know it."""
 
 import hashlib
+import importlib.resources
 import os
 import shutil
 from pathlib import Path
@@ -77,8 +78,12 @@ def _with_method(init, method):
     return lambda self, **parts: init(self, **{**parts, "method": method})
 
 
-def test_the_place_of_the_files_does_not_matter(held_out, copied):
+def test_the_place_of_the_files_does_not_matter(held_out, copied, tmp_path):
     assert identity(copied[0]) == identity(held_out)
+    shipped = importlib.resources.files("rdpp.models") / "builtin_teacher.safetensors"
+    shutil.copy(str(shipped), tmp_path / "elsewhere.safetensors")
+    moved = held_out.with_overrides({"teacher.weights": str(tmp_path / "elsewhere.safetensors")})
+    assert identity(moved) == identity(held_out)
 
 
 def test_a_changed_training_image_is_another_training(held_out, copied):
@@ -109,7 +114,7 @@ def test_changed_test_files_are_another_evaluation_of_the_same_training(held_out
     [
         ({"evaluation.selection": "last", "evaluation.hold_out": None}, True),
         ({"evaluation.selection": "official"}, False),
-        ({"evaluation.audit": True}, False),
+        ({"evaluation.audit": True}, True),
     ],
 )
 def test_where_the_test_images_decide_they_are_part_of_the_training(copied, changes, same):

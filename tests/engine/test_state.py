@@ -148,6 +148,20 @@ def test_the_state_of_before_is_read_where_the_new_one_was_not_put_in_place(spec
     same(train(spec, resume=tmp_path / "state"), whole)
 
 
+def test_the_state_of_before_stays_until_another_is_in_place(spec, tmp_path, monkeypatch):
+    """A process died between its two renames; the next one dies at its own."""
+    stopped(spec, 1, tmp_path / "state")
+    (tmp_path / "state").rename(tmp_path / ".state.before")
+
+    def die(*paths):
+        raise OSError("killed")
+
+    monkeypatch.setattr("rdpp.engine.state.os.rename", die)
+    with pytest.raises(OSError, match="killed"):
+        train(spec, after_batch=stopping(2, tmp_path / "state"))
+    assert (tmp_path / ".state.before" / "state.json").is_file()
+
+
 def damaged(folder, what):
     if what == "cut":
         path = folder / "tensors.safetensors"

@@ -16,6 +16,7 @@ from tracked import tracked_ablation, tracked_study, tracked_training
 from rdpp.ablation.collect import collect
 from rdpp.ablation.config import AblationConfig
 from rdpp.ablation.run import matrix, missing
+from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, RunFinished, RunStarted, grid
 from rdpp.runs import TakenOver
 from rdpp.sweep import SweepConfig
@@ -25,7 +26,7 @@ from rdpp.sweep.study import open_study
 from rdpp.tracking.console import ConsoleObserver
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.finished import download_checkpoint
-from rdpp.tracking.store import Store
+from rdpp.tracking.store import Store, quoted
 from rdpp.tracking.tree import MlflowTree
 
 QUICK = {"training.epochs": 1, "heatmaps": 0}
@@ -277,3 +278,58 @@ def test_a_point_that_a_study_meets_twice_counts_for_both_trials(store, experime
     assert (told.trained, told.count(TakenOver)) == (1, 1)
     assert study.trials[0].value == study.trials[1].value
     assert [run.variant for run in collect(store, [experiment.name]).runs] == ["trial-000", "trial-001"]
+
+
+def test_images_that_are_added_while_a_run_trains_are_no_part_of_it(store, experiment):
+    good = Path(experiment.data.root) / "bolt" / "train" / "good"
+
+    def add_an_image(event):
+        if isinstance(event, BatchFinished):
+            shutil.copy(min(good.iterdir()), good / "added.png")
+
+    before = grid(experiment)[0].identity.training
+    tracked_training(store, experiment, [add_an_image], again=False)
+    (run,) = runs(store, experiment)
+    assert run.data.tags["key_training"] == before
+    _, told = go(store, experiment)
+    assert told.trained == 1
+
+
+def test_a_finished_run_with_dead_terms_is_not_taken_over_where_that_is_strict(store, experiment):
+    released = experiment.with_overrides({"losses.ssot": {"pairing": "batch"}})
+    go(store, released)
+    with pytest.raises(
+        ConfigError, match=r"no gradient beyond rounding in the finished run .*: losses.ssot \(strict\)"
+    ):
+        go(store, released.with_overrides({"strict": True}))
+
+
+def test_evaluating_a_parent_takes_its_finished_runs_alone(store, experiment):
+    def stop(event):
+        if isinstance(event, BatchFinished):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tracked_training(store, experiment, [stop], again=False)
+    (parent,) = store.search(f"tags.variant = '{experiment.name}' and tags.level = 'training'")
+    with pytest.raises(ConfigError, match="no finished run below"):
+        evaluate_source(parent.info.run_id, store.uri, None, {"device": "cpu"})
+    go(store, experiment)
+    assert len(evaluate_source(parent.info.run_id, store.uri, None, {"device": "cpu"})) == 1
+
+
+def test_names_in_queries_may_have_one_kind_of_quotation_marks(store):
+    name = "O'Brien"
+    store.start_run("odd", tags={"level": "odd", "variant": name})
+    assert len(store.search(f"tags.variant = {quoted(name)}")) == 1
+    assert quoted('a "b"') == """'a "b"'"""
+    with pytest.raises(ConfigError, match="has both kinds of quotation marks"):
+        quoted("""a 'b' "c\"""")
+
+
+def test_a_run_that_goes_on_has_no_tags_of_its_earlier_end(store):
+    run_id = store.start_run("goes on", tags={"level": "odd"})
+    store.end_run(run_id, "FAILED", {"error": "the power failed"})
+    assert store.start_run("goes on", tags={"level": "odd"}, resume=run_id) == run_id
+    run = store.client.get_run(run_id)
+    assert (run.info.status, "error" in run.data.tags) == ("RUNNING", False)
