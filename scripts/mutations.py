@@ -918,9 +918,6 @@ MUTATIONS = [
         _SPEC,
     ),
     Mutation(
-        "identity: audits look at no test files", "rdpp/engine/spec.py", "looks or evaluation.audit", "looks", _SPEC
-    ),
-    Mutation(
         "identity: other categories' epochs count",
         "rdpp/engine/spec.py",
         "training = dataclasses.replace(training, epochs=training.epochs_of(category))",
