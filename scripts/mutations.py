@@ -924,9 +924,7 @@ MUTATIONS = [
         "pass",
         _SPEC,
     ),
-    Mutation(
-        "teachers: loaded for every run", "rdpp/engine/teachers.py", "if key not in _fingerprints:", "if True:", _SPEC
-    ),
+    Mutation("teachers: loaded for every run", "rdpp/engine/teachers.py", "if key not in _loaded:", "if True:", _SPEC),
     Mutation(
         "state: gradients are lost",
         "rdpp/engine/learning.py",
