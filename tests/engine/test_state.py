@@ -75,6 +75,7 @@ VARIANTS = {
     "one field of noise a run": {"noise": {"field": "run"}},
     "patience": {"evaluation.patience": 1},
     "steps": {"training.epochs": None, "training.steps": 5},
+    "several updates an epoch": {"training.batch_size": 3},
 }
 
 
