@@ -1,6 +1,7 @@
 """One way to run many: a list of specs under their parents, each trained, evaluated anew or taken over."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from rdpp.config import ConfigError
 from rdpp.engine import Event, Result, RunSpec, evaluate_again, train
-from rdpp.runs.tree import Finished, Node, Tree
+from rdpp.runs.tree import Finished, Node, Recorder, Tree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,23 +118,16 @@ def _check_strict(spec: RunSpec, finished: Finished) -> None:
 
 
 def _train(plan: Planned, tree: Tree, observers: Sequence[RunObserver]) -> Result:
-    recorder = tree.record(plan.spec, plan.parent, plan.tags)
-    try:
-        result = train(plan.spec, observers=[recorder, *observers])
-    except BaseException as error:
-        recorder.close(error)
-        raise
-    recorder.close(None)
-    return result
+    with _recorded(tree, plan, plan.tags) as recorder:
+        return train(plan.spec, observers=[recorder, *observers])
 
 
 def _evaluate_or_train(plan: Planned, finished: Finished, tree: Tree, observers: Sequence[RunObserver]) -> Result:
     with tree.checkpoint(finished) as folder:
         if folder is None or plan.spec.experiment.evaluation.audit:  # an audit needs every epoch's network
             return _train(plan, tree, observers)
-        recorder = tree.record(plan.spec, plan.parent, {**plan.tags, "evaluation_of": finished.run_id})
-        try:
-            result = evaluate_again(
+        with _recorded(tree, plan, {**plan.tags, "evaluation_of": finished.run_id}) as recorder:
+            return evaluate_again(
                 plan.spec,
                 folder,
                 dead_terms=finished.dead_terms,
@@ -141,11 +135,18 @@ def _evaluate_or_train(plan: Planned, finished: Finished, tree: Tree, observers:
                 steps=finished.steps,
                 observers=[recorder, *observers],
             )
-        except BaseException as error:
-            recorder.close(error)
-            raise
-        recorder.close(None)
-    return result
+
+
+@contextmanager
+def _recorded(tree: Tree, plan: Planned, tags: Mapping[str, object]) -> Iterator[Recorder]:
+    """A recorder of the run that is closed however the block ends."""
+    recorder = tree.record(plan.spec, plan.parent, tags)
+    try:
+        yield recorder
+    except BaseException as error:
+        recorder.close(error)
+        raise
+    recorder.close(None)
 
 
 def means(outcomes: Iterable[Outcome]) -> dict[str, float]:
