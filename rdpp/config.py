@@ -7,6 +7,8 @@ Ranges are checked in the dataclass's own ``__post_init__`` with `require`.
 
 import dataclasses
 import difflib
+import hashlib
+import json
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -38,6 +40,11 @@ def choose(value: str, choices: Iterable[str], what: str) -> str:
     near = difflib.get_close_matches(value, names, 1)
     hint = f", did you mean '{near[0]}'?" if near else ";"
     raise ConfigError(f"unknown {what} '{value}'{hint} choices: {', '.join(names) or '(none)'}")
+
+
+def digest(value: Any) -> str:
+    """Sixteen hexadecimal digits of a value that JSON can write; the order of a mapping's keys does not matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def decode(kind: Any, value: Any, path: str = "") -> Any:

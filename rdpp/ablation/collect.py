@@ -12,7 +12,7 @@ from rdpp.config import ConfigError, choose, require
 from rdpp.tracking.finished import chosen_metrics
 from rdpp.tracking.schema import SCHEMA
 from rdpp.tracking.sink import groups, taken_by
-from rdpp.tracking.store import Store, quoted
+from rdpp.tracking.store import Store
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> Collection:
         f"{SCHEMA}); run it again (rdpp ablate), or compare its runs with the query \"tags.ablation = '{name}'\"",
     )
     wanted = {(variant, training): key for variant, keys in index["runs"].items() for training, key in keys}
-    runs = [(run, run.data.tags.get("key_training")) for run in _members(store, parent, "ablation")]
+    runs = [(run, run.data.tags.get("key_training")) for run in _members(store, parent)]
     found = [(run, variant, own) for run, own in runs for variant, training in sorted(wanted) if training == own]
     found.sort(key=lambda entry: entry[0].data.tags["key"] != wanted[entry[1:]])  # those of today's test files first
     here = len({entry[1:] for entry in found})
@@ -132,8 +132,8 @@ def _of_study(store: Store, parent: Run, by: str | None) -> Collection:
     name = parent.data.tags["study"]
     tag = taken_by(parent.info.run_id)
     trained: list[TrainedRun] = []
-    for run in _members(store, parent, "study"):
-        own = [run.data.tags["trial"]] if run.data.tags.get("study") == name else []
+    for run in _members(store, parent):
+        own = [run.data.tags["trial"]] if run.data.tags.get("root") == parent.info.run_id else []
         numbers = dict.fromkeys([*own, *groups(run.data.tags, tag)])  # one run may serve several trials
         trained += [_trained(run, by, _trial(number)) for number in numbers]
     variants = _in_order(trained)
@@ -147,11 +147,11 @@ def _of_query(store: Store, query: str, by: str) -> Collection:
     return Collection(query, "runs", None, None, _in_order(trained), trained, ())
 
 
-def _members(store: Store, parent: Run, level: str) -> list[Run]:
+def _members(store: Store, parent: Run) -> list[Run]:
     """The finished runs of a study or an ablation, the newest first: its own, and those that it took over."""
-    name, finished = parent.data.tags[level], "tags.level = 'run' and attributes.status = 'FINISHED'"
-    own = store.search(f"tags.{level} = {quoted(name)} and {finished}")
-    taken = store.search(f"tags.`{taken_by(parent.info.run_id)}` != '' and {finished}")
+    root, finished = parent.info.run_id, "tags.level = 'run' and attributes.status = 'FINISHED'"
+    own = store.search(f"tags.root = '{root}' and {finished}")
+    taken = store.search(f"tags.`{taken_by(root)}` != '' and {finished}")
     runs = {run.info.run_id: run for run in (*own, *taken)}
     return sorted(runs.values(), key=lambda run: -run.info.start_time)
 

@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from mlflow.entities import Run
-
 from rdpp.ablation.config import AblationConfig
 from rdpp.engine import RunSpec, grids, prepare
-from rdpp.runs import Node, Planned, RunObserver, opened, run_all
+from rdpp.runs import Node, Planned, RunObserver, Tree, opened, run_all
 from rdpp.tracking.schema import SCHEMA
-from rdpp.tracking.store import Store, quoted
-from rdpp.tracking.tree import MlflowTree
 
 INDEX = "ablation.json"
 """Artifact of the ablation's run: its baseline, and which runs belong to it today, by variant."""
@@ -27,7 +23,7 @@ def matrix(ablation: AblationConfig) -> Matrix:
     return [(name, spec) for block in blocks for name, spec in zip(ablation.variants, block, strict=True)]
 
 
-def missing(whole: Matrix, tree: MlflowTree) -> Matrix:
+def missing(whole: Matrix, tree: Tree) -> Matrix:
     """The runs that have not finished, or not on the test files of now."""
     found = ((variant, spec, tree.find(spec)) for variant, spec in whole)
     return [(variant, spec) for variant, spec, run in found if run is None or not run.same_test_files]
@@ -36,7 +32,7 @@ def missing(whole: Matrix, tree: MlflowTree) -> Matrix:
 def run_ablation(
     ablation: AblationConfig,
     whole: Matrix,
-    tree: MlflowTree,
+    tree: Tree,
     observers: Sequence[RunObserver] = (),
     *,
     again: bool = False,
@@ -58,36 +54,22 @@ def run_ablation(
     """
     prepare([spec for _, spec in whole])
     tags = {"ablation": ablation.name, "teacher": ablation.base.teacher.name}
-    resume = _newest(tree.store, f"tags.level = 'ablation' and tags.ablation = {quoted(ablation.name)}")
-    node = tree.open(
-        ablation.name,
-        level="ablation",
-        parent=None,
-        tags={**tags, "baseline": ablation.baseline},
-        resume=resume,
-    )
+    own = {**tags, "baseline": ablation.baseline, "key": ablation.name}
+    resume = tree.find_parent("ablation", ablation.name)
+    node = tree.open(ablation.name, level="ablation", parent=None, tags=own, resume=resume)
     with ExitStack() as stack:
         stack.enter_context(opened(tree, node))
         parent = tree.run_id(node)
         tree.log_json(node, INDEX, _index(ablation, whole))
-        known = {run.data.tags["variant"]: run.info.run_id for run in _variant_runs(tree.store, parent)}
         variants: dict[str, Node] = {}
         for name in ablation.variants:
-            own = {**tags, "variant": name}
-            variant = tree.open(name, level="variant", parent=node, tags=own, resume=known.get(name))
+            own = {**tags, "variant": name, "key": f"{parent} {name}"}
+            resume = tree.find_parent("variant", own["key"])
+            variant = tree.open(name, level="variant", parent=node, tags=own, resume=resume)
             variants[name] = stack.enter_context(opened(tree, variant))
         planned = [Planned(spec=spec, parent=variants[name], tags={**tags, "variant": name}) for name, spec in whole]
         list(run_all(planned, tree, observers, again=again))
     return parent
-
-
-def _variant_runs(store: Store, parent: str) -> list[Run]:
-    return store.search(f"tags.level = 'variant' and tags.`mlflow.parentRunId` = '{parent}'")
-
-
-def _newest(store: Store, query: str) -> str | None:
-    known = store.search(query)
-    return known[0].info.run_id if known else None
 
 
 def _index(ablation: AblationConfig, whole: Matrix) -> dict[str, object]:

@@ -1,12 +1,11 @@
 """One category of a data set: its files as a reader lists them, checked, and known by their contents."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from rdpp.config import ConfigError, choose
+from rdpp.config import ConfigError, choose, digest
 from rdpp.data.files import file_digest, image_size
 from rdpp.data.item import Item
 from rdpp.data.readers import DEFAULT_READER, READERS, Reader
@@ -151,5 +150,4 @@ def _check_size(mask: Path, image: Path) -> None:
 
 
 def _fingerprint(manifest: Mapping[str, str]) -> str:
-    lines = "\n".join(f"{digest}  {path}" for path, digest in manifest.items())
-    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+    return digest(list(manifest.items()))

@@ -6,8 +6,17 @@ from rdpp.data import ordered
 from rdpp.detector import Detector
 from rdpp.engine.events import Evaluation
 from rdpp.engine.feed import Feed
+from rdpp.experiment import ExperimentConfig
 from rdpp.metrics import evaluate as compute_metrics
+from rdpp.models import Network, Teacher
 from rdpp.types import Prediction
+
+
+def evaluate_with(experiment: ExperimentConfig, teacher: Teacher, network: Network, feed: Feed) -> Evaluation:
+    """A network on the images of a feed, at the size, smoothing, precision and batch size of a resolved experiment."""
+    size, sigma = experiment.data.size, experiment.evaluation.sigma
+    detector = Detector(teacher, network, size, sigma=sigma, precision=experiment.precision)
+    return evaluate(detector, feed, batch_size=experiment.training.batch_size)
 
 
 def evaluate(detector: Detector, feed: Feed, *, batch_size: int) -> Evaluation:

@@ -19,8 +19,6 @@ class RunStarted:
     spec: RunSpec
     epochs: int
     """Planned: a run may stop earlier (`patience`)."""
-    steps_per_epoch: int
-    """Batches an epoch (an update takes `accumulate` of them)."""
     steps: int
     """Planned batches of the whole run; they may end within the last epoch."""
     train: Split

@@ -1,11 +1,11 @@
 """What a run's last digits depend on besides its key: the machine, its threads, its libraries."""
 
-import hashlib
 import platform
 from importlib.metadata import version
 
 import torch
 
+from rdpp.config import digest
 from rdpp.engine.device import device_name
 from rdpp.experiment import ExperimentConfig
 
@@ -31,5 +31,4 @@ def machine_parts(experiment: ExperimentConfig) -> dict[str, str]:
 
 def machine_digest(experiment: ExperimentConfig) -> str:
     """Sixteen hexadecimal digits of `machine_parts`. It decides nothing: a finished run is taken over all the same."""
-    lines = "\n".join(f"{name} {value}" for name, value in sorted(machine_parts(experiment).items()))
-    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+    return digest(machine_parts(experiment))

@@ -9,9 +9,8 @@ import torch
 
 from rdpp import kernels
 from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train
-from rdpp.detector import Detector
 from rdpp.engine.device import compiles, computing, keep_freed_memory, place
-from rdpp.engine.evaluate import evaluate
+from rdpp.engine.evaluate import evaluate_with
 from rdpp.engine.events import Evaluation, RunStarted
 from rdpp.engine.feed import Feed
 from rdpp.engine.seeding import Streams
@@ -88,16 +87,13 @@ class Setup:
 
     def evaluate(self, network: Network, feed: Feed) -> Evaluation:
         """A network on a split."""
-        sigma, precision = self.experiment.evaluation.sigma, self.experiment.precision
-        detector = Detector(self.teacher, network, self.experiment.data.size, sigma=sigma, precision=precision)
-        return evaluate(detector, feed, batch_size=self.experiment.training.batch_size)
+        return evaluate_with(self.experiment, self.teacher, network, feed)
 
     def started(self) -> RunStarted:
         """The event that tells of it."""
         return RunStarted(
             spec=self.spec,
             epochs=self.epochs,
-            steps_per_epoch=self.steps_per_epoch,
             steps=self.steps,
             train=self.train.split,
             held_out=self.held_out,

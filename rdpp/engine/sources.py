@@ -9,10 +9,9 @@ from typing import Any
 
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
-from rdpp.detector import Detector
 from rdpp.engine.checkpoint import load_network, read_checkpoint
 from rdpp.engine.device import place, resolve
-from rdpp.engine.evaluate import evaluate
+from rdpp.engine.evaluate import evaluate_with
 from rdpp.engine.events import EpochFinished, Evaluation, Observer, Result, RunFinished, RunStarted
 from rdpp.engine.feed import Feed
 from rdpp.engine.setup import planned_epochs, test_images_now, training_images, use_machine
@@ -81,33 +80,45 @@ def evaluate_again(
     teacher = shared_teacher(experiment.teacher, spec.seed, experiment.device)
     network = load_network(checkpoint, teacher)
     train, held_out = training_images(spec)
-    watches, per_epoch = experiment.evaluation.watched, -(-len(train) // experiment.training.batch_size)
     current, test = test_images_now(spec)
-    evaluation = _evaluate(experiment, teacher, network, test)
-    on_held_out = _evaluate(experiment, teacher, network, held_out) if held_out and watches == "held_out" else None
+    splits = [test, held_out] if experiment.evaluation.watched == "held_out" else [test]
+    feeds = [Feed(split, teacher.mean.device) for split in splits if split is not None]
+    evaluation, *on_held_out = (evaluate_with(experiment, teacher, network, feed) for feed in feeds)
     result = Result(
         spec=current,
         epoch=checkpoint.epoch,
         evaluation=evaluation,
-        held_out=on_held_out,
+        held_out=on_held_out[0] if on_held_out else None,
         audit={},
         dead_terms=dead_terms,
         epochs=epochs,
         steps=steps,
         seconds=time.perf_counter() - began,
     )
-    started = RunStarted(
-        spec=current,
+    for event in (_started(current, train, held_out), _chosen(result, network), RunFinished(result=result)):
+        for observer in observers:
+            observer(event)
+    return result
+
+
+def _started(spec: RunSpec, train: Split, held_out: Split | None) -> RunStarted:
+    experiment = spec.experiment
+    per_epoch = -(-len(train) // experiment.training.batch_size)
+    return RunStarted(
+        spec=spec,
         epochs=planned_epochs(spec),
-        steps_per_epoch=per_epoch,
         steps=experiment.training.steps_of(spec.category.name, per_epoch),
         train=train,
         held_out=held_out,
-        watched=watches,
+        watched=experiment.evaluation.watched,
     )
-    chosen = EpochFinished(
-        epoch=checkpoint.epoch,
-        batch=steps,
+
+
+def _chosen(result: Result, network: Network) -> EpochFinished:
+    """The chosen epoch of a run that was trained earlier, told as its last; nothing was timed."""
+    return EpochFinished(
+        epoch=result.epoch,
+        batch=result.steps,
         seconds_per_batch=math.nan,
         images_per_second=math.nan,
         peak_memory_mb=math.nan,
@@ -116,10 +127,6 @@ def evaluate_again(
         last=True,
         network=network,
     )
-    for event in (started, chosen, RunFinished(result=result)):
-        for observer in observers:
-            observer(event)
-    return result
 
 
 def official_checkpoints(folder: Path) -> dict[str, Path]:
@@ -161,10 +168,4 @@ def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teach
     use_machine(experiment)
     data = experiment.data
     test = load_test(scan(Path(data.root), category, data.reader), data.size, Path(data.cache))
-    return _evaluate(experiment, teacher, network, test)
-
-
-def _evaluate(experiment: ExperimentConfig, teacher: Teacher, network: Network, split: Split) -> Evaluation:
-    size, sigma = experiment.data.size, experiment.evaluation.sigma
-    detector = Detector(teacher, network, size, sigma=sigma, precision=experiment.precision)
-    return evaluate(detector, Feed(split, teacher.mean.device), batch_size=experiment.training.batch_size)
+    return evaluate_with(experiment, teacher, network, Feed(test, teacher.mean.device))

@@ -1,14 +1,12 @@
 """RunSpec: one run before it is trained, and the key by which a finished one is known again."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from rdpp.config import digest
 from rdpp.data import Category, scan
 from rdpp.engine.device import resolve
 from rdpp.engine.teachers import teacher_fingerprint
@@ -42,12 +40,12 @@ class Identity:
     def training(self) -> str:
         """Sixteen hexadecimal digits of what decides the trained network and the chosen epoch."""
         parts = [self.settings, self.train_files, self.teacher, self.method]
-        return _digest([*parts, self.test_files] if self.test_decides else parts)
+        return digest([*parts, self.test_files] if self.test_decides else parts)
 
     @cached_property
     def key(self) -> str:
         """Sixteen hexadecimal digits of everything."""
-        return _digest([self.training, self.test_files])
+        return digest([self.training, self.test_files])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +91,7 @@ class RunSpec:
         experiment, evaluation = self.experiment, self.experiment.evaluation
         here = evaluation.watched == "test" or self.category.has_test
         return Identity(
-            settings=_digest({**experiment.essence(), "teacher": experiment.teacher.name}),
+            settings=digest({**experiment.essence(), "teacher": experiment.teacher.name}),
             train_files=self.category.train_fingerprint,
             test_files=self.category.test_fingerprint if here else None,
             teacher=teacher_fingerprint(experiment.teacher, self.seed, experiment.device),
@@ -139,7 +137,3 @@ def _narrowed(experiment: ExperimentConfig, category: str, seed: int) -> Experim
         training = dataclasses.replace(training, epochs=training.epochs_of(category))
     data = dataclasses.replace(experiment.data, categories=(category,))
     return dataclasses.replace(experiment, data=data, training=training, seeds=(seed,))
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,9 +1,9 @@
 """Plain training: a parent run with one child a category and seed."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from rdpp.config import digest
 from rdpp.engine import RunSpec, prepare
 from rdpp.runs.many import Outcome, Planned, RunObserver, means, run_all
 from rdpp.runs.tree import Node, Tree
@@ -50,5 +50,4 @@ def opened(tree: Tree, node: Node) -> Iterator[Node]:
 
 
 def _key(specs: Sequence[RunSpec]) -> str:
-    lines = "\n".join(spec.identity.training for spec in specs)
-    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+    return digest([specs[0].experiment.name, *(spec.identity.training for spec in specs)])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from rdpp.engine import Event, RunSpec
 
@@ -38,8 +38,6 @@ class Finished:
 class Recorder(Protocol):
     """An observer that writes one run to the tree."""
 
-    name: str
-
     def __call__(self, event: Event) -> None: ...
 
     def close(self, error: BaseException | None) -> None:
@@ -57,7 +55,7 @@ class Tree(Protocol):
 
         Args:
             name: shown to people.
-            level: training, study, trial, ablation or variant.
+            level: training, study, trial, ablation, variant or comparison.
             parent: it stands under.
             tags: searchable.
             resume: the id of a run to take up again instead, where there still is one.
@@ -76,6 +74,22 @@ class Tree(Protocol):
         """One value a name."""
         ...
 
+    def log_params(self, node: Node, params: Mapping[str, Any]) -> None:
+        """Parameters by dotted path."""
+        ...
+
+    def set_tags(self, node: Node, tags: Mapping[str, object]) -> None:
+        """Several tags at once."""
+        ...
+
+    def log_json(self, node: Node, path: str, data: Any) -> None:
+        """A JSON artifact."""
+        ...
+
+    def finish(self) -> None:
+        """Wait until all is written."""
+        ...
+
     def record(self, spec: RunSpec, parent: Node, tags: Mapping[str, object]) -> "Recorder":
         """An observer that writes the run of a spec under a parent."""
         ...
@@ -85,7 +99,10 @@ class Tree(Protocol):
         ...
 
     def find(self, spec: RunSpec) -> Finished | None:
-        """The newest finished run that is this one, or that is but for its test files."""
+        """The newest finished run that is this one, or that is but for its test files.
+
+        It has kept what the spec's experiment wants to be kept: the checkpoint, the anomaly maps.
+        """
         ...
 
     def evaluations(self, finished: Finished) -> Sequence[tuple[int, Mapping[str, float]]]:

@@ -1,13 +1,11 @@
 """SweepConfig: a study, from one YAML file."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rdpp.config import ConfigError, choose, decode, encode, require
+from rdpp.config import ConfigError, choose, decode, digest, encode, require
 from rdpp.engine import resolve
 from rdpp.experiment import HONEST, ExperimentConfig, read_yaml
 from rdpp.metrics import METRICS
@@ -92,7 +90,7 @@ class SweepConfig:
         """Changes with anything that decides a trial's value, not with the number of trials, the budget, the
         device or the place of the files."""
         data = {**encode(self), "trials": None, "budget": None, "experiment": self.experiment.essence()}
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+        return digest(data)
 
     def chosen_pruner(self, instances: int) -> tuple[str, str]:
         """The pruner's name and why it is used."""

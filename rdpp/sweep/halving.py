@@ -45,8 +45,9 @@ class Pruned(optuna.TrialPruned, GivenUp):
 class Climb:
     """An observer of a trial's runs: reports every evaluation, and gives the trial up where the pruner says so.
 
-    A report's step counts evaluations: the planned ones of the runs before, since a run may stop early, and those of
-    this run. Its value is the mean over the runs so far of what each comes to by the epoch that counts.
+    A report's step counts evaluations: those of this run so far, and those that the runs before it had planned (not
+    those that they made: a run may stop early). Its value is the mean of the runs' objectives, each at its best epoch
+    so far, or at its last one with `selection: last`.
     """
 
     def __init__(self, trial: optuna.trial.BaseTrial, runs: int, value: Callable[[Mapping[str, float]], float]) -> None:
@@ -106,8 +107,8 @@ class Climb:
 
 
 class _Halving(optuna.pruners.SuccessiveHalvingPruner):
-    """Compares with settled and running trials alone: one that was interrupted is tried again, and would else meet
-    itself at the rungs."""
+    """Leaves failed trials out of the comparison: an interrupted trial is repeated, and the repetition must not
+    compete with its own earlier reports."""
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         return super().prune(cast(optuna.Study, _WithoutFailed(study)), trial)

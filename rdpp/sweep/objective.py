@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import optuna
 
-from rdpp.config import encode
+from rdpp.config import encode, require
 from rdpp.engine import BatchFinished, Event, RunFinished, RunStarted, grid
-from rdpp.runs import Node, Outcome, Planned, RunObserver, TakenOver, means, opened, run_all
+from rdpp.runs import Node, Outcome, Planned, RunObserver, TakenOver, Tree, means, opened, run_all
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.halving import Climb
 from rdpp.sweep.space import suggest
-from rdpp.tracking.tree import MlflowTree
 
 STEPS = "steps"
 """User attribute of a trial that is complete or pruned: the batches it trained."""
@@ -33,7 +32,7 @@ class Objective:
     def __init__(
         self,
         sweep: SweepConfig,
-        tree: MlflowTree,
+        tree: Tree,
         study_run: Node,
         pruner: str,
         observers: Sequence[RunObserver] = (),
@@ -104,7 +103,17 @@ class Objective:
         return not last and trial.should_prune()
 
     def value(self, metrics: Mapping[str, float]) -> float:
-        """Mean of the objective's metrics."""
+        """Mean of the objective's metrics.
+
+        Raises:
+            ConfigError: one of them is undefined, so that trials cannot be compared.
+        """
+        undefined = [name for name in self.sweep.objective if math.isnan(metrics[name])]
+        require(
+            not undefined,
+            f"the objective {', '.join(undefined)} is undefined (NaN) on the images that choices look at; name another "
+            "metric in objective, or add defective images",
+        )
         return float(np.mean([metrics[name] for name in self.sweep.objective]))
 
 

@@ -207,6 +207,6 @@ def _pruner(sweep: SweepConfig, name: str) -> optuna.pruners.BasePruner:
 
 
 def _evaluations(experiment: ExperimentConfig) -> int:
-    """Of a whole trial, planned."""
+    """How many evaluations a trial plans, over all its runs."""
     every = experiment.evaluation.every
     return sum(-(-planned_epochs(spec) // every) for spec in grid(experiment))

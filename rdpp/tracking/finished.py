@@ -17,11 +17,15 @@ _CHOSEN, _HELD_OUT = "chosen/", "held_out/"
 def find_finished(store: Store, spec: RunSpec) -> Finished | None:
     """The newest finished run with the spec's network: one with the same test files, if there is one.
 
-    A spec whose test images are not there yet takes any: nothing could be evaluated anew.
+    A run that did not keep the checkpoint or the maps that the spec wants does not count. A spec whose test images are
+    not there yet takes any test files: nothing could be evaluated anew.
     """
     identity = spec.identity
     query = f"tags.key_training = '{identity.training}' and tags.level = 'run' and attributes.status = 'FINISHED'"
-    runs = store.search(query)
+    experiment = spec.experiment
+    runs = [run for run in store.search(query) if experiment.keep in ("none", run.data.tags.get("keep"))]
+    if experiment.keep_maps:
+        runs = [run for run in runs if run.data.tags.get("keep_maps") == "True"]
     if not runs:
         return None
     same = [run for run in runs if identity.test_files is None or run.data.tags.get("key") == identity.key]

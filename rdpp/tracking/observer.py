@@ -30,7 +30,8 @@ from rdpp.tracking.schema import SCHEMA
 _FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for the UI's slider
 
 
-# tags, or without influence on the result; the UI prints all parameters beside each picture
+# Settings that are tags, or that do not change the result. They are not logged as parameters: the UI prints all
+# parameters beside each picture.
 _NOT_PARAMS = frozenset(
     {"name", "data.root", "data.categories", "data.cache", "teacher.weights", "seeds", "device", "keep", "heatmaps"}
 )
@@ -96,6 +97,8 @@ class RunObserver:
             "selection": experiment.evaluation.selection,
             "device": device_name(resolve_device(experiment.device)),
             "epochs": event.epochs,
+            "keep": experiment.keep,
+            "keep_maps": experiment.keep_maps,
         }
         self._put("tags", {"tags": tags})
         self._put("text", {"path": "experiment.yaml", "text": code_comment() + experiment.to_yaml()})

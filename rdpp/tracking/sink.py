@@ -45,7 +45,8 @@ class StoreSink:
         self, run: str, *, name: str, parent: str | None, tags: Mapping[str, Any], resume: str | None, monitor: bool
     ) -> None:
         above = None if parent is None else self.run_ids[parent]
-        run_id = self.store.start_run(name, parent=above, tags=tags, resume=resume)
+        own = tags if parent is None else {**tags, "root": self._roots[parent]}
+        run_id = self.store.start_run(name, parent=above, tags=own, resume=resume)
         self.run_ids[run] = run_id
         self._roots[run] = run_id if parent is None else self._roots[parent]
         if monitor:

@@ -112,7 +112,7 @@ class MlflowTree:
         return self._sink.run_ids[node.local_id]
 
     def finish(self) -> None:
-        """Wait until all is written."""
+        """See `Tree.finish`."""
         self._writer.finish()
 
     def log_metrics(self, node: Node, metrics: Mapping[str, float], step: int = 0) -> None:
@@ -120,15 +120,15 @@ class MlflowTree:
         self._put(node, "series", points=[(name, value, step) for name, value in metrics.items()])
 
     def log_params(self, node: Node, params: Mapping[str, Any]) -> None:
-        """Parameters by dotted path."""
+        """See `Tree.log_params`."""
         self._put(node, "params", params=dict(params))
 
     def set_tags(self, node: Node, tags: Mapping[str, object]) -> None:
-        """Several tags at once."""
+        """See `Tree.set_tags`."""
         self._put(node, "tags", tags=dict(tags))
 
     def log_json(self, node: Node, path: str, data: Any) -> None:
-        """A JSON artifact."""
+        """See `Tree.log_json`."""
         self._put(node, "json", path=path, data=data)
 
     def record(self, spec: RunSpec, parent: Node, tags: Mapping[str, object]) -> "RunRecorder":
@@ -141,7 +141,9 @@ class MlflowTree:
         """See `Tree.find_parent`."""
         if self._was_empty:
             return None
-        known = self.store.search(f"tags.level = '{level}' and tags.key = '{key}'")
+        from rdpp.tracking.store import quoted
+
+        known = self.store.search(f"tags.level = '{level}' and tags.key = {quoted(key)}")
         return known[0].info.run_id if known else None
 
     def find(self, spec: RunSpec) -> Finished | None:

@@ -176,8 +176,10 @@ def test_one_list_of_runs_resolves_hashes_and_loads_once(copied, monkeypatch):
     assert len(keys) == 9
     assert counts == {"resolve": 3, "teacher": 1}
     assert sorted(hashed) == sorted(map(str, folder.rglob("*.png")))
-    prepare(grids(variants)[0])  # as the trials of a study do: another list of the same runs
-    assert counts["teacher"] == 1
+    again = grids(variants)[0]
+    prepare(again)  # as the trials of a study do: another list of the same runs
+    shared = {teachers.shared_teacher(s.experiment.teacher, s.seed, "cpu") for s in again}  # as each training does
+    assert (counts["teacher"], len(shared)) == (1, 1)
     assert len(hashed) == len(set(hashed))
 
 

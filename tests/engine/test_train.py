@@ -31,7 +31,7 @@ def test_what_observers_are_told(baseline, tiny):
     assert [type(event) for event in baseline.events] == [RunStarted, *epoch, *epoch, RunFinished]
     started = baseline.started
     assert started.spec.experiment == resolve(tiny)
-    assert (started.spec.category.name, started.spec.seed, started.epochs, started.steps_per_epoch) == ("bolt", 1, 2, 2)
+    assert (started.spec.category.name, started.spec.seed, started.epochs, started.steps) == ("bolt", 1, 2, 4)
     assert (len(started.train), started.held_out, started.watched) == (5, None, "test")
     assert len(baseline.result.evaluation.split) == 2 + 5
     assert [event.batch for event in baseline.of(BatchFinished)] == [1, 2, 3, 4]
@@ -146,7 +146,7 @@ def scripted(monkeypatch, baseline, tiny):
             metrics = dict.fromkeys(names, next(queue))
             return Evaluation(metrics=metrics, prediction=given.prediction, split=given.split)
 
-        monkeypatch.setattr(setup, "evaluate", evaluate)
+        monkeypatch.setattr(setup, "evaluate_with", evaluate)
         monkeypatch.setattr(Stepper, "step", lambda *arguments, **settings: (None, None))
         events = []
         changes = {"evaluation.selection": selection, "evaluation.every": every, "training.epochs": epochs}

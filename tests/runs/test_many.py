@@ -99,6 +99,30 @@ def test_the_console_says_which_run_is_taken_over(store, experiment):
     assert f"run {run.info.run_id} is taken over; --again trains it anew" in text.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("had", "wanted", "trained"),
+    [
+        ({"keep": "none"}, {"keep": "chosen"}, 1),
+        ({"keep": "last"}, {"keep": "chosen"}, 1),
+        ({"keep": "chosen"}, {"keep": "none"}, 0),
+        ({"keep_maps": False}, {"keep_maps": True}, 1),
+        ({"keep_maps": True}, {"keep_maps": False}, 0),
+    ],
+)
+def test_a_finished_run_without_the_files_that_are_wanted_now_is_trained(store, experiment, had, wanted, trained):
+    go(store, experiment.with_overrides(had))
+    _, told = go(store, experiment.with_overrides(wanted))
+    assert (told.trained, told.count(TakenOver)) == (trained, 1 - trained)
+
+
+def test_the_same_runs_of_another_experiment_stand_under_a_parent_of_its_own(store, experiment):
+    go(store, experiment)
+    renamed = dataclasses.replace(experiment, name=f"{experiment.name} renamed")
+    _, told = go(store, renamed)
+    assert told.count(TakenOver) == 1
+    assert len(store.search(f"tags.level = 'training' and tags.variant = '{renamed.name}'")) == 1
+
+
 def test_again_trains_it_anew_under_a_parent_of_its_own(store, experiment):
     go(store, experiment)
     _, told = go(store, experiment, again=True)
@@ -278,6 +302,17 @@ def test_a_point_that_a_study_meets_twice_counts_for_both_trials(store, experime
     assert (told.trained, told.count(TakenOver)) == (1, 1)
     assert study.trials[0].value == study.trials[1].value
     assert [run.variant for run in collect(store, [experiment.name]).runs] == ["trial-000", "trial-001"]
+
+
+def test_a_study_that_begins_anew_under_its_old_name_is_not_mixed_with_the_old_one(store, experiment, tmp_path):
+    sweep = SweepConfig(experiment.name, experiment, {"losses.ssot.weight": FloatRange(0.01, 1.0)}, 1, pruner="none")
+    for weight in (0.4, 0.5):
+        study = open_study(sweep, f"sqlite:///{tmp_path / str(weight)}.db")
+        study.enqueue_trial({"losses.ssot.weight": weight})
+        tracked_study(sweep, study, store, again=False)
+    (run,) = collect(store, [sweep.name]).runs
+    assert run.tags["variant"] == sweep.experiment.name
+    assert store.client.get_run(run.run_id).data.params["losses.ssot.weight"] == "0.5"
 
 
 def test_images_that_are_added_while_a_run_trains_are_no_part_of_it(store, experiment):

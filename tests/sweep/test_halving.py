@@ -145,7 +145,7 @@ def play(climb, experiment, *runs, every=1):
     experiment = experiment.with_overrides({"evaluation.every": every, "training.epochs": 5})
     for run in runs:
         spec = RunSpec.of(experiment, "bolt", 1)
-        nothing = dict.fromkeys(("steps_per_epoch", "steps", "train", "held_out", "watched"))
+        nothing = dict.fromkeys(("steps", "train", "held_out", "watched"))
         climb(RunStarted(spec=spec, epochs=5, **nothing))
         for number, (value, chosen) in enumerate(run, 1):
             climb(BatchFinished(batch=number, losses=None, inspections=None))

@@ -6,6 +6,7 @@ import pytest
 from optuna.trial import TrialState
 from tracked import tracked_study
 
+from rdpp.config import ConfigError
 from rdpp.runs import opened
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
@@ -39,6 +40,12 @@ def judged(sweep: SweepConfig, store: Store, trial: optuna.trial.FixedTrial) -> 
         parent = tree.open("parent", level="study", parent=None, tags={"study": sweep.name})
         with opened(tree, parent):
             return Objective(sweep, tree, parent, "none", again=True)(trial)
+
+
+def test_an_undefined_objective_ends_the_study_with_its_name(sweep, storage, store_uri):
+    study = open_study(dataclasses.replace(sweep, objective=("image_auroc", "pixel_aupimo")), storage)
+    with pytest.raises(ConfigError, match="objective pixel_aupimo is undefined"):
+        tracked_study(dataclasses.replace(sweep, objective=("image_auroc", "pixel_aupimo")), study, Store(store_uri))
 
 
 def params(study: optuna.Study) -> list[dict]:
