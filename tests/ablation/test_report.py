@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from tracked import tracked_study
+from tracked import TWO_LOSSES, tracked_study
 
 from rdpp.ablation.collect import collect
 from rdpp.ablation.report import render, write_report
@@ -86,7 +86,9 @@ def test_names_from_users_are_escaped(small):
 
 def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, tmp_path):
     store = small[1]
-    experiment = held_out.with_overrides({"training.epochs": 1, "heatmaps": 0, "keep": "none", "seeds": [1, 2]})
+    experiment = held_out.with_overrides(
+        {"training.epochs": 1, "heatmaps": 0, "keep": "none", "seeds": [1, 2], **TWO_LOSSES}
+    )
     space = {"noise.scale": FloatRange(0.05, 0.5)}
     sweep = SweepConfig("reported", experiment, space, 2, sampler=SamplerConfig(startup_trials=1), pruner="none")
     tracked_study(sweep, open_study(sweep, f"sqlite:///{tmp_path / 'o.db'}"), store)

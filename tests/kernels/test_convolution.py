@@ -181,12 +181,12 @@ def test_a_network_trains_by_them_as_exactly_as_by_torchs_own(name, means, monke
     )
     theirs, exact = copy.deepcopy(network), copy.deepcopy(network).double()
     sides = zip(ARCHITECTURES[name].channels, (32, 16, 8), strict=True)
-    stages = tuple(draw(8, channels, side, side).detach() for channels, side in sides)
+    stages = tuple(draw(4, channels, side, side).detach() for channels, side in sides)
     for one in (network, theirs, exact):
         given = tuple(stage.to(next(one.parameters()).dtype) for stage in stages)
         sum((stage**2).mean() for stage in one(given).student).backward()
         if one is network:
-            assert means.count("w") == means.count("f") >= 8
+            assert means.count("w") == means.count("f") >= 6
             assert means.count("_product") >= 5
             means.clear()
             monkeypatch.setattr(convolution, "is_faster", lambda x: False)

@@ -11,7 +11,7 @@ import optuna
 import pytest
 import yaml
 from rich.console import Console
-from tracked import tracked_ablation, tracked_study, tracked_training
+from tracked import TWO_LOSSES, tracked_ablation, tracked_study, tracked_training
 
 from rdpp.ablation.collect import collect
 from rdpp.ablation.config import AblationConfig
@@ -29,7 +29,7 @@ from rdpp.tracking.finished import download_checkpoint
 from rdpp.tracking.store import Store, quoted
 from rdpp.tracking.tree import MlflowTree
 
-QUICK = {"training.epochs": 1, "heatmaps": 0}
+QUICK = {"training.epochs": 1, "heatmaps": 0, **TWO_LOSSES}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import optuna
 import pytest
 from optuna.trial import TrialState
-from tracked import tracked_study
+from tracked import TWO_LOSSES, tracked_study
 
 from rdpp.engine import BatchFinished, EpochFinished, RunSpec, RunStarted
 from rdpp.sweep import SweepConfig
@@ -25,7 +25,7 @@ PER_EPOCH = 2  # batches of the tiny experiment
 
 @pytest.fixture
 def sweep(tiny, request):
-    changes = {"data.categories": ["weave", "bolt"], "training.epochs": 2, "heatmaps": 0, "keep": "none"}
+    changes = {"data.categories": ["weave", "bolt"], "training.epochs": 2, "heatmaps": 0, **TWO_LOSSES, "keep": "none"}
     return SweepConfig(
         request.node.name,
         tiny.with_overrides({**changes, WEIGHT: 0.5}),

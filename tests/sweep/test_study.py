@@ -4,7 +4,7 @@ import math
 import optuna
 import pytest
 from optuna.trial import TrialState
-from tracked import tracked_study
+from tracked import TWO_LOSSES, tracked_study
 
 from rdpp.config import ConfigError
 from rdpp.runs import opened
@@ -24,7 +24,14 @@ SPACE = {"losses.ssot.weight": FloatRange(0.01, 1.0, log=True), "noise.scale": F
 @pytest.fixture
 def sweep(tiny, request):
     experiment = tiny.with_overrides(
-        {"seeds": [1], "data.categories": ["weave", "bolt"], "training.epochs": 1, "heatmaps": 0, "keep": "none"}
+        {
+            "seeds": [1],
+            "data.categories": ["weave", "bolt"],
+            "training.epochs": 1,
+            "heatmaps": 0,
+            **TWO_LOSSES,
+            "keep": "none",
+        }
     )
     return SweepConfig(request.node.name, experiment, SPACE, 2, METRICS, SamplerConfig(startup_trials=1))
 
@@ -179,7 +186,7 @@ def test_the_objective_of_a_trial_does_not_see_the_test_set(held_out, store_uri,
         for path in (root / "bolt" / "test").rglob("*.png") if scrambled else ():
             Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
         experiment = held_out.with_overrides(
-            {"data.root": str(root), "training.epochs": 1, "heatmaps": 0, "keep": "none", "seeds": [1, 2]}
+            {"data.root": str(root), "training.epochs": 1, "heatmaps": 0, **TWO_LOSSES, "keep": "none", "seeds": [1, 2]}
         )
         sweep = SweepConfig("scrambled", experiment, SPACE, 1, METRICS)
         fixed = optuna.trial.FixedTrial({"losses.ssot.weight": 0.1, "noise.scale": 0.2})
