@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
@@ -57,16 +58,26 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="mutations at a time")
     options = parser.parse_args()
     chosen = [m for m in MUTATIONS if not options.words or any(w in f"{m.name} {m.file}" for w in options.words)]
-    bad = 0
+    outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="rdpp-mutants-") as name, processes(options.jobs) as pool:
         if broken := unmutated(chosen, Path(name), pool):
             print(f"these fail without any mutation: {broken}")
             return 1
         for mutation, outcome in zip(chosen, pool.map(partial(attempt, scratch=Path(name)), chosen), strict=True):
-            bad += outcome.verdict != "killed"
+            outcomes.append(outcome)
             print(f"{mutation.name:48} {outcome.verdict:12} {outcome.seconds:5.1f} s  {outcome.test}", flush=True)
-    print(f"{len(chosen) - bad} of {len(chosen)} killed")
-    return int(bad > 0 or not chosen)
+    print_table(chosen, outcomes)
+    return int(not chosen or any(outcome.verdict != "killed" for outcome in outcomes))
+
+
+def print_table(mutations: Sequence[Mutation], outcomes: Sequence[Outcome]) -> None:
+    """By package: how many were killed, how many not."""
+    packages = [Path(mutation.file).parent.as_posix() for mutation in mutations]
+    killed = Counter(p for p, outcome in zip(packages, outcomes, strict=True) if outcome.verdict == "killed")
+    print(f"\n{'package':24} killed  not killed")
+    for package, total in sorted(Counter(packages).items()):
+        print(f"{package:24} {killed[package]:6}  {total - killed[package]:10}")
+    print(f"{'all':24} {killed.total():6}  {len(mutations) - killed.total():10}")
 
 
 def processes(jobs: int) -> ProcessPoolExecutor:

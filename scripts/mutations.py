@@ -906,15 +906,15 @@ MUTATIONS = [
     Mutation(
         "identity: test files no part of the key",
         "rdpp/engine/spec.py",
-        "return _digest([self.training, self.test_files])",
+        "return digest([self.training, self.test_files])",
         "return self.training",
         _SPEC,
     ),
     Mutation(
         "identity: test files that decide are forgotten",
         "rdpp/engine/spec.py",
-        "_digest([*parts, self.test_files] if self.test_decides else parts)",
-        "_digest(parts)",
+        "digest([*parts, self.test_files] if self.test_decides else parts)",
+        "digest(parts)",
         _SPEC,
     ),
     Mutation(
@@ -951,7 +951,7 @@ MUTATIONS = [
         "rdpp/engine/state.py",
         '    state.learning.gathered = content["gathered"]\n',
         "",
-        _STATE,
+        f"{_STATE} -k several",
     ),
     Mutation(
         "state: the epoch begins anew",
@@ -987,6 +987,27 @@ MUTATIONS = [
         "None if again else tree.find(plan.spec)",
         "None",
         f"{_RUNS} -k taken_over_with",
+    ),
+    Mutation(
+        "runs: a run without a checkpoint is as good",
+        "rdpp/tracking/finished.py",
+        'if experiment.keep in ("none", run.data.tags.get("keep"))',
+        "if True",
+        f"{_RUNS} -k without_the_files",
+    ),
+    Mutation(
+        "runs: the maps that are wanted do not matter",
+        "rdpp/tracking/finished.py",
+        "    if experiment.keep_maps:\n",
+        "    if False:\n",
+        f"{_RUNS} -k without_the_files",
+    ),
+    Mutation(
+        "compare: studies of one name are mixed",
+        "rdpp/tracking/sink.py",
+        '{**tags, "root": self._roots[parent]}',
+        '{**tags, "root": "the same"}',
+        f"{_RUNS} -k begins_anew",
     ),
     Mutation(
         "runs: again is not heard",
