@@ -20,7 +20,7 @@ from rdpp.types import Precision
 
 HOLD_OUT = 0.2
 """Share of the good training images held out by default."""
-HONEST = {"evaluation.selection": "held_out"}
+SELECT_ON_HELD_OUT = {"evaluation.selection": "held_out"}
 """Overrides that sweeps and ablations lay over their base experiment, unless they say otherwise: choices between
 epochs and between trials do not look at the test set."""
 _ASIDE = (

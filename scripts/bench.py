@@ -23,8 +23,8 @@ from typing import Any
 from bench_report import keep, table
 
 from rdpp.data import scan
-from rdpp.data.synthetic import make_categories
-from rdpp.tracking.console import output_console
+from rdpp.demo import make_categories
+from rdpp.display.console import output_console
 
 ROOT = Path(__file__).parents[1]
 HERE = Path(__file__).parent

@@ -22,7 +22,7 @@ from typing import Any
 from bench import Side, against, worker
 from bench_report import keep, table
 
-from rdpp.tracking.console import output_console
+from rdpp.display.console import output_console
 
 BATCH = 16
 

@@ -19,8 +19,8 @@ from rdpp.config import decode
 from rdpp.data import load_train, scan, shuffled
 from rdpp.detector import Detector
 from rdpp.engine import CheckpointWriter, EpochFinished, Event, RunSpec, grid, prepare, train
-from rdpp.engine.device import computing, keep_freed_memory, place
-from rdpp.engine.feed import Feed
+from rdpp.engine.device import autocast, keep_freed_memory, to_device
+from rdpp.engine.loader import DataLoader
 from rdpp.engine.seeding import streams
 from rdpp.engine.step import Stepper
 from rdpp.experiment import ExperimentConfig
@@ -41,12 +41,12 @@ def step(
     keep_freed_memory()
     base = ExperimentConfig.from_yaml(ROOT / "experiments" / f"{variant}.yaml")
     experiment = base.with_overrides({"teacher": {"name": name, "weights": "random"}, "precision": precision})
-    teacher, own = place(load_teacher(experiment.teacher), device), streams(0)
+    teacher, own = to_device(load_teacher(experiment.teacher), device), streams(0)
     network = Network(ARCHITECTURES[name], projection=experiment.projection)
     network.initialise(own.weights)
-    stepper = Stepper(experiment, teacher, place(network, device).train(), own)
+    stepper = Stepper(experiment, teacher, to_device(network, device).train(), own)
     images, _ = draw_images(device)
-    with computing(torch.device(device), experiment.precision):
+    with autocast(torch.device(device), experiment.precision):
         known = teacher(images) if cached == "cached" else None
     if compile == "on":
         network.compile(dynamic=False)
@@ -80,10 +80,10 @@ def data(root: str, category: str) -> Work:
     keep_freed_memory()
     noise = ExperimentConfig.from_yaml(ROOT / "experiments" / "rdpp.yaml").noise
     assert noise is not None
-    feed, generator = Feed(train, torch.device("cpu")), torch.Generator().manual_seed(0)
+    loader, generator = DataLoader(train, torch.device("cpu")), torch.Generator().manual_seed(0)
 
     def samples() -> None:
-        for batch in feed.batches(shuffled(len(train), BATCH, generator)):
+        for batch in loader.batches(shuffled(len(train), BATCH, generator)):
             noise(batch.images, generator, inplace=True)
 
     def tell() -> dict[str, Any]:
@@ -188,7 +188,7 @@ def _timed(function: Callable[..., Any], taken: list[float]) -> Callable[..., An
 def inference(name: str, batch: str, projection: str) -> Work:
     """The detector; `projection`: rdpp, or rd for plain reverse distillation."""
     keep_freed_memory()
-    teacher = place(load_teacher(decode(TeacherConfig, {"name": name, "weights": "random"})), "cpu")
+    teacher = to_device(load_teacher(decode(TeacherConfig, {"name": name, "weights": "random"})), "cpu")
     network = Network(ARCHITECTURES[name], projection=projection == "rdpp")
     network.initialise(torch.Generator().manual_seed(0))
     detector, pixels = Detector(teacher, network, (SIZE, SIZE)), draw_pixels(int(batch))

@@ -26,16 +26,16 @@ from optuna.trial import TrialState
 from replay import Recorded, replay
 from rich.table import Table
 
-from rdpp.data.synthetic import make_categories
+from rdpp.demo import make_categories
+from rdpp.display.console import output_console, percent
 from rdpp.engine import resolve
-from rdpp.experiment import HONEST, ExperimentConfig
+from rdpp.experiment import SELECT_ON_HELD_OUT, ExperimentConfig
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.report import spread, value_on_test
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, run_study, spent_steps
-from rdpp.tracking.console import output_console, percent
 from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
 
@@ -59,7 +59,7 @@ def sweeps(options: argparse.Namespace, seed: int) -> dict[str, SweepConfig]:
     runs = options.run_seeds
     base = ExperimentConfig.from_yaml(Path("experiments/demo.yaml")).with_overrides(
         {
-            **HONEST,
+            **SELECT_ON_HELD_OUT,
             "data.root": str(options.out / f"data-{options.size}"),
             "data.categories": options.categories,
             "data.image_size": options.size,

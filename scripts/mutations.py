@@ -20,7 +20,7 @@ _COSINE, _SSOT = "tests/losses/test_cosine_losses.py", "tests/losses/test_ssot.p
 _COSINE_KERNEL = "tests/kernels/test_cosine.py"
 _CONVOLUTION = "tests/kernels/test_convolution.py"
 _WINOGRAD = "rdpp/kernels/winograd.py"
-_NEARBY, _INFERENCE = "tests/kernels/test_nearby.py", "tests/test_detector.py"
+_NEARBY, _INFERENCE = "tests/kernels/test_incremental.py", "tests/test_detector.py"
 _PARITY = "tests/models/test_official_parity.py -k resnet18"
 _NETWORK, _TEACHER = "tests/models/test_network.py", "tests/models/test_teacher.py"
 _STEP = "tests/engine/test_step.py -k 'not official'"
@@ -34,7 +34,7 @@ _HELD, _SELECTION = "tests/data/test_held_out.py", "tests/engine/test_held_out_s
 _INSPECTION, _PAIRS = "tests/engine/test_inspection.py", "tests/losses/test_pairs.py"
 _NOISES = "tests/noise/test_patch_noises.py"
 _LENGTH, _HALVING = "tests/engine/test_length.py", "tests/sweep/test_halving.py"
-_STATISTICS, _ABLATION = "tests/ablation/test_statistics.py", "tests/ablation/test_run.py"
+_STATISTICS, _ABLATION = "tests/comparison/test_statistics.py", "tests/ablation/test_run.py"
 
 MUTATIONS = [
     # losses
@@ -200,7 +200,7 @@ MUTATIONS = [
     ),
     Mutation(
         "train: an odd batch leaks",
-        "rdpp/engine/train.py",
+        "rdpp/engine/training.py",
         "    run.stepper.update()\n",
         "",
         f"{_TRAIN} -k rest",
@@ -372,15 +372,15 @@ MUTATIONS = [
     Mutation(
         "AU-PRO: pixels that touch at a corner lie apart",
         "rdpp/metrics/regions.py",
-        "places[upper] < place - width - 1",
-        "places[upper] < place - width",
+        "np.ones((3, 3), bool)",
+        "ndimage.generate_binary_structure(2, 1)",
         "tests/metrics/test_regions.py",
     ),
     Mutation(
         "AU-PRO: regions reach into the next image",
         "rdpp/metrics/regions.py",
-        "(rows + rows // height)",
-        "rows",
+        "np.stack([np.zeros((3, 3), bool),",
+        "np.stack([np.ones((3, 3), bool),",
         "tests/metrics/test_regions.py",
     ),
     Mutation(
@@ -438,7 +438,7 @@ MUTATIONS = [
     ),
     Mutation(
         "selection: the last network is tested",
-        "rdpp/engine/train.py",
+        "rdpp/engine/training.py",
         "        state.kept.restore(state.best_epoch, network)\n",
         "",
         _SELECTION,
@@ -517,8 +517,8 @@ MUTATIONS = [
     Mutation(
         "texture: always opaque",
         "rdpp/noise/texture.py",
-        "torch.lerp(images, sent(textures, images), sent(opacity, images))",
-        "sent(textures, images)",
+        "torch.lerp(images, to_device_of(textures, images), to_device_of(opacity, images))",
+        "to_device_of(textures, images)",
         _NOISES,
     ),
     Mutation(
@@ -538,31 +538,31 @@ MUTATIONS = [
     ),
     Mutation(
         "statistics: seeds as if one category",
-        "rdpp/ablation/statistics.py",
+        "rdpp/comparison/statistics.py",
         "math.sqrt(parts.sum()) / len(pairs)",
         "math.sqrt(parts.sum())",
         _STATISTICS,
     ),
     Mutation(
-        "statistics: no correction", "rdpp/ablation/statistics.py", 'method="holm"', 'method="fdr_bh"', _STATISTICS
+        "statistics: no correction", "rdpp/comparison/statistics.py", 'method="holm"', 'method="fdr_bh"', _STATISTICS
     ),
     Mutation(
         "statistics: uncorrected p decides",
-        "rdpp/ablation/statistics.py",
+        "rdpp/comparison/statistics.py",
         "return self.p_holm < ALPHA",
         "return self.p < ALPHA",
         _STATISTICS,
     ),
     Mutation(
         "statistics: seeds not resampled",
-        "rdpp/ablation/statistics.py",
+        "rdpp/comparison/statistics.py",
         "(rng.random((_RESAMPLES, count, longest)) * lengths[chosen][..., None])",
         "(0 * rng.random((_RESAMPLES, count, longest)) + np.arange(longest))",
         _STATISTICS,
     ),
     Mutation(
         "compare: the sign of a difference",
-        "rdpp/ablation/statistics.py",
+        "rdpp/comparison/statistics.py",
         "pairs[:, 0] - pairs[:, 1]",
         "pairs[:, 1] - pairs[:, 0]",
         _STATISTICS,
@@ -765,7 +765,7 @@ MUTATIONS = [
     ),
     Mutation(
         "features: of other images",
-        "rdpp/engine/feed.py",
+        "rdpp/engine/loader.py",
         "self.features.of(indices)",
         "self.features.of(indices.flip(0))",
         _FEATURES,
@@ -816,21 +816,21 @@ MUTATIONS = [
     # length, pruning
     Mutation(
         "patience: better epochs do not count",
-        "rdpp/engine/train.py",
+        "rdpp/engine/training.py",
         "state.waited = 0 if chosen else state.waited + 1",
         "state.waited += 1",
         "tests/engine/test_length.py",
     ),
     Mutation(
         "patience: one evaluation more",
-        "rdpp/engine/train.py",
+        "rdpp/engine/training.py",
         "final or state.waited == config.patience",
         "final or state.waited - 1 == config.patience",
         "tests/engine/test_length.py",
     ),
     Mutation(
         "steps: the last epoch is not cut",
-        "rdpp/engine/train.py",
+        "rdpp/engine/training.py",
         "[: setup.steps - state.batch]",
         "",
         "tests/engine/test_length.py",
@@ -865,14 +865,16 @@ MUTATIONS = [
     ),
     Mutation(
         "near: statistics of a crop",
-        "rdpp/kernels/nearby.py",
+        "rdpp/kernels/incremental.py",
         "isinstance(layer, nn.BatchNorm2d) and layer.training",
         "False",
         _NEARBY,
     ),
-    Mutation("near: no margin", "rdpp/kernels/nearby.py", "-(-self.reach // self.stride)", "0", _NEARBY),
-    Mutation("near: reach too short", "rdpp/kernels/nearby.py", "width // 2 * stride", "width // 4 * stride", _NEARBY),
-    Mutation("near: known features overwritten", "rdpp/kernels/nearby.py", "known.clone()", "known", _NEARBY),
+    Mutation("near: no margin", "rdpp/kernels/incremental.py", "-(-self.reach // self.stride)", "0", _NEARBY),
+    Mutation(
+        "near: reach too short", "rdpp/kernels/incremental.py", "width // 2 * stride", "width // 4 * stride", _NEARBY
+    ),
+    Mutation("near: known features overwritten", "rdpp/kernels/incremental.py", "known.clone()", "known", _NEARBY),
     Mutation("detector: bytes as they are", "rdpp/detector.py", ".div_(255)", "", _INFERENCE),
     Mutation(
         "bf16: losses in bf16",
@@ -1060,10 +1062,10 @@ MUTATIONS = [
     ),
     Mutation(
         "compare: runs on other images are pairs",
-        "rdpp/ablation/compare.py",
+        "rdpp/comparison/pairing.py",
         "both = both[alike]",
         "pass",
-        "tests/ablation/test_compare.py",
+        "tests/comparison/test_compare.py",
     ),
     Mutation(
         "selection: a first undefined value stays",
@@ -1081,9 +1083,9 @@ MUTATIONS = [
     ),
     Mutation(
         "statistics: percentiles are not expanded",
-        "rdpp/ablation/statistics.py",
+        "rdpp/comparison/statistics.py",
         "share = float(stats.norm.cdf(-math.sqrt(count / (count - 1)) * stats.t.isf(ALPHA / 2, count - 1)))",
         "share = ALPHA / 2",
-        "tests/ablation/test_statistics.py",
+        "tests/comparison/test_statistics.py",
     ),
 ]

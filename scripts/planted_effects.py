@@ -5,7 +5,7 @@
 Each row plants an effect in the first of several variants (the others have none) and compares all with the baseline. An
 effect on a category is drawn around the planted mean with a standard deviation of its own; seeds scatter around it.
 Sizes are in units of the seeds' standard deviation. Promised: false alarms of at most 5 % over all variants, intervals
-that cover the truth in 95 %, and 80 % power at the difference that compare itself says it shows from: the planted one
+that cover the truth in 95 %, and 80 % power at the minimum detectable effect that compare itself tells: the planted one
 is the median of what it says in 400 comparisons without effect.
 """
 
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from rich.table import Table
 
-from rdpp.ablation.statistics import Comparison, compare
-from rdpp.tracking.console import output_console
+from rdpp.comparison.statistics import Comparison, compare
+from rdpp.display.console import output_console
 
 METRIC, BASELINE = "simulated", "baseline"
 _PILOT = 400
@@ -34,7 +34,7 @@ class Setting:
     between: float
     """Standard deviation of the effect between categories."""
     planted: str
-    """none | here | new: no effect, the one that shows on these categories, the one that shows on new ones."""
+    """none, or of which question the planted effect is the minimum detectable one: these_categories, new_categories."""
     uneven: bool = False
     """Whether one category's seeds scatter three times as far."""
 
@@ -42,27 +42,28 @@ class Setting:
 SETTINGS = [
     Setting(3, 3, 5, 0.0, "none"),
     Setting(3, 3, 5, 0.0, "none", uneven=True),
-    Setting(3, 3, 5, 0.0, "here"),
-    Setting(3, 5, 5, 0.0, "here"),
+    Setting(3, 3, 5, 0.0, "these_categories"),
+    Setting(3, 5, 5, 0.0, "these_categories"),
     Setting(15, 3, 1, 0.0, "none"),
     Setting(15, 3, 1, 1.0, "none"),
     Setting(15, 3, 5, 1.0, "none"),
-    Setting(15, 3, 5, 0.0, "here"),
-    Setting(15, 3, 1, 1.0, "new"),
-    Setting(15, 3, 5, 1.0, "new"),
-    Setting(15, 3, 5, 3.0, "new"),
+    Setting(15, 3, 5, 0.0, "these_categories"),
+    Setting(15, 3, 1, 1.0, "new_categories"),
+    Setting(15, 3, 5, 1.0, "new_categories"),
+    Setting(15, 3, 5, 3.0, "new_categories"),
     Setting(8, 3, 1, 1.0, "none"),
-    Setting(8, 3, 1, 1.0, "new"),
+    Setting(8, 3, 1, 1.0, "new_categories"),
 ]
 
 
 def planted_effect(setting: Setting) -> float:
-    """The planted mean: what compare says it shows from, for the question that the row is about."""
+    """The planted mean: the minimum detectable effect that compare tells, for the question that the row is about."""
     if setting.planted == "none":
         return 0.0
     rng = np.random.default_rng(1)
     found = [simulate(setting, 0.0, rng)[0][0] for _ in range(_PILOT)]
-    return float(np.median([c.here.detectable if setting.planted == "here" else c.beyond.detectable for c in found]))
+    answers = [getattr(c, setting.planted) for c in found]
+    return float(np.median([answer.minimum_detectable_effect for answer in answers]))
 
 
 def simulate(setting: Setting, effect: float, rng: np.random.Generator) -> tuple[list[Comparison], np.ndarray]:
@@ -83,24 +84,24 @@ def measure(setting: Setting, repeats: int, seed: int) -> list[str]:
     """The planted effect and the row's rates, as text."""
     effect = planted_effect(setting)
     rng = np.random.default_rng(seed)
-    found = dict.fromkeys(("here", "here false", "here covers", "new", "new false", "new covers"), 0)
+    found = dict.fromkeys(("these_categories", "these false", "these covers", "new", "new false", "new covers"), 0)
     for _ in range(repeats):
         comparisons, truth = simulate(setting, effect, rng)
         first, null = comparisons[0], comparisons[0 if setting.planted == "none" else 1 :]
         right = first.difference > 0
-        found["here"] += first.here.sure and right
-        found["new"] += first.beyond.sure and right
-        found["here false"] += any(c.here.sure for c in null)
-        found["new false"] += any(c.beyond.sure for c in null)
-        found["here covers"] += first.here.low <= truth[0] <= first.here.high
-        found["new covers"] += first.beyond.low <= effect <= first.beyond.high
+        found["these_categories"] += first.these_categories.sure and right
+        found["new"] += first.new_categories.sure and right
+        found["these false"] += any(c.these_categories.sure for c in null)
+        found["new false"] += any(c.new_categories.sure for c in null)
+        found["these covers"] += first.these_categories.low <= truth[0] <= first.these_categories.high
+        found["new covers"] += first.new_categories.low <= effect <= first.new_categories.high
     rates = {name: f"{100 * count / repeats:.1f}" for name, count in found.items()}
     none, fixed = setting.planted == "none", setting.between == 0
     return [
         f"{effect:.2f}",
-        "-" if none else rates["here"],
-        rates["here false"] if fixed and (none or setting.variants > 1) else "-",  # else each category has an effect
-        rates["here covers"],
+        "-" if none else rates["these_categories"],
+        rates["these false"] if fixed and (none or setting.variants > 1) else "-",  # else each category has an effect
+        rates["these covers"],
         "-" if none else rates["new"],
         rates["new false"] if none or setting.variants > 1 else "-",
         rates["new covers"],

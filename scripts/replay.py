@@ -21,7 +21,7 @@ class Recorded:
 
     @classmethod
     def of(cls, trial: FrozenTrial, runs: int) -> "Recorded":
-        """From a trial's reports, which are means over its runs so far (see `rdpp.sweep.halving.Climb`)."""
+        """From a trial's reports, which are means over its runs so far (see `rdpp.sweep.halving.PruningObserver`)."""
         means = np.array([trial.intermediate_values[step] for step in sorted(trial.intermediate_values)])
         curves = means.reshape(runs, -1)
         for run in range(1, runs):

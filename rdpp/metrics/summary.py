@@ -8,6 +8,7 @@ from rdpp.metrics.aupimo import aupimo
 from rdpp.metrics.aupro import aupro, mean_of_defined, official_pro
 from rdpp.metrics.pixels import Pixels, Tally
 from rdpp.metrics.ranking import curve
+from rdpp.metrics.regions import Regions
 
 METRICS = (
     "image_auroc",
@@ -24,7 +25,7 @@ METRICS = (
 
 def evaluate(
     maps: np.ndarray,
-    masks: np.ndarray,
+    masks: np.ndarray | Regions,
     image_scores: np.ndarray,
     image_labels: np.ndarray,
     defect_types: Sequence[str],
@@ -36,7 +37,8 @@ def evaluate(
 
     Args:
         maps: (N, H, W) float32, larger = more anomalous.
-        masks: (N, H, W) bool, True = anomalous; all False where the image is good.
+        masks: (N, H, W) bool, True = anomalous; all False where the image is good. Or their regions, where these are
+            known already.
         image_scores: (N,) floating point, larger = more anomalous.
         image_labels: (N,) bool, True = defective.
         defect_types: N names; those of good images are not looked at.

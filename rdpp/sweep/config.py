@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from rdpp.config import ConfigError, choose, decode, digest, encode, require
 from rdpp.engine import resolve
-from rdpp.experiment import HONEST, ExperimentConfig, read_yaml
+from rdpp.experiment import SELECT_ON_HELD_OUT, ExperimentConfig, read_yaml
 from rdpp.metrics import METRICS
 from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.space import Dimension, check_space
@@ -81,7 +81,7 @@ class SweepConfig:
         overrides = data.pop("set", {})
         require(isinstance(overrides, dict), f"{path}: set must be a mapping of dotted paths to values")
         try:
-            experiment = resolve(experiment.with_overrides({**HONEST, **overrides, **(changes or {})}))
+            experiment = resolve(experiment.with_overrides({**SELECT_ON_HELD_OUT, **overrides, **(changes or {})}))
             return decode(cls, {**data, "experiment": experiment})
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None

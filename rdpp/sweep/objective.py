@@ -11,7 +11,7 @@ from rdpp.config import encode, require
 from rdpp.engine import BatchFinished, Event, RunFinished, RunStarted, grid
 from rdpp.runs import Node, Outcome, Planned, RunObserver, TakenOver, Tree, means, opened, run_all
 from rdpp.sweep.config import SweepConfig
-from rdpp.sweep.halving import Climb
+from rdpp.sweep.halving import PruningObserver
 from rdpp.sweep.space import suggest
 
 STEPS = "steps"
@@ -79,7 +79,7 @@ class Objective:
         specs = grid(self.sweep.experiment.with_overrides(point))
         observers: list[RunObserver] = [*self.observers, steps]
         if self.pruner == "halving":
-            observers.append(Climb(trial, len(specs), self.value))
+            observers.append(PruningObserver(trial, len(specs), self.value))
         planned = [Planned(spec=spec, parent=node, tags=tags) for spec in specs]
         outcomes: list[Outcome] = []
         values: list[float] = []

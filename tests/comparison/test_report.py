@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from tracked import TWO_LOSSES, tracked_study
 
-from rdpp.ablation.collect import collect
-from rdpp.ablation.report import render, write_report
 from rdpp.cli import main
+from rdpp.comparison.report import render, write_report
+from rdpp.comparison.rescoring import rescore
+from rdpp.comparison.search import find_runs
 from rdpp.config import ConfigError
 from rdpp.sweep.config import SamplerConfig, SweepConfig
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study
 from rdpp.tracking.maps import load_maps
-from rdpp.tracking.rescore import rescore
 
 
 class Page(HTMLParser):
@@ -62,7 +62,7 @@ def test_the_page_is_complete_and_fetches_nothing(page):
 
 
 def test_what_the_page_says_is_what_was_measured(page, small):
-    frame = collect(small[1], ["small"]).frame()
+    frame = find_runs(small[1], ["small"]).frame()
     for variant in ("rd", "ot"):
         values = frame[frame.variant == variant].image_auroc
         assert f"{100 * values.mean():.2f} ± {100 * values.std():.2f}" in page
@@ -78,7 +78,7 @@ def test_the_page_is_an_artifact_too(page, small):
 
 def test_names_from_users_are_escaped(small):
     _, store, _ = small
-    found = collect(store, ["small"])
+    found = find_runs(store, ["small"])
     import dataclasses
 
     assert "<script>bad" not in render(store, dataclasses.replace(found, title="<script>bad"))
@@ -102,7 +102,7 @@ def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, 
 
 def test_stored_maps_are_what_was_evaluated(small):
     _, store, _ = small
-    run = collect(store, ["small"]).runs[0]
+    run = find_runs(store, ["small"]).runs[0]
     stored = load_maps(store, run.run_id)
     assert stored.anomaly_maps.shape == stored.masks.shape == (7, 64, 64)
     assert stored.anomaly_maps.dtype == np.float32
@@ -116,13 +116,13 @@ def test_stored_maps_are_what_was_evaluated(small):
 
 def test_rescoring_adds_what_is_missing_and_tells_what_differs(small, capsys):
     _, store, _ = small
-    run = collect(store, ["small"]).runs[0]
+    run = find_runs(store, ["small"]).runs[0]
     (same,), without = rescore(store, [run.run_id])
     assert (same.added, same.changed, without) == ((), {}, 0)
     store.log_metrics(run.run_id, {"chosen/image_auroc": 0.123})
     (found,), _ = rescore(store, [run.run_id])
     assert found.changed == {"image_auroc": 0.123}
-    again = collect(store, ["small"]).runs[0]
+    again = find_runs(store, ["small"]).runs[0]
     assert again.metrics["image_auroc"] == run.metrics["image_auroc"]
     assert main(["rescore", "small", "--tracking-uri", store.uri]) == 0
     assert "4 runs rescored, 0 without maps; new metrics: none; 0 runs had other values" in capsys.readouterr().err

@@ -9,17 +9,11 @@ import torch
 
 from rdpp.config import ConfigError
 from rdpp.data import shuffled
-from rdpp.engine.events import (
-    BatchFinished,
-    EpochFinished,
-    Event,
-    Observer,
-    Result,
-    RunFinished,
-)
-from rdpp.engine.feed import Feed
+from rdpp.engine.epoch_networks import EpochNetworks
+from rdpp.engine.events import BatchFinished, EpochFinished, Event, Observer, RunFinished
 from rdpp.engine.inspection import TermInspection
-from rdpp.engine.kept import KeptNetworks
+from rdpp.engine.loader import DataLoader
+from rdpp.engine.results import Result
 from rdpp.engine.seeding import streams
 from rdpp.engine.selection import is_chosen
 from rdpp.engine.setup import Setup, peak_memory_mb, test_images_now
@@ -61,7 +55,7 @@ def train(
     setup = Setup.of(spec)
     if setup.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(setup.device)
-    with KeptNetworks() as kept:
+    with EpochNetworks() as kept:
         run = _begin(setup, kept, observers)
         run.tell(setup.started())
         if resume is not None:
@@ -102,7 +96,7 @@ class _Run:
         write_state(self.state, folder, key=key, seconds=self.seconds, observers=self.observers)
 
 
-def _begin(setup: Setup, kept: KeptNetworks, observers: Sequence[Observer]) -> _Run:
+def _begin(setup: Setup, kept: EpochNetworks, observers: Sequence[Observer]) -> _Run:
     generators = streams(setup.spec.seed)
     stepper = Stepper(setup.experiment, setup.teacher, setup.network(generators), generators)
     state = RunState(learning=stepper.learning, kept=kept)
@@ -186,7 +180,7 @@ def _conclude(run: _Run) -> Result:
     spec, evaluation, held_out, test = setup.spec, state.best, None, setup.watched
     if setup.experiment.evaluation.watched == "held_out":
         spec, split = test_images_now(spec)
-        test = Feed(split, setup.device)
+        test = DataLoader(split, setup.device)
         state.kept.restore(state.best_epoch, network)
         held_out, evaluation = evaluation, setup.evaluate(network, test)
     audit = {}

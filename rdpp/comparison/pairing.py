@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from rdpp.ablation.collect import Collection
-from rdpp.ablation.statistics import Comparison, Values, compare
+from rdpp.comparison.search import RunSet
+from rdpp.comparison.statistics import Comparison, Values, compare
 from rdpp.config import ConfigError, choose, decode, require
 from rdpp.metrics import METRICS
 
@@ -33,7 +33,7 @@ class Published:
 class Compared:
     """All that a comparison says."""
 
-    collection: Collection
+    collection: RunSet
     baseline: str
     metrics: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
@@ -48,7 +48,7 @@ class Compared:
 
 
 def compare_runs(
-    collection: Collection,
+    collection: RunSet,
     baseline: str | None = None,
     metrics: Sequence[str] | None = None,
     published: Sequence[Published] = (),

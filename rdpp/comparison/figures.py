@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from rdpp.ablation.statistics import Comparison
+from rdpp.comparison.statistics import Comparison
 
-_HERE, _BEYOND, _CATEGORY = "#0b5394", "#9fc5e8", "#7f6000"
+_THESE, _NEW, _CATEGORY = "#0b5394", "#9fc5e8", "#7f6000"
 
 
 def differences(comparisons: Sequence[Comparison]) -> bytes:
@@ -25,12 +25,12 @@ def differences(comparisons: Sequence[Comparison]) -> bytes:
         panel.axvline(0, color="0.6", linewidth=0.8)
         for c in (c for c in comparisons if c.metric == metric):
             row = variants.index(c.variant)
-            panel.plot([100 * c.beyond.low, 100 * c.beyond.high], [row] * 2, color=_BEYOND, linewidth=2, zorder=1)
-            panel.plot([100 * c.here.low, 100 * c.here.high], [row] * 2, color=_HERE, linewidth=4, zorder=2)
+            for answer, colour, width in ((c.new_categories, _NEW, 2), (c.these_categories, _THESE, 4)):
+                panel.plot([100 * answer.low, 100 * answer.high], [row] * 2, color=colour, linewidth=width, zorder=1)
             values = [100 * value for value in c.by_category.values()]
             panel.plot(values, [row + 0.2] * len(values), ".", color=_CATEGORY, markersize=4, zorder=3)
-            fill = _HERE if c.here.sure else "white"
-            panel.plot(100 * c.difference, row, "o", color=_HERE, markerfacecolor=fill, markersize=7, zorder=4)
+            fill = _THESE if c.these_categories.sure else "white"
+            panel.plot(100 * c.difference, row, "o", color=_THESE, markerfacecolor=fill, markersize=7, zorder=4)
         panel.set_title(metric, fontsize=10)
         panel.set_xlabel("points")
         panel.set_yticks(range(len(variants)), variants)
@@ -38,8 +38,8 @@ def differences(comparisons: Sequence[Comparison]) -> bytes:
     baseline = comparisons[0].baseline
     figure.suptitle(f"Difference from {baseline}: higher is better", fontsize=11)
     legend = [
-        panels[0].plot([], [], color=_HERE, linewidth=4, label="95 %, these categories")[0],
-        panels[0].plot([], [], color=_BEYOND, linewidth=2, label="95 %, new categories")[0],
+        panels[0].plot([], [], color=_THESE, linewidth=4, label="95 %, these categories")[0],
+        panels[0].plot([], [], color=_NEW, linewidth=2, label="95 %, new categories")[0],
         panels[0].plot([], [], ".", color=_CATEGORY, label="one category")[0],
     ]
     figure.legend(handles=legend, loc="outside lower center", ncols=3, fontsize=8, frameon=False)

@@ -10,10 +10,10 @@ import safetensors.torch
 from rdpp.models import Network
 
 
-class KeptNetworks:
+class EpochNetworks:
     """A folder that lives as long as the `with` block, with one file an epoch."""
 
-    def __enter__(self) -> "KeptNetworks":
+    def __enter__(self) -> "EpochNetworks":
         self._scratch = tempfile.TemporaryDirectory(prefix="rdpp-epochs-")
         self.epochs: list[int] = []
         return self

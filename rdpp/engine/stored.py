@@ -10,10 +10,12 @@ from typing import Any
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
 from rdpp.engine.checkpoint import load_network, read_checkpoint
-from rdpp.engine.device import place, resolve
-from rdpp.engine.evaluate import evaluate_with
-from rdpp.engine.events import EpochFinished, Evaluation, Observer, Result, RunFinished, RunStarted
-from rdpp.engine.feed import Feed
+from rdpp.engine.device import to_device
+from rdpp.engine.evaluation import evaluate_with
+from rdpp.engine.events import EpochFinished, Observer, RunFinished, RunStarted
+from rdpp.engine.loader import DataLoader
+from rdpp.engine.resolving import resolve
+from rdpp.engine.results import Evaluation, Result
 from rdpp.engine.setup import planned_epochs, test_images_now, training_images, use_machine
 from rdpp.engine.spec import RunSpec
 from rdpp.engine.teachers import shared_teacher
@@ -82,8 +84,8 @@ def evaluate_again(
     train, held_out = training_images(spec)
     current, test = test_images_now(spec)
     splits = [test, held_out] if experiment.evaluation.watched == "held_out" else [test]
-    feeds = [Feed(split, teacher.mean.device) for split in splits if split is not None]
-    evaluation, *on_held_out = (evaluate_with(experiment, teacher, network, feed) for feed in feeds)
+    loaders = [DataLoader(split, teacher.mean.device) for split in splits if split is not None]
+    evaluation, *on_held_out = (evaluate_with(experiment, teacher, network, loader) for loader in loaders)
     result = Result(
         spec=current,
         epoch=checkpoint.epoch,
@@ -159,7 +161,7 @@ def evaluate_official(folder: Path, experiment: ExperimentConfig) -> Iterator[Ev
     for category in wanted:
         network = Network(ARCHITECTURES[experiment.teacher.name])
         load_official(network, found[category])
-        place(network, experiment.device).eval()
+        to_device(network, experiment.device).eval()
         yield Evaluated(category, None, None, evaluate_network(experiment, category, teacher, network))
 
 
@@ -168,4 +170,4 @@ def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teach
     use_machine(experiment)
     data = experiment.data
     test = load_test(scan(Path(data.root), category, data.reader), data.size, Path(data.cache))
-    return evaluate_with(experiment, teacher, network, Feed(test, teacher.mean.device))
+    return evaluate_with(experiment, teacher, network, DataLoader(test, teacher.mean.device))

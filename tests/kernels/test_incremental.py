@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rdpp.kernels.nearby import boxes, stages_near
+from rdpp.kernels.incremental import boxes, stages_near
 from rdpp.models import load_teacher
 from rdpp.models.teacher import TeacherConfig
 

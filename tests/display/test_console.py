@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
+from rdpp.display.console import ConsoleObserver, results_table
 from rdpp.engine import RunSpec, train
-from rdpp.tracking.console import ConsoleObserver, results_table
 
 
 def shown(*, terminal: bool) -> tuple[Console, io.StringIO]:

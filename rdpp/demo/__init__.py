@@ -22,8 +22,8 @@ from rdpp.config import ConfigError, choose, require
 from rdpp.data.drawing import Array, Generator
 from rdpp.data.item import GOOD
 from rdpp.data.readers.mvtec_ad import mask_path, test_folder, train_folder
-from rdpp.data.synthetic import bolt, speckle, weave
-from rdpp.data.synthetic.strengths import STRENGTHS
+from rdpp.demo import bolt, speckle, weave
+from rdpp.demo.strengths import STRENGTHS
 
 SCENES: dict[str, ModuleType] = {"weave": weave, "speckle": speckle, "bolt": bolt}
 """Each has sample(generator, size) -> Scene and DEFECTS."""

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from rdpp.config import ConfigError
-from rdpp.data.synthetic import CATEGORIES, SCENES, draw_image, make_categories
-from rdpp.data.synthetic.strengths import STRENGTHS
+from rdpp.demo import CATEGORIES, SCENES, draw_image, make_categories
+from rdpp.demo.strengths import STRENGTHS
 
 SMALL = {"size": 64, "train_good": 3, "test_good": 2, "per_defect": 1}
 KINDS = [(category, defect) for category in CATEGORIES for defect in STRENGTHS[category]]
@@ -104,7 +104,7 @@ def test_a_folder_with_something_else_is_refused(tmp_path: Path, present: str) -
 
 
 def test_nothing_is_left_behind_by_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdpp.data.synthetic.VISIBLE", 2.0)  # no change is ever seen
+    monkeypatch.setattr("rdpp.demo.VISIBLE", 2.0)  # no change is ever seen
     with pytest.raises(AssertionError, match="weave/hole is never visible"):
         make_categories(tmp_path, categories=["weave"], **SMALL)
     assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from rdpp.data.drawing import (
     grid,
     light,
     mix,
-    place,
+    position,
     turned,
 )
 
@@ -89,19 +89,19 @@ def _shade(profile: Array, height: Array) -> Array:
 
 def _hole(rng: Generator, scene: Weave, strength: float) -> Array:
     picture = scene.draw()
-    patch = blob(rng, len(picture), place(rng), rng.uniform(0.05, 0.09), 0.02)
+    patch = blob(rng, len(picture), position(rng), rng.uniform(0.05, 0.09), 0.02)
     return mix(picture, GAP * 0.5, patch * strength)
 
 
 def _stain(rng: Generator, scene: Weave, strength: float) -> Array:
     picture = scene.draw()
-    patch = blob(rng, len(picture), place(rng), rng.uniform(0.06, 0.14), 0.05)
+    patch = blob(rng, len(picture), position(rng), rng.uniform(0.06, 0.14), 0.05)
     tint = np.array([[0.55, 0.40, 0.20], [0.25, 0.30, 0.30]], np.float32)[rng.integers(2)]
     return picture * mix(np.ones_like(picture), tint, patch * strength * 1.5)
 
 
 def _missing_thread(rng: Generator, scene: Weave, strength: float) -> Array:
-    centre = place(rng)
+    centre = position(rng)
     size = len(scene.across)
     column, row = ((centre + 0.5) * size).astype(int)
     thread = np.floor(scene.across) == np.floor(scene.across[row, column])
@@ -111,13 +111,13 @@ def _missing_thread(rng: Generator, scene: Weave, strength: float) -> Array:
 
 
 def _skipped_crossings(rng: Generator, scene: Weave, strength: float) -> Array:
-    patch = blob(rng, len(scene.across), place(rng), strength, 0.01)
+    patch = blob(rng, len(scene.across), position(rng), strength, 0.01)
     return replace(scene, floating=patch).draw()
 
 
 def _pulled_thread(rng: Generator, scene: Weave, strength: float) -> Array:
     x, y = grid(len(scene.across))
-    centre = place(rng)
+    centre = position(rng)
     x, y = turned(x - centre[0], y - centre[1], rng.choice([0, np.pi / 2]))
     pull = strength * rng.choice([-1, 1]) * np.exp(-((x / 0.05) ** 2) - (y / 0.11) ** 2)
     return replace(scene, across=scene.across + pull, along=scene.along - 0.4 * pull).draw()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rdpp.ablation.statistics import ALPHA, Answer, Comparison, compare, two_stage_bootstrap
+from rdpp.comparison.statistics import ALPHA, Answer, Comparison, compare, two_stage_bootstrap
 from rdpp.config import ConfigError
 
 
@@ -40,7 +40,7 @@ def test_means_and_counts():
 
 def test_one_category_is_students_paired_t():
     d = [0.01, 0.03, 0.02, -0.005]
-    found, expected = one({"a": d}).here, stats.ttest_1samp(d, 0.0)
+    found, expected = one({"a": d}).these_categories, stats.ttest_1samp(d, 0.0)
     assert found.p == pytest.approx(expected.pvalue)
     interval = expected.confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
@@ -49,7 +49,7 @@ def test_one_category_is_students_paired_t():
 def test_two_categories_are_welchs_t():
     """A mean of two category means is half a difference: of the one and the other's negative."""
     first, second = [0.01, 0.03, 0.02, -0.005], [0.05, -0.02, 0.04]
-    found = one({"a": first, "b": second}).here
+    found = one({"a": first, "b": second}).these_categories
     expected = stats.ttest_ind(first, -np.array(second), equal_var=False)
     assert found.p == pytest.approx(expected.pvalue)
     interval = expected.confidence_interval(0.95)
@@ -59,58 +59,61 @@ def test_two_categories_are_welchs_t():
 def test_new_categories_are_asked_of_category_means():
     differences = drawn(10, 3, effect=0.004)
     means = [d.mean() for d in differences.values()]
-    assert one(differences).beyond.p == pytest.approx(stats.wilcoxon(means).pvalue)
+    assert one(differences).new_categories.p == pytest.approx(stats.wilcoxon(means).pvalue)
 
 
 def test_holm_multiplies_the_smallest_by_the_number_of_variants():
     effects = {"x": 0.01, "y": 0.004, "z": 0.0}
     x, y, z = compare("m", "rd", {name: pairs(drawn(10, 3, e, seed=i)) for i, (name, e) in enumerate(effects.items())})
-    assert 10 * x.here.p < 3 * y.here.p < z.here.p
-    assert x.here.p_holm == pytest.approx(3 * x.here.p)
-    assert y.here.p_holm == pytest.approx(2 * y.here.p)
-    assert z.here.p_holm == z.here.p
+    assert 10 * x.these_categories.p < 3 * y.these_categories.p < z.these_categories.p
+    assert x.these_categories.p_holm == pytest.approx(3 * x.these_categories.p)
+    assert y.these_categories.p_holm == pytest.approx(2 * y.these_categories.p)
+    assert z.these_categories.p_holm == z.these_categories.p
     alone = one(drawn(10, 3, effect=0.01, seed=0))
-    assert alone.here.p == alone.here.p_holm == pytest.approx(x.here.p)
-    assert alone.here.detectable < x.here.detectable  # several questions need larger differences
+    assert alone.these_categories.p == alone.these_categories.p_holm == pytest.approx(x.these_categories.p)
+    # several questions need larger differences
+    assert alone.these_categories.minimum_detectable_effect < x.these_categories.minimum_detectable_effect
 
 
 def test_a_clear_difference_is_found_and_has_its_sign():
     for effect, verdict in ((0.05, "higher"), (-0.05, "lower")):
         found = one(drawn(8, 3, effect=effect))
-        assert found.here.sure
-        assert found.beyond.sure
-        assert found.verdict(found.here) == found.verdict(found.beyond) == verdict
-        assert found.here.low < effect < found.here.high
+        assert found.these_categories.sure
+        assert found.new_categories.sure
+        assert found.verdict(found.these_categories) == found.verdict(found.new_categories) == verdict
+        assert found.these_categories.low < effect < found.these_categories.high
 
 
 def test_an_effect_of_one_category_is_true_here_and_unknown_elsewhere():
     differences = {f"c{i}": d for i, d in enumerate(0.001 * np.random.default_rng(0).standard_normal((8, 3)))}
     differences["c0"] += 0.2
     found = one(differences)
-    assert found.verdict(found.here) == "higher"
-    assert found.verdict(found.beyond) == "not enough to tell"
+    assert found.verdict(found.these_categories) == "higher"
+    assert found.verdict(found.new_categories) == "not enough to tell"
 
 
 @pytest.mark.parametrize("categories", [1, 2, 3, 5])
 def test_too_few_categories_can_never_tell_of_new_ones(categories):
     found = one(drawn(categories, 3, effect=0.5))
-    assert found.beyond.detectable == math.inf
-    assert not found.beyond.sure
-    assert found.here.sure
-    assert math.isnan(found.beyond.low) == (categories == 1)
+    assert found.new_categories.minimum_detectable_effect == math.inf
+    assert not found.new_categories.sure
+    assert found.these_categories.sure
+    assert math.isnan(found.new_categories.low) == (categories == 1)
 
 
 def test_no_spread_at_all():
     same, other = one({"a": [0.0, 0.0], "b": [0.0, 0.0]}), one({"a": [0.01, 0.01], "b": [0.01, 0.01]})
-    assert (same.here.p, same.beyond.p) == (1.0, 1.0)
-    assert (other.here.p, other.here.low, other.here.high) == pytest.approx((0.0, 0.01, 0.01))
+    assert (same.these_categories.p, same.new_categories.p) == (1.0, 1.0)
+    assert (other.these_categories.p, other.these_categories.low, other.these_categories.high) == pytest.approx(
+        (0.0, 0.01, 0.01)
+    )
 
 
 def test_the_detectable_difference_here_is_found_four_times_in_five():
     within, categories, seeds = 0.02, 4, 4
     rng = np.random.default_rng(0)
     freedom, error = categories * (seeds - 1), within / math.sqrt(categories * seeds)
-    from rdpp.ablation.statistics import _noncentrality
+    from rdpp.comparison.statistics import _noncentrality
 
     effect = error * _noncentrality(freedom, ALPHA)
     samples = effect + within * rng.standard_normal((20000, categories, seeds))
@@ -120,7 +123,7 @@ def test_the_detectable_difference_here_is_found_four_times_in_five():
 
 
 def test_the_detectable_difference_beyond_is_found_four_times_in_five():
-    from rdpp.ablation.statistics import _rank_effect
+    from rdpp.comparison.statistics import _rank_effect
 
     drawn = np.random.default_rng(1).standard_normal((4000, 12)) + _rank_effect(12, ALPHA)
     assert np.mean(stats.wilcoxon(drawn, axis=1).pvalue < ALPHA) == pytest.approx(0.8, abs=0.03)
@@ -170,8 +173,8 @@ def cheap_collection():
 def test_false_alarms_and_coverage_on_a_small_simulation():
     """A rough check of what scripts/planted_effects.py measures at length."""
     found = [one(drawn(8, 3, between=0.01, seed=s)) for s in range(150)]
-    alarms = np.mean([c.beyond.sure for c in found])
-    covered = np.mean([c.beyond.low <= 0 <= c.beyond.high for c in found])
+    alarms = np.mean([c.new_categories.sure for c in found])
+    covered = np.mean([c.new_categories.low <= 0 <= c.new_categories.high for c in found])
     assert alarms < 0.11
     assert covered > 0.88
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import pandas as pd
 from mlflow.entities import Run
 
-from rdpp.ablation.run import INDEX
 from rdpp.config import ConfigError, choose, require
 from rdpp.tracking.finished import chosen_metrics
-from rdpp.tracking.schema import SCHEMA
+from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
 from rdpp.tracking.sink import groups, taken_by
 from rdpp.tracking.store import Store
 
@@ -38,7 +37,7 @@ class TrainedRun:
 
 
 @dataclass(frozen=True)
-class Collection:
+class RunSet:
     """Runs that belong together."""
 
     title: str
@@ -61,7 +60,7 @@ class Collection:
         return pd.DataFrame(rows)
 
 
-def collect(store: Store, sources: Sequence[str], by: str | None = None) -> Collection:
+def find_runs(store: Store, sources: Sequence[str], by: str | None = None) -> RunSet:
     """Find the finished runs that the sources name.
 
     Args:
@@ -78,7 +77,7 @@ def collect(store: Store, sources: Sequence[str], by: str | None = None) -> Coll
     variants = tuple(dict.fromkeys(name for collection in found for name in collection.variants))
     variants = tuple(name for name in variants if name in {run.variant for run in runs})
     one = found[0] if len(found) == 1 else None
-    return Collection(
+    return RunSet(
         ", ".join(collection.title for collection in found),
         one.kind if one else "runs",
         one.parent if one else None,
@@ -89,7 +88,7 @@ def collect(store: Store, sources: Sequence[str], by: str | None = None) -> Coll
     )
 
 
-def _find(store: Store, source: str, by: str | None) -> Collection:
+def _find(store: Store, source: str, by: str | None) -> RunSet:
     if re.search(r"[=<>]| like ", source, re.IGNORECASE):
         return _of_query(store, source, by or "variant")
     for level in ("ablation", "study"):
@@ -100,16 +99,16 @@ def _find(store: Store, source: str, by: str | None) -> Collection:
         places = (f"tags.`mlflow.parentRunId` = '{source}'", f"tags.`{taken_by(source)}` != ''")
         below = [_of_query(store, query, by or "variant") for query in places]
         if runs := tuple(run for collection in below for run in collection.runs):
-            return Collection(source, "runs", None, None, _in_order(runs), runs, ())
+            return RunSet(source, "runs", None, None, _in_order(runs), runs, ())
         return _of_query(store, f"attributes.run_id = '{source}'", by or "variant")
     names = {run.data.tags[level] for level in ("ablation", "study") for run in store.search(f"tags.level = '{level}'")}
     choose(source, names, f"ablation or study (in {store.uri})")
     raise AssertionError
 
 
-def _of_ablation(store: Store, parent: Run, by: str | None) -> Collection:
+def _of_ablation(store: Store, parent: Run, by: str | None) -> RunSet:
     name = parent.data.tags["ablation"]
-    index = store.read_json(parent.info.run_id, INDEX)
+    index = store.read_json(parent.info.run_id, ABLATION_INDEX)
     require(index is not None, f"the ablation {name} stopped before it began; run it again (rdpp ablate)")
     require(
         index.get("schema") == SCHEMA,
@@ -125,10 +124,10 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> Collection:
     trained = tuple(_trained(run, by, variant) for run, variant, _ in found)
     variants = tuple(index["runs"]) if by is None else _in_order(trained)
     baseline = index["baseline"] if by is None else None
-    return Collection(name, "ablation", parent.info.run_id, baseline, variants, trained, notes)
+    return RunSet(name, "ablation", parent.info.run_id, baseline, variants, trained, notes)
 
 
-def _of_study(store: Store, parent: Run, by: str | None) -> Collection:
+def _of_study(store: Store, parent: Run, by: str | None) -> RunSet:
     name = parent.data.tags["study"]
     tag = taken_by(parent.info.run_id)
     trained: list[TrainedRun] = []
@@ -138,13 +137,13 @@ def _of_study(store: Store, parent: Run, by: str | None) -> Collection:
         trained += [_trained(run, by, _trial(number)) for number in numbers]
     variants = _in_order(trained)
     baseline = variants[0] if variants else None
-    return Collection(name, "study", parent.info.run_id, baseline, variants, tuple(trained), ())
+    return RunSet(name, "study", parent.info.run_id, baseline, variants, tuple(trained), ())
 
 
-def _of_query(store: Store, query: str, by: str) -> Collection:
+def _of_query(store: Store, query: str, by: str) -> RunSet:
     runs = store.search(f"{query} and tags.level = 'run' and attributes.status = 'FINISHED'")
     trained = tuple(_trained(run, by) for run in runs)
-    return Collection(query, "runs", None, None, _in_order(trained), trained, ())
+    return RunSet(query, "runs", None, None, _in_order(trained), trained, ())
 
 
 def _members(store: Store, parent: Run) -> list[Run]:

@@ -9,9 +9,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rdpp.ablation.compare import Compared
-from rdpp.ablation.statistics import ALPHA, POWER, Answer, Comparison
-from rdpp.tracking.console import percent
+from rdpp.comparison.pairing import Compared
+from rdpp.comparison.statistics import ALPHA, POWER, Answer, Comparison
+from rdpp.display.console import percent
 
 
 def sentences(compared: Compared) -> list[str]:
@@ -20,15 +20,15 @@ def sentences(compared: Compared) -> list[str]:
     lines = []
     for variant in variants:
         own = [c for c in compared.comparisons if c.variant == variant]
-        here = ", ".join(_clause(c, c.here) for c in own)
-        beyond = ", ".join(_clause(c, c.beyond) for c in own)
+        these = ", ".join(_clause(c, c.these_categories) for c in own)
+        new = ", ".join(_clause(c, c.new_categories) for c in own)
         count = len(own[0].by_category)
-        if all(c.beyond.detectable >= 1 and not c.beyond.sure for c in own):
-            beyond = f"not enough to tell: {count} categories can show nothing"
+        if all(c.new_categories.minimum_detectable_effect >= 1 and not c.new_categories.sure for c in own):
+            new = f"not enough to tell: {count} categories can show nothing"
             if count < least_categories(len(variants)):
-                beyond += f", {least_categories(len(variants))} are the least that could"
+                new += f", {least_categories(len(variants))} are the least that could"
         lines.append(
-            f"{variant} against {compared.baseline}: on these {count} categories {here}. On new ones {beyond}."
+            f"{variant} against {compared.baseline}: on these {count} categories {these}. On new categories {new}."
         )
     return lines
 
@@ -37,7 +37,8 @@ def _clause(comparison: Comparison, answer: Answer) -> str:
     verdict = comparison.verdict(answer)
     if answer.sure:
         return f"{comparison.metric} {verdict} ({_signed(comparison.difference)})"
-    reach = "" if answer.detectable >= 1 else f" (shows from {percent(answer.detectable)})"
+    effect = answer.minimum_detectable_effect
+    reach = "" if effect >= 1 else f" (minimum detectable effect {percent(effect)})"
     return f"{comparison.metric} {verdict}{reach}"
 
 
@@ -63,18 +64,21 @@ def comparison_table(compared: Compared, metric: str) -> Table:
     found = compared.of(metric)
     pairs = sorted({c.pairs for c in found})
     counted = f"{pairs[0]} to {pairs[-1]}" if len(pairs) > 1 else f"{pairs[0]}"
-    title = f"{metric}: against {compared.baseline}, points; {counted} pairs a variant, 95 % intervals, p after Holm"
+    title = (
+        f"{metric}: against {compared.baseline}, points; {counted} pairs a variant, 95 % intervals, p after Holm, "
+        "MDE = minimum detectable effect"
+    )
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
-    headers = ["variant", "mean", "difference", "these\ncategories", "p", "shows\nfrom"]
-    headers += ["new\ncategories", "p", "shows\nfrom", "won/tied/lost\ncategories"]
+    headers = ["variant", "mean", "difference", "these\ncategories", "p", "MDE"]
+    headers += ["new\ncategories", "p", "MDE", "won/tied/lost\ncategories"]
     for header in headers:
         table.add_column(header, justify="left" if header == "variant" else "right", no_wrap=True)
     table.add_row(compared.baseline, percent(compared.means[compared.baseline][metric]))
     for c in found:
         row = [c.variant, percent(compared.means[c.variant][metric]), _signed(c.difference)]
-        for answer in (c.here, c.beyond):
+        for answer in (c.these_categories, c.new_categories):
             mark = "*" if answer.sure else ""
-            row += [_interval(answer), f"{answer.p_holm:.3f}{mark}", _size(answer.detectable)]
+            row += [_interval(answer), f"{answer.p_holm:.3f}{mark}", _size(answer.minimum_detectable_effect)]
         table.add_row(*row, "/".join(map(str, c.wins_ties_losses)))
     for published in compared.published:
         if metric in published.metrics:
@@ -88,9 +92,9 @@ def as_data(compared: Compared) -> dict[str, Any]:
     """The comparison for a program: fractions, not per cent; null where undefined or infinite."""
     rows = []
     for c in compared.comparisons:
-        row = {k: v for k, v in asdict(c).items() if k not in ("here", "beyond")}
+        row = {k: v for k, v in asdict(c).items() if k not in ("these_categories", "new_categories")}
         row["difference"], row["wins_ties_losses"] = c.difference, c.wins_ties_losses
-        for name, answer in (("these_categories", c.here), ("new_categories", c.beyond)):
+        for name, answer in (("these_categories", c.these_categories), ("new_categories", c.new_categories)):
             row[name] = {k: v if math.isfinite(v) else None for k, v in asdict(answer).items()}
             row[name]["verdict"] = c.verdict(answer)
         rows.append(row)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy.stats import rankdata
 
-from rdpp.ablation.collect import Collection, TrainedRun
+from rdpp.comparison.search import RunSet, TrainedRun
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
 from rdpp.experiment import ExperimentConfig
@@ -37,7 +37,7 @@ class ImageRow:
     """(variant, caption, data URI)."""
 
 
-def image_rows(store: Store, collection: Collection) -> tuple[list[ImageRow], list[str]]:
+def image_rows(store: Store, collection: RunSet) -> tuple[list[ImageRow], list[str]]:
     """For each category, with the first seed that every variant with stored maps has: the defective images on whose
     rank among the test images the variants disagree most, and the good image they rank highest.
 

@@ -11,6 +11,7 @@ The two are asked apart, because they differ in what is drawn at random:
 p values are corrected over the variants of one comparison by Holm's method, for each question and metric.
 """
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from rdpp.config import require
 ALPHA = 0.05
 """Rate of false alarms that is promised, over all variants of a comparison."""
 POWER = 0.8
-"""Rate at which a difference of the `detectable` size is found."""
+"""Rate at which a true difference of the minimum detectable effect is found."""
 _RESAMPLES = 10_000
 _DRAWS = 2000
 _TIE = 5e-5
@@ -45,7 +46,7 @@ class Answer:
     p: float
     p_holm: float
     """Corrected over the variants."""
-    detectable: float
+    minimum_detectable_effect: float
     """The smallest true difference that POWER of such comparisons would find; infinite where none can be found."""
 
     @property
@@ -67,10 +68,10 @@ class Comparison:
     variant_mean: float
     baseline_mean: float
     """Means over categories of the means over the paired seeds."""
-    here: Answer
-    """For these categories."""
-    beyond: Answer
-    """For new ones."""
+    these_categories: Answer
+    """Would other seeds show the same on these categories?"""
+    new_categories: Answer
+    """Would other categories show the same?"""
 
     @property
     def difference(self) -> float:
@@ -116,8 +117,8 @@ def compare(metric: str, baseline: str, values: Values) -> list[Comparison]:
                 "tell a difference from chance",
             )
     drawn = {name: {c: pairs[:, 0] - pairs[:, 1] for c, pairs in by.items()} for name, by in values.items()}
-    here = _corrected([_here(pairs, len(drawn)) for pairs in drawn.values()])
-    beyond = _corrected([_beyond(pairs, len(drawn)) for pairs in drawn.values()])
+    of_these = _corrected([_of_these_categories(pairs, len(drawn)) for pairs in drawn.values()])
+    of_new = _corrected([_of_new_categories(pairs, len(drawn)) for pairs in drawn.values()])
     return [
         Comparison(
             metric,
@@ -127,10 +128,10 @@ def compare(metric: str, baseline: str, values: Values) -> list[Comparison]:
             pairs=sum(len(d) for d in drawn[variant].values()),
             variant_mean=_mean(pairs[:, 0] for pairs in values[variant].values()),
             baseline_mean=_mean(pairs[:, 1] for pairs in values[variant].values()),
-            here=of_these,
-            beyond=of_new,
+            these_categories=these,
+            new_categories=new,
         )
-        for variant, of_these, of_new in zip(values, here, beyond, strict=True)
+        for variant, these, new in zip(values, of_these, of_new, strict=True)
     ]
 
 
@@ -142,10 +143,10 @@ def _corrected(answers: Sequence[Answer]) -> list[Answer]:
     if not answers:
         return []
     corrected = np.asarray(multipletests([answer.p for answer in answers], method="holm")[1])
-    return [Answer(a.low, a.high, a.p, float(p), a.detectable) for a, p in zip(answers, corrected, strict=True)]
+    return [dataclasses.replace(answer, p_holm=float(p)) for answer, p in zip(answers, corrected, strict=True)]
 
 
-def _here(pairs: Pairs, variants: int) -> Answer:
+def _of_these_categories(pairs: Pairs, variants: int) -> Answer:
     """Student's t over seeds, stratified by category."""
     counts = np.array([len(d) for d in pairs.values()])
     parts = np.array([np.var(d, ddof=1) for d in pairs.values()]) / counts  # variances of the category means
@@ -160,7 +161,7 @@ def _here(pairs: Pairs, variants: int) -> Answer:
     return Answer(mean - reach, mean + reach, p, p, likely * _noncentrality(freedom, ALPHA / variants))
 
 
-def _beyond(pairs: Pairs, variants: int) -> Answer:
+def _of_new_categories(pairs: Pairs, variants: int) -> Answer:
     """Wilcoxon over category means, a bootstrap of two stages for the interval."""
     means = np.array([d.mean() for d in pairs.values()])
     p = float(np.asarray(stats.wilcoxon(means))[1]) if means.any() and len(means) > 1 else 1.0
@@ -168,8 +169,8 @@ def _beyond(pairs: Pairs, variants: int) -> Answer:
     effect = _rank_effect(len(means), ALPHA / variants)
     if math.isinf(effect):
         return Answer(low, high, p, p, effect)
-    detectable = effect * float(np.std(means, ddof=1)) * _median_unbiased(len(means) - 1)
-    return Answer(low, high, p, p, detectable)
+    minimum_detectable_effect = effect * float(np.std(means, ddof=1)) * _median_unbiased(len(means) - 1)
+    return Answer(low, high, p, p, minimum_detectable_effect)
 
 
 def _median_unbiased(freedom: float) -> float:

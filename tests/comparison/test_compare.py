@@ -11,11 +11,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from rdpp.ablation.collect import Collection, TrainedRun, collect
-from rdpp.ablation.compare import compare_runs, pair
-from rdpp.ablation.figures import differences
-from rdpp.ablation.tables import as_data, comparison_table, least_categories, sentences
 from rdpp.cli import main
+from rdpp.comparison.figures import differences
+from rdpp.comparison.pairing import compare_runs, pair
+from rdpp.comparison.search import RunSet, TrainedRun, find_runs
+from rdpp.comparison.tables import as_data, comparison_table, least_categories, sentences
 from rdpp.config import ConfigError
 
 
@@ -25,7 +25,7 @@ def collection(values, baseline="rd"):
         TrainedRun("id", v, c, s, {"image_auroc": value, "pixel_auroc": value}, {}, {})
         for (v, c, s), value in values.items()
     )
-    return Collection("made", "ablation", None, baseline, tuple(dict.fromkeys(r.variant for r in runs)), runs, ())
+    return RunSet("made", "ablation", None, baseline, tuple(dict.fromkeys(r.variant for r in runs)), runs, ())
 
 
 def made(effect=0.05, categories=8, seeds=3, seed=0):
@@ -102,10 +102,12 @@ def test_means_weigh_categories_equally():
 def test_in_words():
     (line,) = sentences(compare_runs(collection(made(0.05)), metrics=["image_auroc"]))
     higher = r"image_auroc higher \(\+\d\.\d\d\)"
-    assert re.fullmatch(rf"ot against rd: on these 8 categories {higher}. On new ones {higher}.", line)
+    assert re.fullmatch(rf"ot against rd: on these 8 categories {higher}. On new categories {higher}.", line)
     (line,) = sentences(compare_runs(collection(made(0.0005, categories=3, seed=1)), metrics=["image_auroc"]))
-    assert "on these 3 categories image_auroc not enough to tell (shows from " in line
-    assert line.endswith("On new ones not enough to tell: 3 categories can show nothing, 6 are the least that could.")
+    assert "on these 3 categories image_auroc not enough to tell (minimum detectable effect " in line
+    assert line.endswith(
+        "On new categories not enough to tell: 3 categories can show nothing, 6 are the least that could."
+    )
 
 
 @pytest.mark.parametrize(("variants", "least"), [(1, 6), (2, 7), (5, 8), (10, 9)])
@@ -132,7 +134,7 @@ def test_the_picture_has_a_panel_a_metric():
 
 def test_finding_by_name_id_and_query(small):
     _, store, parent = small
-    by_name, by_id = collect(store, ["small"]), collect(store, [parent])
+    by_name, by_id = find_runs(store, ["small"]), find_runs(store, [parent])
     assert by_name == by_id
     assert (by_name.kind, by_name.parent, by_name.baseline, by_name.variants) == (
         "ablation",
@@ -140,27 +142,27 @@ def test_finding_by_name_id_and_query(small):
         "rd",
         ("rd", "ot"),
     )
-    query = collect(store, ["tags.ablation = 'small'"])
+    query = find_runs(store, ["tags.ablation = 'small'"])
     assert (query.kind, query.parent, query.baseline) == ("runs", None, None)
     assert {run.run_id for run in query.runs} == {run.run_id for run in by_name.runs}
-    by_seed = collect(store, ["small"], by="seed")
+    by_seed = find_runs(store, ["small"], by="seed")
     assert by_seed.variants == ("1", "2")
     leaf = by_name.runs[0]
-    assert [run.run_id for run in collect(store, [leaf.run_id]).runs] == [leaf.run_id]
+    assert [run.run_id for run in find_runs(store, [leaf.run_id]).runs] == [leaf.run_id]
 
 
 def test_a_study_that_does_not_exist(small):
     with pytest.raises(ConfigError, match=r"unknown ablation or study .*'smal', did you mean 'small'"):
-        collect(small[1], ["smal"])
+        find_runs(small[1], ["smal"])
 
 
 def test_a_query_that_finds_nothing_or_is_none(small):
     with pytest.raises(ConfigError, match=r"no finished run in tags\.teacher = 'none'; let it run first"):
-        collect(small[1], ["tags.teacher = 'none'"])
+        find_runs(small[1], ["tags.teacher = 'none'"])
     with pytest.raises(ConfigError, match=r'the query "tugs\.x = 1 .*" cannot be answered'):
-        collect(small[1], ["tugs.x = 1"])
+        find_runs(small[1], ["tugs.x = 1"])
     with pytest.raises(ConfigError, match="has no tag 'colour' to tell variants by; name another with --by"):
-        collect(small[1], ["tags.ablation = 'small'"], by="colour")
+        find_runs(small[1], ["tags.ablation = 'small'"], by="colour")
 
 
 def test_the_command_prints_tables_and_logs_them(small, capsys):
@@ -208,7 +210,7 @@ def test_an_ablation_of_an_older_version_says_how_it_can_be_read(small):
     store.client.log_dict(old, {"baseline": "rd", "cells": {"rd": ["0"]}}, "ablation.json")
     message = r"the ablation old was run by another version of rdpp \(schema 1, this one has 2\); run it again"
     with pytest.raises(ConfigError, match=message):
-        collect(store, ["old"])
+        find_runs(store, ["old"])
 
 
 def test_a_run_of_a_newer_version_is_refused(small):

@@ -10,14 +10,14 @@ import jinja2
 import numpy as np
 import plotly.io
 
-from rdpp.ablation.collect import Collection, TrainedRun, collect
-from rdpp.ablation.compare import HEADLINE, Compared, category_means, compare_runs
-from rdpp.ablation.figures import differences
-from rdpp.ablation.side_by_side import data_uri, image_rows
-from rdpp.ablation.tables import as_data
+from rdpp.comparison.figures import differences
+from rdpp.comparison.map_grid import data_uri, image_rows
+from rdpp.comparison.pairing import HEADLINE, Compared, category_means, compare_runs
+from rdpp.comparison.search import RunSet, TrainedRun, find_runs
+from rdpp.comparison.tables import as_data
 from rdpp.config import ConfigError
+from rdpp.display.console import percent
 from rdpp.metrics import METRICS
-from rdpp.tracking.console import percent
 from rdpp.tracking.store import Store
 
 
@@ -46,7 +46,7 @@ def write_report(source: str, out: Path | None, tracking_uri: str | None, baseli
         ConfigError: no such study or ablation, or no finished run in it.
     """
     store = Store(tracking_uri)
-    collection = collect(store, [source])
+    collection = find_runs(store, [source])
     if collection.parent is None:
         raise ConfigError(f"a report is of one study or ablation, got the query '{source}'; see rdpp compare")
     page = render(store, collection, baseline)
@@ -57,12 +57,12 @@ def write_report(source: str, out: Path | None, tracking_uri: str | None, baseli
     return path
 
 
-def render(store: Store, collection: Collection, baseline: str | None = None) -> str:
+def render(store: Store, collection: RunSet, baseline: str | None = None) -> str:
     """The page."""
     compared, problem = _compared(collection, baseline)
     figures = _plotly_figures(store, collection)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("rdpp.ablation", "."),
+        loader=jinja2.PackageLoader("rdpp.comparison", "."),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -86,7 +86,7 @@ def render(store: Store, collection: Collection, baseline: str | None = None) ->
     )
 
 
-def _compared(collection: Collection, baseline: str | None) -> tuple[Compared | None, str]:
+def _compared(collection: RunSet, baseline: str | None) -> tuple[Compared | None, str]:
     """The comparison, or why there is none: a report of runs that cannot be paired is a report all the same."""
     try:
         return compare_runs(collection, baseline), ""
@@ -94,7 +94,7 @@ def _compared(collection: Collection, baseline: str | None) -> tuple[Compared | 
         return None, str(error)
 
 
-def _leaderboard(collection: Collection) -> Tabulated:
+def _leaderboard(collection: RunSet) -> Tabulated:
     """Variants by the mean of the headline metrics, the best first: means over categories of the means over seeds."""
     frame = collection.frame()
     names = [name for name in METRICS if name in frame.columns]
@@ -111,13 +111,13 @@ def _leaderboard(collection: Collection) -> Tabulated:
     return Tabulated("Leaderboard", header, tuple(rows))
 
 
-def _dead(collection: Collection, variant: str) -> str:
+def _dead(collection: RunSet, variant: str) -> str:
     found = {run.tags.get("dead_terms", "unknown") for run in collection.runs if run.variant == variant}
     terms = sorted({term for text in found for term in text.split()} - {"none"})
     return ", ".join(terms)
 
 
-def _by_category(collection: Collection, metric: str) -> Tabulated:
+def _by_category(collection: RunSet, metric: str) -> Tabulated:
     categories = sorted({run.category for run in collection.runs})
     rows = []
     for variant in collection.variants:
@@ -132,7 +132,7 @@ def _with_spread(values: Sequence[float]) -> str:
     return mean if len(values) < 2 else f"{mean} ± {percent(float(np.std(values, ddof=1)))}"
 
 
-def _by_type(collection: Collection) -> list[Tabulated]:
+def _by_type(collection: RunSet) -> list[Tabulated]:
     """Image AUROC of each defect type against the good images, a table a category, means over seeds."""
     tables = []
     for category in sorted({run.category for run in collection.runs}):
@@ -149,7 +149,7 @@ def _by_type(collection: Collection) -> list[Tabulated]:
     return tables
 
 
-def _terms(collection: Collection) -> Tabulated:
+def _terms(collection: RunSet) -> Tabulated:
     """What each loss term came to at the end of training, and how much it moved: means over a variant's runs."""
     rows = []
     for variant in collection.variants:
@@ -171,7 +171,7 @@ def _mean_of(runs: Sequence[TrainedRun], key: str) -> str:
     return f"{np.mean(values):.3g}" if values else "-"
 
 
-def _plotly_figures(store: Store, collection: Collection) -> list[str]:
+def _plotly_figures(store: Store, collection: RunSet) -> list[str]:
     """Optuna's own figures of a study, as HTML; plotly's code comes with the first."""
     found: list[str] = []
     for name in ("importances", "history", "slices"):

@@ -13,7 +13,7 @@ from rdpp.data.drawing import (
     clouds,
     light,
     mix,
-    place,
+    position,
     softened,
     stroke,
 )
@@ -78,12 +78,12 @@ def _polygons(rng: Generator, centres: Array, radii: Array) -> Array:
 
 def _crack(rng: Generator, scene: Speckle, strength: float) -> Array:
     picture = scene.draw()
-    line = stroke(rng, len(picture), place(rng, 0.25), rng.uniform(0.25, 0.6), 0.013, 0.35)
+    line = stroke(rng, len(picture), position(rng, 0.25), rng.uniform(0.25, 0.6), 0.013, 0.35)
     return picture * (1 - strength * line[..., None])
 
 
 def _foreign_chip(rng: Generator, scene: Speckle, strength: float) -> Array:
-    outline = _polygons(rng, place(rng)[None], np.array([rng.uniform(0.03, 0.06)]))
+    outline = _polygons(rng, position(rng)[None], np.array([rng.uniform(0.03, 0.06)]))
     usual = PALETTE[rng.integers(len(PALETTE))]
     colour = usual + strength * (FOREIGN[rng.integers(len(FOREIGN))] - usual)
     return replace(
@@ -94,7 +94,7 @@ def _foreign_chip(rng: Generator, scene: Speckle, strength: float) -> Array:
 
 
 def _bare_patch(rng: Generator, scene: Speckle, strength: float) -> Array:
-    centre = place(rng)
+    centre = position(rng)
     offset = (scene.outlines.mean(1) - centre) * [1, rng.uniform(1, 1.5)]
     kept = np.hypot(offset[:, 0], offset[:, 1]) > strength
     return replace(scene, outlines=scene.outlines[kept], colours=scene.colours[kept]).draw()
@@ -102,13 +102,13 @@ def _bare_patch(rng: Generator, scene: Speckle, strength: float) -> Array:
 
 def _stain(rng: Generator, scene: Speckle, strength: float) -> Array:
     picture = scene.draw()
-    patch = blob(rng, len(picture), place(rng), rng.uniform(0.07, 0.15), 0.06)
+    patch = blob(rng, len(picture), position(rng), rng.uniform(0.07, 0.15), 0.06)
     return picture * (1 - strength * patch[..., None] * np.array([0.9, 1.0, 1.15], np.float32))
 
 
 def _haze(rng: Generator, scene: Speckle, strength: float) -> Array:
     picture = scene.draw()
-    patch = blob(rng, len(picture), place(rng), rng.uniform(0.10, 0.17), 0.05)
+    patch = blob(rng, len(picture), position(rng), rng.uniform(0.10, 0.17), 0.05)
     return mix(picture, softened(picture, 0.03), patch * strength)
 
 
