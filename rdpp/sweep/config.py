@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rdpp.config import ConfigError, choose, decode, digest, encode, require
 from rdpp.engine import resolve
 from rdpp.experiment import SELECT_ON_HELD_OUT, ExperimentConfig, read_yaml
 from rdpp.metrics import METRICS
 from rdpp.sweep.halving import HalvingConfig
+from rdpp.sweep.pruners import PRUNERS, SAMPLERS
 from rdpp.sweep.space import Dimension, check_space
 
 WILCOXON_NEEDS = 6
@@ -23,12 +24,14 @@ HALVING_NEEDS = 9
 class SamplerConfig:
     """How points are proposed: Optuna's TPE, Gaussian process, or at random."""
 
-    name: Literal["tpe", "gp", "random"] = "tpe"
+    name: str = "tpe"
+    """tpe: Optuna's tree-structured Parzen estimator; gp: a Gaussian process; random."""
     seed: int = 0
     startup_trials: int = 5
     """Random trials before the model takes over (tpe, gp)."""
 
     def __post_init__(self) -> None:
+        choose(self.name, SAMPLERS, "sampler")
         require(self.seed >= 0, f"seed must be at least 0, got {self.seed}")
         require(self.startup_trials >= 1, f"startup_trials must be at least 1, got {self.startup_trials}")
 
@@ -46,7 +49,7 @@ class SweepConfig:
     """Metrics whose mean over categories, seeds and each other is maximised: on the held-out images, or on those of
     the test set where the experiment holds none out."""
     sampler: SamplerConfig = SamplerConfig()
-    pruner: Literal["auto", "halving", "wilcoxon", "median", "none"] = "auto"
+    pruner: str = "auto"
     """halving gives trials up within runs, the others between runs. auto: halving from nine trials on or with a
     budget; else wilcoxon from six instances (category x seed) on, median below."""
     halving: HalvingConfig = HalvingConfig()
@@ -54,6 +57,7 @@ class SweepConfig:
     """Training steps (batches) of the whole study: once they are spent no further trial begins."""
 
     def __post_init__(self) -> None:
+        choose(self.pruner, ("auto", *PRUNERS), "pruner")
         require(
             self.trials is not None or self.budget is not None,
             "the study would never end; set trials, or budget (training steps)",

@@ -171,7 +171,7 @@ def cheap_collection():
 
 @pytest.mark.usefixtures("cheap_collection")
 def test_false_alarms_and_coverage_on_a_small_simulation():
-    """A rough check of what scripts/planted_effects.py measures at length."""
+    """A rough check of what scripts/studies/planted_effects.py measures at length."""
     found = [one(drawn(8, 3, between=0.01, seed=s)) for s in range(150)]
     alarms = np.mean([c.new_categories.sure for c in found])
     covered = np.mean([c.new_categories.low <= 0 <= c.new_categories.high for c in found])

@@ -1,6 +1,6 @@
 """Show that a run may be stopped after any batch and continued by another process without changing its result.
 
-    python scripts/resume.py [--only NAME ...]            # about 8 minutes
+    python scripts/equality/resume.py [--only NAME ...]            # about 8 minutes
 
 Each run of equality_runs.py is trained whole; then it is stopped after its first, second, middle and last but one
 batch, and its state is written. Another process reads the states and goes on. Weights and metrics must be equal to the
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from equality import digest_of, rdpp
-from equality_runs import BASE, RUNS
+from runs import BASE, RUNS
 
 
 def main() -> int:

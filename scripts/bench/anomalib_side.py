@@ -1,8 +1,8 @@
 """The other side of a benchmark: a training step of anomalib's reverse distillation (no projection, no noise).
 
-    python scripts/bench_anomalib.py BACKBONE
+    python scripts/bench/anomalib_side.py BACKBONE
 
-For an interpreter that has anomalib 2, which need not have rdpp; see scripts/bench.py --anomalib.
+For an interpreter that has anomalib 2, which need not have rdpp; see scripts/bench/bench.py --anomalib.
 """
 
 # pyright: reportMissingImports=false
@@ -12,7 +12,7 @@ import torch
 from anomalib.models.image.reverse_distillation.anomaly_map import AnomalyMapGenerationMode
 from anomalib.models.image.reverse_distillation.loss import ReverseDistillationLoss
 from anomalib.models.image.reverse_distillation.torch_model import ReverseDistillationModel
-from bench_serve import serve
+from serve import serve
 
 SIZE, BATCH = 256, 16
 

@@ -1,8 +1,8 @@
 """Show that a change of the code changes no result: train a fixed list of small runs, and compare with another record.
 
-    python scripts/equality.py record FOLDER              # about 8 minutes; --only NAME ... records a part
-    python scripts/equality.py compare BEFORE AFTER       # equal to the last digit, or exit code 1
-    python scripts/equality.py compare BEFORE AFTER --maps 1e-6
+    python scripts/equality/equality.py record FOLDER              # about 8 minutes; --only NAME ... records a part
+    python scripts/equality/equality.py compare BEFORE AFTER       # equal to the last digit, or exit code 1
+    python scripts/equality/equality.py compare BEFORE AFTER --maps 1e-6
 
 Record before a change and after it, on the same machine and installation. The runs take every loss, every noise and
 every selection at least once, RD and RD++, the built-in teacher and a random ResNet18; a sweep with each pruner; an
@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from equality_runs import ABLATION, BASE, RUNS, SPACE, SWEEPS
+from runs import ABLATION, BASE, RUNS, SPACE, SWEEPS
 
 _OF_THE_MACHINE = ("seconds", "images_per_second", "peak_memory_mb", "system/", "time_share/")
 """Metrics that no two runs share, by the start of their names."""

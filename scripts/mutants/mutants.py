@@ -1,6 +1,6 @@
 """Break the code in many small ways, each in a copy of its own, and see the tests notice.
 
-python scripts/mutants.py [--jobs N] [WORD ...]     only mutations with one of the words in their name or file
+python scripts/mutants/mutants.py [--jobs N] [WORD ...]     only mutations with one of the words in their name or file
 
 A mutation is killed when a test fails. The exit code is 1 if any survives, does not apply any more, or keeps
 the tests from running at all.
@@ -27,7 +27,7 @@ from typing import NamedTuple
 import pytest
 from mutations import MUTATIONS, Mutation
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
 LIBRARIES = [
     "torch",

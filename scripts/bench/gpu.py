@@ -1,6 +1,6 @@
 """What a GPU makes of it: the step beside the released procedure and beside the device, and several runs on one GPU.
 
-    python scripts/bench_gpu.py [--teacher wide_resnet50_2] [--small resnet18] [--device cuda]
+    python scripts/bench/gpu.py [--teacher wide_resnet50_2] [--small resnet18] [--device cuda]
 
 Rows: the released procedure in fp32 against rdpp in bf16 (and bf16 compiled, and fp32), taking turns; of the floor:
 the step's convolutions alone in the same precision, over the step. Then images a second of 1, 2 and 4 processes that
@@ -20,7 +20,7 @@ from statistics import mean
 from typing import Any
 
 from bench import Side, against, worker
-from bench_report import keep, table
+from record import keep, table
 
 from rdpp.display.console import output_console
 

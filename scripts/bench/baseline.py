@@ -4,7 +4,7 @@ It is honest about what that procedure does and no slower than it need be otherw
 and with its unused layer4, clean and noisy images one after the other; transport is geomloss's, stage by stage, with
 the released arguments; every sample is decoded, resized and given its noise each time it is drawn. Bottleneck and
 student are this package's modules with torch's own convolutions; the projection is made of torch's instance norm and
-LeakyReLU. Its metrics stand in scripts/baseline_metrics.py. Nothing in rdpp uses this file.
+LeakyReLU. Its metrics stand in scripts/bench/baseline_metrics.py. Nothing in rdpp uses this file.
 """
 
 import itertools

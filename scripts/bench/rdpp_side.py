@@ -11,9 +11,9 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from bench_inputs import BATCH, SIZE, draw_images, draw_maps, draw_pixels
-from bench_serve import Work, gpu_memory, nothing
 from floor import Counted, Floor
+from inputs import BATCH, SIZE, draw_images, draw_maps, draw_pixels
+from serve import Work, gpu_memory, nothing
 
 from rdpp.config import decode
 from rdpp.data import load_train, scan, shuffled
@@ -25,12 +25,12 @@ from rdpp.engine.seeding import streams
 from rdpp.engine.step import Stepper
 from rdpp.experiment import ExperimentConfig
 from rdpp.kernels import convolution
-from rdpp.metrics import evaluate
+from rdpp.metrics import METRICS, evaluate
 from rdpp.models import ARCHITECTURES, Network, load_teacher
 from rdpp.models.teacher import TeacherConfig
 from rdpp.types import Batch
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def step(
@@ -206,7 +206,8 @@ def metrics(count: str, which: str) -> Work:
     maps, masks = draw_maps(int(count))
     scores, labels = maps.max((1, 2)), np.asarray(masks.any((1, 2)))
     types = [f"type {index % 5}" for index in range(len(maps))]
-    settings = {"by_type": which == "by_type", "per_image_pro": which != "pooled"}
+    names = [name for name in METRICS if which != "pooled" or name != "pixel_aupro_per_image"]
+    settings = {"by_type": which == "by_type", "metrics": names}
     return lambda: evaluate(maps, masks, scores, labels, types, **settings), nothing
 
 

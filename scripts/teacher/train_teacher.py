@@ -1,7 +1,7 @@
 """Train the built-in teacher: a quarter of ResNet18, which mimics its layers 1-3 on procedural images.
 
-    python scripts/train_teacher.py --bfloat16                    # downloads torchvision's IMAGENET1K_V1 once
-    python scripts/train_teacher.py --bfloat16 --weights FILE     # a state dict: stem and layers 1-3 at least
+    python scripts/teacher/train_teacher.py --bfloat16                    # downloads torchvision's IMAGENET1K_V1 once
+    python scripts/teacher/train_teacher.py --bfloat16 --weights FILE     # a state dict: stem and layers 1-3 at least
 
 5500 steps of 32 crops: 40 minutes on one shared core, 2 GiB of memory (without --bfloat16 some 1.7 times as long).
 Progress lines give, for each stage, the share of ResNet18's variance left unexplained on held-out images and

@@ -4,7 +4,7 @@ A picture is one to three layers (dead leaves, or a scalar field through a palet
 lit, blurred, jittered and given sensor noise, so that edges, textures and gradients occur at many scales,
 orientations and colours. About 12 ms an image of 160 x 160 on one core.
 
-    python scripts/procedural.py sheet.png     # a contact sheet, to look at
+    python scripts/teacher/procedural.py sheet.png     # a contact sheet, to look at
 """
 
 import sys

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from rdpp.tracking.provenance import code_tags
 
-RESULTS = Path(__file__).parents[1] / "docs" / "benchmarks.jsonl"
+RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks.jsonl"
 
 
 def keep(rows: list[dict[str, Any]]) -> None:

@@ -1,6 +1,6 @@
 """Does `rdpp compare` keep its promises? Simulated results with known effects, compared as real ones are.
 
-    python scripts/planted_effects.py [--repeats 2000]
+    python scripts/studies/planted_effects.py [--repeats 2000]
 
 Each row plants an effect in the first of several variants (the others have none) and compares all with the baseline. An
 effect on a category is drawn around the planted mean with a standard deviation of its own; seeds scatter around it.

@@ -1,6 +1,6 @@
 """What a teacher is worth: the same training with different teachers, over categories and seeds.
 
-    python scripts/compare_teachers.py DATA --teachers builtin builtin:random resnet18 --seeds 1 2 3
+    python scripts/teacher/compare_teachers.py DATA --teachers builtin builtin:random resnet18 --seeds 1 2 3
 
 A teacher is NAME or NAME:WEIGHTS (random, or a file). Trained is plain reverse distillation
 (experiments/rd.yaml, whose only moving part is the teacher) for a number of steps that is the same for every
@@ -20,7 +20,7 @@ from rdpp.data import list_categories, scan
 from rdpp.engine import EpochFinished, Event, RunSpec, train
 from rdpp.experiment import ExperimentConfig
 
-BASE = Path(__file__).parent.parent / "experiments" / "rd.yaml"
+BASE = Path(__file__).parents[2] / "experiments" / "rd.yaml"
 METRICS = ("image_auroc", "pixel_auroc", "pixel_aupro")
 QUARTERS = 4
 

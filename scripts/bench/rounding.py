@@ -1,6 +1,6 @@
 """Rounding errors of 3x3 convolutions in float32: Winograd's algorithm here, and torch's own.
 
-    python scripts/rounding.py [CHANNELS ...]       (10 seconds on 2 cores)
+    python scripts/bench/rounding.py [CHANNELS ...]       (10 seconds on 2 cores)
 
 Four images of 32 x 32, normal numbers for inputs and weights, channels_last as in training, against torch in float64.
 `largest` is the largest error over the largest exact value, `rms` the root mean square of the errors over that of the

@@ -1,13 +1,13 @@
 """What does an economical study cost, and does it find the same? On the built-in data, with the built-in teacher.
 
-    python scripts/economy.py [--trials 9 --seeds 3 --epochs 10 --patience 3]     (half an hour on 2 cores)
+    python scripts/studies/economy.py [--trials 9 --seeds 3 --epochs 10 --patience 3]     (half an hour on 2 cores)
 
 For each study seed two studies of the same trials (drawn at random, so that no trial depends on the ones before):
 one trains every run to its end, the other stops runs early (`evaluation.patience`) and gives trials up
 (`pruner: halving`). Printed are the training steps of both, the best objective of both on the held-out images, the
 objective on the test images of the trial that each would pick (both read from the full study, where each trial is
 trained to its end), and what the run seeds alone do to a trial's mean. Since halving depends on the order of trials,
-the full studies' recordings are then played again in many random orders (scripts/replay.py), for several reduction
+the full studies' recordings are then played again in many random orders (scripts/studies/recorded_study.py), for several reduction
 factors and patiences: the mean share of the steps, and how far the best found stays below the full study's. Stop it
 when you like: it goes on from there.
 """
@@ -23,7 +23,7 @@ from statistics import fmean, stdev
 import optuna
 from matplotlib.figure import Figure
 from optuna.trial import TrialState
-from replay import Recorded, replay
+from recorded_study import Recorded, replay
 from rich.table import Table
 
 from rdpp.demo import make_categories

@@ -1,6 +1,6 @@
-"""How fast rdpp is beside the released code's procedure written plainly (scripts/baseline.py), and beside the hardware.
+"""How fast rdpp is beside the released procedure, written plainly in baseline.py, and beside the hardware.
 
-    python scripts/bench.py [--full] [--data DIR --category NAME] [--anomalib PYTHON]
+    python scripts/bench/bench.py [--full] [--data DIR --category NAME] [--anomalib PYTHON]
 
 Each row's sides run in processes of their own that take turns, so that both meet the same machine; a ratio is the
 median of the turns' ratios. Without --data the built-in data is made at 512 x 512. --full adds WideResNet50-2, the
@@ -20,13 +20,13 @@ from statistics import median
 from types import TracebackType
 from typing import Any
 
-from bench_report import keep, table
+from record import keep, table
 
 from rdpp.data import scan
 from rdpp.demo import make_categories
 from rdpp.display.console import output_console
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 FIRST_STEP = """
 import os, sys
@@ -80,7 +80,7 @@ class Side:
 
 def worker(side: str, *arguments: str) -> list[str]:
     """The command of a worker of ours."""
-    return [sys.executable, str(HERE / "bench_worker.py"), side, *arguments]
+    return [sys.executable, str(HERE / "worker.py"), side, *arguments]
 
 
 def against(
@@ -165,7 +165,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     yield tracking("the demonstration", "demo", "builtin", str(options.demo), "weave,speckle,bolt", "5", turns=3)
     yield from start_up(options.demo)
     if options.anomalib:
-        theirs = [options.anomalib, str(HERE / "bench_anomalib.py"), name]
+        theirs = [options.anomalib, str(HERE / "anomalib_side.py"), name]
         yield against("RD step beside anomalib's", theirs, worker("rdpp", "step", name, "cached", "rd"), 7, 3)
         uncached = worker("rdpp", "step", name, "uncached", "rd")
         yield against("the same, first epoch", theirs, uncached, 5, 3)

@@ -1,4 +1,4 @@
-"""A benchmark's plain side: the released procedure, by scripts/baseline.py."""
+"""A benchmark's plain side: the released procedure, by scripts/bench/baseline.py."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 import baseline
 import numpy as np
 import torch
-from bench_inputs import BATCH, SIZE, draw_images, draw_maps, draw_pixels
-from bench_serve import Work, gpu_memory, nothing
 from floor import Counted
+from inputs import BATCH, SIZE, draw_images, draw_maps, draw_pixels
+from serve import Work, gpu_memory, nothing
 
 from rdpp.data import scan
 from rdpp.data.cache import read_mask
