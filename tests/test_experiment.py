@@ -7,6 +7,7 @@ import yaml
 
 from rdpp.config import ConfigError, flatten
 from rdpp.experiment import ExperimentConfig, merge, read_yaml
+from rdpp.losses import LOSSES
 from rdpp.losses.contrast import Contrast
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.ssot import BatchSsot, ImagesSsot
