@@ -1,4 +1,6 @@
+import argparse
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rdpp.cli import _changes, _parser, main
+from rdpp.cli import COMMANDS, build_parser, main
+from rdpp.cli.flags import changes_of
 
 
 @pytest.fixture
@@ -67,9 +70,9 @@ def test_flags_and_set_reach_the_configuration(capsys, experiment_file, tracked)
 
 @pytest.mark.parametrize(("flag", "epochs", "steps"), [("--epochs", 7, None), ("--steps", None, 7)])
 def test_epochs_and_steps_override_each_other(tiny, flag, epochs, steps):
-    options = _parser().parse_args(["train", "experiment.yaml", flag, "7"])
+    options = build_parser().parse_args(["train", "experiment.yaml", flag, "7"])
     for base in (tiny, tiny.with_overrides({"training": {"epochs": None, "steps": 9}})):
-        training = base.with_overrides(_changes(options)).training
+        training = base.with_overrides(changes_of(options)).training
         assert (training.epochs, training.steps) == (epochs, steps)
 
 
@@ -101,7 +104,7 @@ def test_data_synth_writes_the_categories(tmp_path):
 
 def test_help_needs_no_heavy_import():
     heavy = "{'torch', 'mlflow', 'optuna'}"
-    code = f"import sys; from rdpp.cli import _parser; _parser(); assert not {heavy} & set(sys.modules)"
+    code = f"import sys; from rdpp.cli import build_parser; build_parser(); assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -122,6 +125,55 @@ Stepper.step = first_step
 sys.exit(main({["train", str(experiment_file), *tracked]!r}))
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 7
+
+
+def parsers(parser, name="rdpp"):
+    """Every parser by its command: those of actions too."""
+    yield name, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for own, below in action.choices.items():
+                yield from parsers(below, f"{name} {own}")
+
+
+def test_every_command_has_two_examples_that_parse_and_every_flag_a_description():
+    for name, parser in parsers(build_parser()):
+        undescribed = [a for a in parser._actions if not isinstance(a, argparse._SubParsersAction) and not a.help]
+        assert not undescribed, name
+    for name, module in COMMANDS.items():
+        examples = module.EXAMPLES.splitlines()
+        assert len(examples) >= 2
+        for line in examples:
+            words = shlex.split(line.partition(" > ")[0])
+            assert words[:2] == ["rdpp", name]
+            assert build_parser().parse_args(words[1:]).run is module.run
+
+
+@pytest.mark.parametrize("seeds", [["1", "2", "3"], ["1,2,3"], ["1", "2,3"]])
+def test_seeds_may_be_set_apart_by_blanks_or_commas(seeds, monkeypatch):
+    seen = []
+    monkeypatch.setattr("rdpp.cli.train.run", seen.append)
+    for arguments in (
+        ["a.yaml", "--seeds", *seeds],
+        ["--seeds", *seeds, "a.yaml"],
+        ["--seeds", *seeds, "--json", "a.yaml"],
+    ):
+        assert main(["train", *arguments]) == 0
+        assert (seen[-1].seeds, str(seen[-1].experiment)) == ([1, 2, 3], "a.yaml")
+
+
+def test_seeds_that_are_no_numbers_are_refused(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "a.yaml", "--seeds", "one"])
+    assert stopped.value.code == 2
+    assert "argument --seeds: invalid whole numbers value: 'one'" in capsys.readouterr().err
+
+
+def test_completion_knows_the_commands_and_their_flags(capsys):
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert "--tracking-uri" in script
+    assert all(command in script for command in COMMANDS)
 
 
 def test_ctrl_c_says_how_to_go_on(capsys, experiment_file, tracked, monkeypatch):

@@ -1,0 +1,87 @@
+"""The command line: a module a command. Heavy imports wait until a command needs them."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+
+from rdpp import __version__
+from rdpp.cli import ablate, compare, completion, data, evaluate, report, rescore, sweep, train, ui
+
+COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "sweep": sweep,
+    "ablate": ablate,
+    "compare": compare,
+    "report": report,
+    "rescore": rescore,
+    "ui": ui,
+    "data": data,
+    "completion": completion,
+}
+"""Each module has HELP, EXAMPLES, `declare(parser)` for its flags, and `run(options)`."""
+
+_EXIT_CODES = """exit codes:
+  0    done
+  2    bad input: one line on standard error says what to mend
+  130  stopped by Ctrl-C; the same command goes on from there"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code; see `rdpp --help`.
+    """
+    options = build_parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
+    try:
+        options.run(options)
+    except ValueError as error:
+        from rdpp.config import ConfigError
+
+        if not isinstance(error, ConfigError):
+            raise
+        print(f"rdpp: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rdpp: stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        "rdpp",
+        description="RD++ anomaly detection: train, evaluate, sweep, compare.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rdpp {__version__}", help="print the version")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=f"{module.HELP[0].upper()}{module.HELP[1:]}.",
+            epilog=f"examples:\n{module.EXAMPLES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(run=module.run)
+        module.declare(command)
+    return parser
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """`--seeds 1 2 3` as `--seeds 1,2,3`: argparse would take a file after the seeds for one of them."""
+    joined: list[str] = []
+    in_seeds = False
+    for argument in arguments:
+        number = re.fullmatch(r"\d+(,\d+)*", argument)
+        if in_seeds and number and joined[-1] != "--seeds":
+            joined[-1] += f",{argument}"
+        else:
+            joined.append(argument)
+        in_seeds = argument == "--seeds" or (in_seeds and number is not None)
+    return joined

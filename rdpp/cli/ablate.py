@@ -1,0 +1,30 @@
+"""`rdpp ablate`."""
+
+import argparse
+from pathlib import Path
+
+from rdpp.cli.flags import changes_of, declare_data, declare_json, declare_length, declare_store
+from rdpp.cli.results import say_ui
+
+HELP = "run what is missing of variants x categories x seeds, and compare"
+EXAMPLES = """  rdpp ablate sweeps/ablation.yaml
+  rdpp ablate sweeps/ablation_mvtec.yaml --data /path/to/mvtec --seeds 1,2,3"""
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Its flags."""
+    parser.add_argument("file", type=Path, metavar="ABLATION.yaml", help="the ablation's file")
+    declare_data(parser)
+    declare_length(parser)
+    declare_store(parser)
+    declare_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train the missing runs, and print the comparison."""
+    from rdpp.ablation import ablate
+    from rdpp.comparison import run_compare
+
+    run_id = ablate(options.file, changes_of(options), options.tracking_uri, again=options.again)
+    run_compare([run_id], tracking_uri=options.tracking_uri, as_json=options.json)
+    say_ui(options)

@@ -1,0 +1,48 @@
+"""`rdpp compare`."""
+
+import argparse
+from pathlib import Path
+
+from rdpp.cli.flags import declare_baseline, declare_json, declare_sources, declare_store
+
+HELP = "variants against a baseline: differences, intervals, what they say"
+EXAMPLES = """  rdpp compare demo-ablation
+  rdpp compare ablation-mvtec --metrics image_auroc,pixel_aupro --published"""
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Its flags."""
+    declare_sources(parser)
+    declare_baseline(parser)
+    parser.add_argument(
+        "--metrics",
+        type=lambda text: text.split(","),
+        metavar="A,B",
+        help="by default image_auroc, pixel_auroc and pixel_aupro",
+    )
+    parser.add_argument("--by", metavar="TAG", help="what tells variants apart, by default variant (of a study: trial)")
+    parser.add_argument(
+        "--published",
+        type=Path,
+        nargs="?",
+        const=Path(__file__).parents[1] / "comparison" / "published.yaml",
+        metavar="FILE",
+        help="figures from papers, as further rows; by default those of the RD and RD++ papers on MVTec AD",
+    )
+    declare_store(parser)
+    declare_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compare and print."""
+    from rdpp.comparison import run_compare
+
+    run_compare(
+        options.sources,
+        baseline=options.baseline,
+        metrics=options.metrics,
+        by=options.by,
+        published=options.published,
+        tracking_uri=options.tracking_uri,
+        as_json=options.json,
+    )

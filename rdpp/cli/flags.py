@@ -1,0 +1,102 @@
+"""Flags that several commands have, and what they change in an experiment."""
+
+import argparse
+from typing import Any
+
+
+def declare_data(parser: argparse.ArgumentParser) -> None:
+    """Which images, where to compute, and any other setting."""
+    parser.add_argument("--data", metavar="DIR", help="folder of the data set, laid out as data.reader says")
+    parser.add_argument(
+        "--categories", type=_names, metavar="A,B", help="which categories; by default all in the folder"
+    )
+    parser.add_argument(
+        "--device", metavar="auto|cpu|cuda|cuda:N", help="where to compute; auto: a GPU if there is one"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any setting of the experiment by its dotted path, such as losses.ssot.weight=0.3; may be given often",
+    )
+
+
+def declare_length(parser: argparse.ArgumentParser) -> None:
+    """How long and how often to train."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--epochs", type=int, metavar="N", help="epochs, for every category")
+    either.add_argument("--steps", type=int, metavar="N", help="batches a run, instead of epochs")
+    parser.add_argument("--seeds", type=_numbers, metavar="1,2,3", help="seeds, each a run of its own; also as 1 2 3")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="train runs anew that finished before (of a study: those of trials still to come)",
+    )
+
+
+def declare_store(parser: argparse.ArgumentParser) -> None:
+    """Where runs are kept."""
+    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow store; by default sqlite in ./runs")
+
+
+def declare_json(parser: argparse.ArgumentParser) -> None:
+    """How results are printed."""
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+
+
+def declare_sources(parser: argparse.ArgumentParser) -> None:
+    """Which finished runs."""
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="an ablation, a study, an MLflow run id, or a query such as \"tags.teacher = 'resnet18'\"",
+    )
+
+
+def declare_baseline(parser: argparse.ArgumentParser) -> None:
+    """What variants are compared with."""
+    parser.add_argument("--baseline", metavar="VARIANT", help="by default the ablation's own, or the first variant")
+
+
+def changes_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Flags and --set as overrides of an experiment, by dotted path.
+
+    Raises:
+        ConfigError: --set without a key, or with a value that is not YAML.
+    """
+    import yaml
+
+    from rdpp.config import ConfigError
+
+    flags = {
+        "data.root": options.data,
+        "data.categories": options.categories,
+        "device": options.device,
+        "seeds": getattr(options, "seeds", None),
+    }
+    changes: dict[str, Any] = {path: value for path, value in flags.items() if value is not None}
+    epochs, steps = getattr(options, "epochs", None), getattr(options, "steps", None)
+    if epochs is not None or steps is not None:
+        changes |= {"training.epochs": epochs, "training.steps": steps}
+    for item in options.set:
+        path, equals, text = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes key=value, such as losses.ssot.weight=0.3, got '{item}'")
+        try:
+            changes[path] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {path}: '{text}' is not a YAML value") from None
+    return changes
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+_numbers.__name__ = "whole numbers"  # argparse: "invalid whole numbers value"

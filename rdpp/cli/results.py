@@ -1,0 +1,29 @@
+"""What commands print at their end."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def result_row(category: str, seed: int | None, epoch: int | None, metrics: Mapping[str, float]) -> dict[str, Any]:
+    """One run's results; undefined metrics are None."""
+    values = {name: None if value != value else value for name, value in metrics.items()}
+    return {"category": category, "seed": seed, "epoch": epoch, "metrics": values}
+
+
+def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """A table, or JSON."""
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        from rdpp.display.console import output_console, results_table
+
+        output_console().print(results_table(rows))
+
+
+def say_ui(options: argparse.Namespace) -> None:
+    """How to look at the runs."""
+    uri = f" --tracking-uri {options.tracking_uri}" if options.tracking_uri else ""
+    print(f"browse the runs: rdpp ui{uri}", file=sys.stderr)

@@ -1,0 +1,38 @@
+"""`rdpp sweep`."""
+
+import argparse
+from pathlib import Path
+
+from rdpp.cli.flags import changes_of, declare_data, declare_json, declare_length, declare_store
+from rdpp.cli.results import say_ui
+
+HELP = "run a study, or go on with it"
+EXAMPLES = """  rdpp sweep sweeps/demo.yaml --trials 20
+  rdpp sweep sweeps/demo.yaml --storage postgresql+psycopg://user@host/optuna --json"""
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Its flags."""
+    parser.add_argument("file", type=Path, metavar="SWEEP.yaml", help="the study's file")
+    parser.add_argument("--trials", type=int, metavar="N", help="number of trials of the whole study")
+    parser.add_argument("--storage", metavar="URL", help="Optuna storage; by default sqlite in ./runs")
+    declare_data(parser)
+    declare_length(parser)
+    declare_store(parser)
+    declare_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the trials that are missing, and print the study."""
+    from rdpp.sweep import run_sweep
+
+    run_sweep(
+        options.file,
+        changes_of(options),
+        trials=options.trials,
+        storage=options.storage,
+        tracking_uri=options.tracking_uri,
+        as_json=options.json,
+        again=options.again,
+    )
+    say_ui(options)

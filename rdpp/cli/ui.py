@@ -1,0 +1,28 @@
+"""`rdpp ui`."""
+
+import argparse
+import os
+import sys
+
+from rdpp.cli.flags import declare_store
+
+HELP = "open the MLflow UI on 127.0.0.1"
+EXAMPLES = """  rdpp ui
+  rdpp ui --port 5001 --tracking-uri sqlite:////path/to/mlflow.db"""
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Its flags."""
+    parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (%(default)s)")
+    declare_store(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Become MLflow's server."""
+    from rdpp.tracking.store import Store
+
+    store = Store(options.tracking_uri)
+    page = f"http://127.0.0.1:{options.port}/#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
+    print(f"open {page}", file=sys.stderr)
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
+    os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(options.port)])
