@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO_DATA := data/synthetic
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep ablation ui test check mutants bench bench-full lock clean
+.PHONY: help install sweep ablation ui test check docs mutants bench bench-full lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -33,11 +33,15 @@ ui: .venv/installed ## open the MLflow UI on 127.0.0.1:5000
 test: .venv/installed ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-check: .venv/installed ## lint, format, types and import layers
+check: .venv/installed ## lint, format, types, import layers and the pages' links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --quiet --strict
+
+docs: .venv/installed ## build the pages of docs/ into site/index.html
+	$(BIN)/mkdocs build --quiet --strict
 
 mutants: .venv/installed ## break the code in many small ways and see the tests notice
 	$(BIN)/python scripts/mutants.py

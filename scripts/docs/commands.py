@@ -73,5 +73,5 @@ def _meaning(action: argparse.Action) -> str:
     told = action.help or MEANINGS.get(name)
     if not told:
         raise ValueError(f"{name} has no help; write one where it is added to the parser")
-    simple = action.default not in (None, False, argparse.SUPPRESS) and not isinstance(action.default, list)
-    return told + (f"; default {action.default}" if simple else "")
+    worth_telling = isinstance(action.default, int) and not isinstance(action.default, bool)
+    return told + (f"; default {action.default}" if worth_telling else "")
