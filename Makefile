@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_DATA := data/synthetic
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 .DEFAULT_GOAL := help
 .PHONY: help install sweep ablation ui test check docs mutants bench bench-full lock clean
@@ -38,10 +39,10 @@ check: .venv/installed ## lint, format, types, import layers and the pages' link
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/mkdocs build --quiet --strict
+	$(MKDOCS)
 
 docs: .venv/installed ## build the pages of docs/ into site/index.html
-	$(BIN)/mkdocs build --quiet --strict
+	$(MKDOCS)
 
 mutants: .venv/installed ## break the code in many small ways and see the tests notice
 	$(BIN)/python scripts/mutants.py

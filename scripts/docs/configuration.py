@@ -22,8 +22,12 @@ SCALARS = {int: "whole number", float: "number", bool: "true or false", str: "te
 
 def experiment() -> str:
     """All keys of an experiment file, a section for each part of it."""
-    losses = "".join(f"### losses.{name} {{ #losses-{name} }}\n\n{_kinds(loss)}" for name, loss in LOSSES.items())
-    return _table(ExperimentConfig) + _parts(ExperimentConfig) + losses
+    return _table(ExperimentConfig) + _parts(ExperimentConfig)
+
+
+def losses() -> str:
+    """The keys of each loss, a section for each."""
+    return "".join(f"### losses.{name} {{ #losses-{name} }}\n\n{_kinds(loss)}" for name, loss in LOSSES.items())
 
 
 def sweep() -> str:

@@ -8,6 +8,7 @@ import rooms
 
 PARTS = {
     "experiment": configuration.experiment,
+    "losses": configuration.losses,
     "sweep": configuration.sweep,
     "ablation": configuration.ablation,
     "command table": commands.table,
