@@ -57,4 +57,4 @@ lock: ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev --extra postgres pyproject.toml -o requirements.lock
 
 clean: ## remove the virtual environment, runs and built-in data
-	rm -rf .venv runs $(DEMO_DATA)
+	rm -rf .venv runs site $(DEMO_DATA)

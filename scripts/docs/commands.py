@@ -57,7 +57,7 @@ def _section(name: str, told: str, parser: argparse.ArgumentParser) -> str:
             rows.append(f"| `{_written(action)}` | {_meaning(action)} |")
     usage = " ".join(["rdpp", name, *(_written(a) for a in parser._actions if not a.option_strings), "[flags]"])
     title = f"## rdpp {name}\n\n{told[0].upper()}{told[1:]}.\n\n    {usage}\n\n"
-    return title + "\n".join(rows).replace("auto|cpu|", "auto\\|cpu\\|").replace("cuda|cuda", "cuda\\|cuda")
+    return title + "\n".join(rows)
 
 
 def _written(action: argparse.Action) -> str:
