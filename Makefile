@@ -45,13 +45,13 @@ docs: .venv/installed ## build the pages of docs/ into site/index.html
 	$(MKDOCS)
 
 mutants: .venv/installed ## break the code in many small ways and see the tests notice
-	$(BIN)/python scripts/mutants.py
+	$(BIN)/python scripts/mutants/mutants.py
 
 bench: .venv/installed ## times beside the released procedure and the hardware (10 minutes on 2 quiet cores)
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python scripts/bench/bench.py
 
 bench-full: .venv/installed ## the same, with WideResNet50-2 and a whole epoch (45 minutes)
-	$(BIN)/python scripts/bench.py --full
+	$(BIN)/python scripts/bench/bench.py --full
 
 lock: ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev --extra postgres pyproject.toml -o requirements.lock

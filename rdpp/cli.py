@@ -37,9 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from rdpp.display.console import ConsoleObserver, results_table
     from rdpp.engine import grid
     from rdpp.runs import train_grid
-    from rdpp.tracking.console import ConsoleObserver, results_table
     from rdpp.tracking.tree import MlflowTree
 
     specs = grid(_experiment(options))
@@ -51,7 +51,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from rdpp.tracking.console import results_table
+    from rdpp.display.console import results_table
     from rdpp.tracking.evaluation import evaluate_source
 
     experiment = _experiment(options) if options.experiment else None
@@ -76,7 +76,8 @@ def _sweep(options: argparse.Namespace) -> None:
 
 
 def _ablate(options: argparse.Namespace) -> None:
-    from rdpp.ablation import ablate, run_compare
+    from rdpp.ablation import ablate
+    from rdpp.comparison import run_compare
 
     run_id = ablate(options.file, _changes(options), options.tracking_uri, again=options.again)
     run_compare([run_id], tracking_uri=options.tracking_uri, as_json=options.json)
@@ -84,7 +85,7 @@ def _ablate(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from rdpp.ablation import run_compare
+    from rdpp.comparison import run_compare
 
     run_compare(
         options.sources,
@@ -98,14 +99,14 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from rdpp.ablation import write_report
+    from rdpp.comparison import write_report
 
     path = write_report(options.source, options.out, options.tracking_uri, options.baseline)
     print(f"report in {path}, and in the MLflow UI under Artifacts of its run", file=sys.stderr)
 
 
 def _rescore(options: argparse.Namespace) -> None:
-    from rdpp.ablation import run_rescore
+    from rdpp.comparison import run_rescore
 
     run_rescore(options.sources, options.tracking_uri, as_json=options.json)
 
@@ -121,7 +122,7 @@ def _ui(options: argparse.Namespace) -> None:
 
 
 def _synth(options: argparse.Namespace) -> None:
-    from rdpp.data.synthetic import make_categories
+    from rdpp.demo import make_categories
 
     make_categories(options.folder, seed=options.seed, size=options.size)
     print(f"synthetic categories in {options.folder}", file=sys.stderr)
@@ -165,7 +166,7 @@ def _print_results(options: argparse.Namespace, rows: list[dict[str, Any]], as_t
     if options.json:
         print(json.dumps(rows, indent=1))
     else:
-        from rdpp.tracking.console import output_console
+        from rdpp.display.console import output_console
 
         output_console().print(as_table(rows))
 
@@ -231,7 +232,7 @@ def _parser() -> argparse.ArgumentParser:
         "--published",
         type=Path,
         nargs="?",
-        const=Path(__file__).parent / "ablation" / "published.yaml",
+        const=Path(__file__).parent / "comparison" / "published.yaml",
         metavar="FILE",
         help="figures from papers, as further rows; by default those of the RD and RD++ papers on MVTec AD",
     )

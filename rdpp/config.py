@@ -1,7 +1,8 @@
 """Mappings to frozen dataclasses and back, strictly: every key is known, every value has its declared type.
 
 A field's type is the schema: numbers, strings, booleans, None, Literal, tuple[T, ...], Mapping[str, T],
-dataclasses, and unions of dataclasses told apart by their Literal fields (``name: Literal["simplex"]``).
+dataclasses, and unions of dataclasses told apart by their Literal fields (``kind: Literal["float"]``). Where the choice
+is open to new classes, the field names their registry: ``Annotated[Noise, Registered(NOISES)]``; see `Registered`.
 Ranges are checked in the dataclass's own ``__post_init__`` with `require`.
 """
 
@@ -12,13 +13,27 @@ import json
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
 
 
 class ConfigError(ValueError):
     """A configuration that a user can mend. The message names the value, the choices and the remedy."""
+
+
+@dataclass(frozen=True, eq=False)  # by identity: a type that it annotates must be hashable
+class Registered:
+    """The registry that a field's value is built from, as the metadata of an `Annotated` type.
+
+    A field of one value, such as a noise, is a mapping whose `name` says which entry of the registry the other keys are
+    for; without a `name` it is the first. A field of several values, such as the losses, maps the names of entries to
+    their settings; null leaves an entry out. Values come in the registry's order, whatever order the file has.
+    """
+
+    registry: Mapping[str, Any]
+    """By name: a dataclass, or a union of dataclasses."""
 
 
 def require(condition: bool, message: str) -> None:
@@ -63,6 +78,9 @@ def decode(kind: Any, value: Any, path: str = "") -> Any:
     if kind is Any:
         return value
     origin = get_origin(kind)
+    if origin is Annotated:
+        (marker,) = (m for m in get_args(kind)[1:] if isinstance(m, Registered))
+        return _decode_registered(get_args(kind)[0], marker.registry, value, path)
     if origin in (Union, types.UnionType):
         return _decode_union(get_args(kind), value, path)
     if origin is Literal:
@@ -108,7 +126,7 @@ def join(path: str, key: object) -> str:
 
 
 def _decode_dataclass(kind: Any, mapping: Mapping[str, Any], path: str) -> Any:
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for key in mapping:
         choose(str(key), fields, f"key in {path}" if path else "key")
@@ -125,10 +143,27 @@ def _decode_dataclass(kind: Any, mapping: Mapping[str, Any], path: str) -> Any:
         raise ConfigError(f"{path}: {error}" if path else str(error)) from None
 
 
+def _decode_registered(kind: Any, registry: Mapping[str, Any], value: Any, path: str) -> Any:
+    if value is None and types.NoneType in get_args(kind):
+        return None
+    if dataclasses.is_dataclass(value):
+        return value
+    mapping = _mapping(value, path)
+    if get_origin(kind) is not None and get_origin(kind) is not types.UnionType:
+        for name in mapping:
+            choose(str(name), registry, f"key in {path}")
+        given = {name: entry for name, entry in registry.items() if mapping.get(name) is not None}
+        return {name: decode(entry, mapping[name], join(path, name)) for name, entry in given.items()}
+    name = choose(str(mapping.get("name", next(iter(registry)))), registry, join(path, "name"))
+    return decode(registry[name], mapping, path)
+
+
 def _decode_union(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
     if value is None and types.NoneType in kinds:
         return None
     kinds = tuple(k for k in kinds if k is not types.NoneType)
+    if dataclasses.is_dataclass(value) and isinstance(value, tuple(k for k in kinds if isinstance(k, type))):
+        return value
     if len(kinds) == 1:
         return decode(kinds[0], value, path)
     if all(dataclasses.is_dataclass(k) for k in kinds):

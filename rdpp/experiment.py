@@ -3,24 +3,23 @@
 A file is complete, or the difference from one named `base` beside it. null switches a part off.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 
-from rdpp.config import ConfigError, choose, decode, encode, require
+from rdpp.config import ConfigError, Registered, choose, decode, encode, require
 from rdpp.data import DEFAULT_READER, READERS
-from rdpp.losses import LOSSES, Loss
+from rdpp.losses import LOSSES, Distillation, Loss
 from rdpp.models import TeacherConfig
-from rdpp.noise import Noise
+from rdpp.noise import NOISES, Noise
 from rdpp.types import Precision
 
 HOLD_OUT = 0.2
 """Share of the good training images held out by default."""
-HONEST = {"evaluation.selection": "held_out"}
+SELECT_ON_HELD_OUT = {"evaluation.selection": "held_out"}
 """Overrides that sweeps and ablations lay over their base experiment, unless they say otherwise: choices between
 epochs and between trials do not look at the test set."""
 _ASIDE = (
@@ -190,10 +189,6 @@ class EvaluationConfig:
         return "held_out" if self.held_out_share > 0 and self.selection != "official" else "test"
 
 
-Losses = dataclasses.make_dataclass("Losses", [(name, kind | None, None) for name, kind in LOSSES.items()], frozen=True)
-"""One field a registered loss: its settings, or None where it is off."""
-
-
 @dataclass(frozen=True)
 class ExperimentConfig:
     """One experiment: categories x seeds, each a run of its own."""
@@ -206,10 +201,12 @@ class ExperimentConfig:
     """The frozen network whose features the student learns to restore."""
     projection: bool = True
     """Whether the teacher's features pass the projection; false: plain reverse distillation (RD4AD)."""
-    noise: Noise | None = None
-    """The pseudo-anomaly that is added to training images; null: none."""
-    losses: Any = field(default_factory=lambda: Losses(distillation=LOSSES["distillation"]()))
-    """The loss terms by name, each with its own keys; null switches a term off."""
+    noise: Annotated[Noise | None, Registered(NOISES)] = None
+    """The pseudo-anomaly that the losses which need one are trained with; null: none."""
+    losses: Annotated[Mapping[str, Loss], Registered(LOSSES)] = field(
+        default_factory=lambda: {"distillation": Distillation()}
+    )
+    """The loss terms that are on, by name, each with its own keys; null switches a term off."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """Learning rates and betas of Adam."""
     training: TrainingConfig = TrainingConfig()
@@ -246,7 +243,6 @@ class ExperimentConfig:
     """Whether a weighted loss term without a gradient stops the run, instead of a warning."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "losses", decode(Losses, self.losses, "losses"))
         require(len(self.seeds) > 0, "seeds must name at least one seed")
         require(min(self.seeds) >= 0, f"seeds must be at least 0, got {list(self.seeds)}")
         require(len(set(self.seeds)) == len(self.seeds), f"seeds must differ, got {list(self.seeds)}")
@@ -273,9 +269,8 @@ class ExperimentConfig:
 
     @property
     def terms(self) -> dict[str, Loss]:
-        """The losses that are on: set, with a weight above 0."""
-        named = {f.name: getattr(self.losses, f.name) for f in dataclasses.fields(self.losses)}
-        return {name: term for name, term in named.items() if term is not None and term.weight > 0}
+        """The losses that train: set, with a weight above 0."""
+        return {name: term for name, term in self.losses.items() if term.weight > 0}
 
     @property
     def needs_noise(self) -> bool:

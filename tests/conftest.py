@@ -6,10 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401  (hooks)
+from tracked import tracked_ablation
+from variants import VARIANTS
 
-from rdpp.data.synthetic import make_categories
+from rdpp.ablation.config import AblationConfig
+from rdpp.demo import make_categories
 from rdpp.experiment import ExperimentConfig
+from rdpp.tracking.store import Store
 
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]  # no doctests in them, and their names clash
 
@@ -103,3 +108,27 @@ def held_out(tiny, tmp_path_factory):
 def store_uri(tmp_path_factory):
     """An MLflow store of its own; making one takes seconds, so the session has one."""
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def write_ablation(held_out, tmp_path_factory):
+    """Write an ablation file over the tiny experiment, and give its path."""
+
+    def write(name="small", variants=None, seeds=(1, 2), baseline="rd", **more):
+        folder = tmp_path_factory.mktemp("ablation")
+        (folder / "base.yaml").write_text(held_out.with_overrides({"evaluation.selection": "official"}).to_yaml())
+        settings = {"training.epochs": 1, "heatmaps": 0, "keep": "none", "keep_maps": True, "seeds": list(seeds)}
+        data = {"name": name, "experiment": "base.yaml", "set": settings, "baseline": baseline}
+        path = folder / "ablation.yaml"
+        path.write_text(yaml.safe_dump({**data, "variants": variants or VARIANTS, **more}, sort_keys=False))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def small(write_ablation, store_uri):
+    """A finished ablation of two variants, one category and two seeds: its configuration, store and run."""
+    ablation = AblationConfig.from_yaml(write_ablation())
+    store = Store(store_uri)
+    return ablation, store, tracked_ablation(ablation, store)

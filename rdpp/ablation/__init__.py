@@ -1,6 +1,5 @@
-"""Variants side by side: the matrix, the statistics, the report."""
+"""The matrix of an ablation: variants x categories x seeds."""
 
-from rdpp.ablation.command import ablate, run_compare, run_rescore
-from rdpp.ablation.report import write_report
+from rdpp.ablation.command import ablate
 
-__all__ = ["ablate", "run_compare", "run_rescore", "write_report"]
+__all__ = ["ablate"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from rdpp.config import ConfigError, choose, require
 from rdpp.engine import resolve
-from rdpp.experiment import HOLD_OUT, HONEST, ExperimentConfig, read_yaml
+from rdpp.experiment import HOLD_OUT, SELECT_ON_HELD_OUT, ExperimentConfig, read_yaml
 
 _KEYS = ("name", "experiment", "set", "baseline", "variants")
 _SHARED = ("data", "teacher", "seeds")
@@ -62,7 +62,7 @@ class AblationConfig:
         for key, value in (("variants", variants), ("set", overrides)):
             require(isinstance(value, dict), f"{path}: {key} must be a mapping")
         base = ExperimentConfig.from_yaml(path.parent / data["experiment"])
-        shared = {**HONEST, "evaluation.hold_out": HOLD_OUT, **overrides, **(changes or {})}
+        shared = {**SELECT_ON_HELD_OUT, "evaluation.hold_out": HOLD_OUT, **overrides, **(changes or {})}
         try:
             base = resolve(base.with_overrides(shared))
             built = {str(name): _variant(base, str(name), own) for name, own in variants.items()}

@@ -6,10 +6,7 @@ from contextlib import ExitStack
 from rdpp.ablation.config import AblationConfig
 from rdpp.engine import RunSpec, grids, prepare
 from rdpp.runs import Node, Planned, RunObserver, Tree, opened, run_all
-from rdpp.tracking.schema import SCHEMA
-
-INDEX = "ablation.json"
-"""Artifact of the ablation's run: its baseline, and which runs belong to it today, by variant."""
+from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
 
 Matrix = Sequence[tuple[str, RunSpec]]
 """Every variant with every category and seed."""
@@ -60,7 +57,7 @@ def run_ablation(
     with ExitStack() as stack:
         stack.enter_context(opened(tree, node))
         parent = tree.run_id(node)
-        tree.log_json(node, INDEX, _index(ablation, whole))
+        tree.log_json(node, ABLATION_INDEX, _index(ablation, whole))
         variants: dict[str, Node] = {}
         for name in ablation.variants:
             own = {**tags, "variant": name, "key": f"{parent} {name}"}

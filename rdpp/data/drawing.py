@@ -45,7 +45,7 @@ def light(rng: Generator, size: int) -> Array:
     return (1 + rng.uniform(0, 0.12) * x + 0.015 * clouds(rng, size, (2, 2)))[..., None]
 
 
-def place(rng: Generator, reach: float = 0.36) -> Array:
+def position(rng: Generator, reach: float = 0.36) -> Array:
     """(2,) a point (x, y) in the inner part of the image."""
     return rng.uniform(-reach, reach, 2)
 

@@ -1,32 +1,24 @@
 """Training and evaluation of one run. Knows nothing of trials and trackers."""
 
 from rdpp.engine.checkpoint import CheckpointWriter, load_network, read_checkpoint
-from rdpp.engine.device import device_name, resolve, resolve_device
-from rdpp.engine.evaluate import evaluate
-from rdpp.engine.events import (
-    BatchFinished,
-    EpochFinished,
-    Evaluation,
-    Event,
-    GivenUp,
-    Observer,
-    Result,
-    RunFinished,
-    RunStarted,
-)
+from rdpp.engine.device import device_name, resolve_device
+from rdpp.engine.evaluation import evaluate
+from rdpp.engine.events import BatchFinished, EpochFinished, Event, GivenUp, Observer, RunFinished, RunStarted
 from rdpp.engine.inspection import TermInspection
 from rdpp.engine.machine import machine_digest, machine_parts
+from rdpp.engine.resolving import resolve
+from rdpp.engine.results import Evaluation, Result
 from rdpp.engine.setup import planned_epochs, prepare
-from rdpp.engine.sources import (
+from rdpp.engine.spec import Identity, RunSpec, grid, grids
+from rdpp.engine.state import Resumable
+from rdpp.engine.stored import (
     Evaluated,
     evaluate_again,
     evaluate_checkpoint,
     evaluate_official,
     official_checkpoints,
 )
-from rdpp.engine.spec import Identity, RunSpec, grid, grids
-from rdpp.engine.state import Resumable
-from rdpp.engine.train import Pause, train
+from rdpp.engine.training import Pause, train
 
 __all__ = [
     "BatchFinished",

@@ -11,7 +11,7 @@ import safetensors.torch
 
 from rdpp import __version__
 from rdpp.config import ConfigError
-from rdpp.engine.device import place
+from rdpp.engine.device import to_device
 from rdpp.engine.events import EpochFinished, Event, RunStarted
 from rdpp.experiment import ExperimentConfig
 from rdpp.models import ARCHITECTURES, Network, Teacher
@@ -126,4 +126,4 @@ def load_network(checkpoint: Checkpoint, teacher: Teacher) -> Network:
         )
     network = Network(ARCHITECTURES[checkpoint.experiment.teacher.name], projection=checkpoint.experiment.projection)
     load_exactly(network, read_tensors(checkpoint.tensors), str(checkpoint.tensors))
-    return place(network, teacher.mean.device).eval()
+    return to_device(network, teacher.mean.device).eval()

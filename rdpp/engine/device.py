@@ -1,19 +1,15 @@
-"""Where a run computes, and its configuration with nothing left open."""
+"""The device that a run computes on, and how it computes there."""
 
 import ctypes
-import dataclasses
 import re
 import sys
 from functools import cache
-from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
 from torch import nn
 
-from rdpp.config import ConfigError, choose
-from rdpp.data import list_categories
-from rdpp.experiment import ExperimentConfig
+from rdpp.config import ConfigError
 from rdpp.types import Precision
 
 _WORTH_COMPILING = 2000
@@ -42,12 +38,12 @@ def resolve_device(name: str) -> torch.device:
     return device if device.type == "cpu" or device.index is not None else torch.device("cuda:0")
 
 
-def place(module: ModuleT, device: torch.device | str) -> ModuleT:
+def to_device(module: ModuleT, device: torch.device | str) -> ModuleT:
     """The module on the device, its convolutions in the layout that is fastest there and on a CPU."""
     return module.to(device).to(memory_format=torch.channels_last)
 
 
-def computing(device: torch.device, precision: Precision) -> torch.autocast:
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """The context in which teacher and network compute: for bf16 their convolutions take and give bfloat16."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
@@ -60,36 +56,6 @@ def compiles(choice: Literal["auto", "on", "off"], device: torch.device, batches
 def device_name(device: torch.device) -> str:
     """The GPU's product name, or `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def resolve(experiment: ExperimentConfig) -> ExperimentConfig:
-    """The same experiment with every `auto`, default and relative path filled in; resolving it again changes nothing.
-
-    Raises:
-        ConfigError: a missing data folder, an unknown category or device.
-    """
-    root = Path(experiment.data.root).expanduser().absolute()
-    found = list_categories(root, experiment.data.reader)
-    for name in experiment.data.categories:
-        choose(name, found, f"category (in {root})")
-    data = dataclasses.replace(
-        experiment.data,
-        root=str(root),
-        categories=experiment.data.categories or tuple(found),
-        cache=str(Path(experiment.data.cache).expanduser().absolute()),
-    )
-    teacher = experiment.teacher
-    if teacher.weights not in ("default", "random"):
-        teacher = dataclasses.replace(teacher, weights=str(Path(teacher.weights).expanduser().absolute()))
-    evaluation = dataclasses.replace(experiment.evaluation, hold_out=experiment.evaluation.held_out_share)
-    return dataclasses.replace(
-        experiment,
-        data=data,
-        evaluation=evaluation,
-        teacher=teacher,
-        device=str(resolve_device(experiment.device)),
-        threads=experiment.threads or torch.get_num_threads(),
-    )
 
 
 @cache

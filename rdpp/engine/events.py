@@ -6,10 +6,10 @@ from typing import Literal
 
 from rdpp.data import Split
 from rdpp.engine.inspection import TermInspection
+from rdpp.engine.results import Evaluation, Result
 from rdpp.engine.spec import RunSpec
 from rdpp.losses import LossValues
 from rdpp.models import Network
-from rdpp.types import Prediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +42,6 @@ class BatchFinished:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """Metrics (0 to 1), the prediction they come from, and the images."""
-
-    metrics: Mapping[str, float]
-    prediction: Prediction
-    split: Split
-
-
-@dataclass(frozen=True, kw_only=True)
 class EpochFinished:
     """One epoch is over, evaluated or not."""
 
@@ -68,38 +59,6 @@ class EpochFinished:
     """Whether training ends here: as planned, or because no better epoch came."""
     network: Network
     """In training mode, and trained further after this event: copy what is to be kept."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a run comes to: the chosen epoch."""
-
-    spec: RunSpec
-    """As it was evaluated: its test files may have come after the run began."""
-    epoch: int
-    evaluation: Evaluation
-    """On the test images."""
-    held_out: Evaluation | None
-    """On the held-out images, where the epochs were watched there."""
-    audit: Mapping[int, Mapping[str, float]]
-    """Metrics on the test images of every evaluated epoch; empty without an audit."""
-    dead_terms: tuple[str, ...]
-    """Weighted loss terms that never had a gradient above rounding when they were inspected."""
-    epochs: int
-    steps: int
-    """Epochs and batches that were trained."""
-    seconds: float
-
-    @property
-    def deciding(self) -> Evaluation:
-        """What choices between runs may look at: the held-out images, where there are some."""
-        return self.held_out or self.evaluation
-
-    @property
-    def selection_gap(self) -> dict[str, float]:
-        """What the best epoch on the test images would have shown above the chosen one, by metric; from the audit."""
-        names = [name for name in self.evaluation.metrics if "/" not in name] if self.audit else []
-        return {name: max(m[name] for m in self.audit.values()) - self.evaluation.metrics[name] for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)

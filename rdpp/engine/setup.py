@@ -9,10 +9,11 @@ import torch
 
 from rdpp import kernels
 from rdpp.data import Split, held_out_rows, hold_out, load_test, load_train
-from rdpp.engine.device import compiles, computing, keep_freed_memory, place
-from rdpp.engine.evaluate import evaluate_with
-from rdpp.engine.events import Evaluation, RunStarted
-from rdpp.engine.feed import Feed
+from rdpp.engine.device import autocast, compiles, keep_freed_memory, to_device
+from rdpp.engine.evaluation import evaluate_with
+from rdpp.engine.events import RunStarted
+from rdpp.engine.loader import DataLoader
+from rdpp.engine.results import Evaluation
 from rdpp.engine.seeding import Streams
 from rdpp.engine.spec import RunSpec
 from rdpp.engine.teacher_features import teacher_features
@@ -28,8 +29,8 @@ class Setup:
     spec: RunSpec
     device: torch.device
     teacher: Teacher
-    train: Feed
-    watched: Feed
+    train: DataLoader
+    watched: DataLoader
     """The images that epochs are evaluated on: held-out ones, or those of the test set."""
     held_out: Split | None
     steps_per_epoch: int
@@ -53,14 +54,14 @@ class Setup:
         steps = experiment.training.steps_of(spec.category.name, steps_per_epoch)
         compiled = compiles(experiment.compile, device, steps)
         teacher = shared_teacher(experiment.teacher, spec.seed, device, compiled=compiled)
-        with computing(device, experiment.precision):
+        with autocast(device, experiment.precision):
             features = teacher_features(teacher, (train, watched), experiment.feature_cache_gb, batch_size)
         return cls(
             spec=spec,
             device=device,
             teacher=teacher,
-            train=Feed(train, device, features[0]),
-            watched=Feed(watched, device, features[1]),
+            train=DataLoader(train, device, features[0]),
+            watched=DataLoader(watched, device, features[1]),
             held_out=held_out,
             steps_per_epoch=steps_per_epoch,
             steps=steps,
@@ -80,14 +81,14 @@ class Setup:
         """The network before its first step, its weights drawn from the run's generator for them."""
         network = Network(ARCHITECTURES[self.experiment.teacher.name], projection=self.experiment.projection)
         network.initialise(streams.weights)
-        place(network, self.device).train()
+        to_device(network, self.device).train()
         if compiles(self.experiment.compile, self.device, self.steps):
             network.compile(dynamic=False)
         return network
 
-    def evaluate(self, network: Network, feed: Feed) -> Evaluation:
+    def evaluate(self, network: Network, loader: DataLoader) -> Evaluation:
         """A network on a split."""
-        return evaluate_with(self.experiment, self.teacher, network, feed)
+        return evaluate_with(self.experiment, self.teacher, network, loader)
 
     def started(self) -> RunStarted:
         """The event that tells of it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rdpp.config import digest
 from rdpp.data import Category, scan
-from rdpp.engine.device import resolve
+from rdpp.engine.resolving import resolve
 from rdpp.engine.teachers import teacher_fingerprint
 from rdpp.experiment import ExperimentConfig
 

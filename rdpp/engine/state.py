@@ -20,9 +20,9 @@ from torch import Tensor
 
 from rdpp.config import ConfigError
 from rdpp.data import Split
-from rdpp.engine.events import Evaluation
-from rdpp.engine.kept import KeptNetworks
+from rdpp.engine.epoch_networks import EpochNetworks
 from rdpp.engine.learning import Learning
+from rdpp.engine.results import Evaluation
 from rdpp.types import Prediction
 
 _FORMAT = 1
@@ -35,7 +35,7 @@ class RunState:
 
     learning: Learning
     """Network, optimiser, generators, gathered gradients."""
-    kept: KeptNetworks
+    kept: EpochNetworks
     """Networks of earlier epochs that may yet be chosen."""
     epoch: int = 0
     """Epochs that are over."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from rdpp.engine.device import computing
+from rdpp.engine.device import autocast
 from rdpp.engine.inspection import TermInspection, inspect_term
 from rdpp.engine.learning import Learning
 from rdpp.engine.seeding import Streams
@@ -52,7 +52,7 @@ class Stepper:
 
     def features(self, batch: Batch) -> Features:
         """The batch's features, clean and (where a loss wants them) noisy: then noise is written into its images."""
-        with computing(self.teacher.mean.device, self.precision):
+        with autocast(self.teacher.mean.device, self.precision):
             clean = batch.teacher or self.teacher(batch.images)
             if self.noise is None:
                 return self.network(clean).float()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from rdpp.engine.device import place
+from rdpp.engine.device import to_device
 from rdpp.models import Teacher, TeacherConfig, load_teacher
 
 _MOST = 2
@@ -29,7 +29,7 @@ def shared_teacher(config: TeacherConfig, seed: int, device: torch.device | str,
     """
     key = (*_key(config, seed), str(device), compiled)
     if key not in _loaded:
-        teacher = place(load_teacher(config, seed), device)
+        teacher = to_device(load_teacher(config, seed), device)
         if compiled:
             teacher.compile(dynamic=False)
         _fingerprints[_key(config, seed)] = teacher.fingerprint

@@ -7,7 +7,7 @@ the other.
 
 The transforms add and take away numbers of very different size, which costs digits. With 128 channels of 32 x 32 in
 float32 the error's root mean square is 2.3e-6 of the exact values' (6e-7 by torch in channels_last), and the largest
-error 1.2e-5 of the largest value (1.4e-6 by torch): measured by scripts/rounding.py on an AVX2 CPU.
+error 1.2e-5 of the largest value (1.4e-6 by torch): measured by scripts/bench/rounding.py on an AVX2 CPU.
 
 A number that is not finite would spread over its tile, and infinity become NaN. Every result is therefore looked at
 while it still lies in the cache, for 1 to 3 per cent of the time; where not all of it is finite, None takes its place,

@@ -1,5 +1,8 @@
 """The loss terms. A new one is a file here, a line in LOSSES and a line in the conformance test's list."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from rdpp.losses.contrast import Contrast
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.energy import Energy
@@ -9,7 +12,7 @@ from rdpp.losses.sliced_wasserstein import SlicedWasserstein
 from rdpp.losses.ssot import Ssot
 from rdpp.losses.weighted import Loss, LossValues, Weighted
 
-LOSSES = {
+LOSSES: Mapping[str, Any] = {
     "distillation": Distillation,
     "ssot": Ssot,
     "sliced_wasserstein": SlicedWasserstein,
@@ -18,5 +21,6 @@ LOSSES = {
     "reconstruction": Reconstruction,
     "contrast": Contrast,
 }
+"""By name: a loss's class, or the union of its classes where it can work in several ways."""
 
-__all__ = ["LOSSES", "Loss", "LossValues", "Weighted"]
+__all__ = ["LOSSES", "Distillation", "Loss", "LossValues", "Weighted"]

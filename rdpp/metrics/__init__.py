@@ -3,10 +3,12 @@
 from rdpp.metrics.aupimo import aupimo_of_each_image
 from rdpp.metrics.aupro import aupro_of_each_image, pixel_aupro, pixel_aupro_per_image
 from rdpp.metrics.ranking import auroc, average_precision, f1_max
+from rdpp.metrics.regions import Regions
 from rdpp.metrics.summary import METRICS, evaluate
 
 __all__ = [
     "METRICS",
+    "Regions",
     "aupimo_of_each_image",
     "aupro_of_each_image",
     "auroc",

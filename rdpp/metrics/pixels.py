@@ -8,7 +8,7 @@ import numpy as np
 from rdpp.kernels.counting import above, count_between
 from rdpp.kernels.threads import cores
 from rdpp.metrics.ranking import Curve
-from rdpp.metrics.regions import region_of_each_pixel
+from rdpp.metrics.regions import Regions
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,15 @@ class Pixels:
     starts: np.ndarray
     """(N + 1,) how many anomalous pixels lie in the images before each; then P."""
     regions: np.ndarray
-    """(N,) the 8-connected regions of each mask."""
+    """(N,) how many 8-connected regions each mask has."""
 
     @classmethod
-    def of(cls, maps: np.ndarray, masks: np.ndarray) -> "Pixels":
+    def of(cls, maps: np.ndarray, masks: "np.ndarray | Regions") -> "Pixels":
         """Find the anomalous pixels.
 
         Args:
             maps: (N, H, W) floating point, larger = more anomalous.
-            masks: (N, H, W) bool (or 0 and 1), True = anomalous.
+            masks: (N, H, W) bool (or 0 and 1), True = anomalous; or their regions, where these are known already.
 
         Raises:
             ValueError: the shapes differ or are not (N, H, W); a value of the maps is not finite.
@@ -81,14 +81,11 @@ class Pixels:
             raise ValueError(f"maps and masks must both be (N, H, W), got {maps.shape} and {masks.shape}")
         if wrong := maps.size - np.count_nonzero(np.isfinite(maps)):
             raise ValueError(f"{wrong} of {maps.size} pixels of the maps are not finite; did training diverge?")
-        flat, count = np.ascontiguousarray(maps.reshape(len(maps), -1)), len(maps)
-        positions = np.flatnonzero(masks)
-        images = positions // max(flat.shape[1], 1)
-        region = region_of_each_pixel(positions, maps.shape)
-        weights = 1.0 / np.bincount(region)[region]
-        first = images[region == np.arange(len(region))]  # the pixels that stand for their regions
-        starts = np.searchsorted(images, np.arange(count + 1))
-        return cls(flat, flat.ravel()[positions], weights, starts, np.bincount(first, minlength=count))
+        regions = masks if isinstance(masks, Regions) else Regions.of(masks)
+        flat, positions = np.ascontiguousarray(maps.reshape(len(maps), -1)), regions.positions
+        weights = 1.0 / np.bincount(regions.labels)[regions.labels]
+        starts = np.searchsorted(positions // max(flat.shape[1], 1), np.arange(len(maps) + 1))
+        return cls(flat, flat.ravel()[positions], weights, starts, regions.of_each_image)
 
     @property
     def defects(self) -> np.ndarray:
@@ -102,15 +99,15 @@ class Pixels:
 
     def tallies(self, groups: Sequence[np.ndarray]) -> list[Tally]:
         """A tally of each group of images, (N,) bool, at the scores of all anomalous pixels."""
-        scores, place = np.unique(self.scores, return_inverse=True)
+        scores, index_of = np.unique(self.scores, return_inverse=True)
         rows = [np.flatnonzero(group) for group in groups]
         counts = count_between(self.maps, scores, rows, cores())
         image = np.repeat(np.arange(len(self.maps)), np.diff(self.starts))
-        found = []
+        tallies = []
         for group, normal in zip(groups, counts, strict=True):
             own = group[image]
-            anomalous = np.bincount(place[own], minlength=len(scores))
+            anomalous = np.bincount(index_of[own], minlength=len(scores))
             normal[:, :-1] -= anomalous  # which were counted with the normal ones, and equal their scores
-            weights = np.bincount(place[own], self.weights[own], minlength=len(scores))
-            found.append(Tally(anomalous, weights, normal, int(self.regions[group].sum())))
-        return found
+            weights = np.bincount(index_of[own], self.weights[own], minlength=len(scores))
+            tallies.append(Tally(anomalous, weights, normal, int(self.regions[group].sum())))
+        return tallies

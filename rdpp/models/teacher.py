@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import init
 
 from rdpp.config import ConfigError
-from rdpp.kernels.nearby import stages_near
+from rdpp.kernels.incremental import stages_near
 from rdpp.models.backbone import ARCHITECTURES, Backbone
 from rdpp.models.blocks import BasicBlock, Bottleneck
 from rdpp.models.folding import fold_batch_norms

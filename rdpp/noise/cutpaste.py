@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rdpp.config import require
-from rdpp.noise.sending import sent
+from rdpp.noise.device import to_device_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class CutPaste:
         """
         count, channels, height, width = images.shape
         uniform = torch.rand((count, 6 + channels), generator=generator, dtype=torch.float64)
-        factors = sent(1 + self.jitter * (2 * uniform[:, 6:] - 1), images)
+        factors = to_device_of(1 + self.jitter * (2 * uniform[:, 6:] - 1), images)
         noisy, mask = images if inplace else images.clone(), torch.zeros_like(images[:, :1], dtype=torch.bool)
         for index, (area, aspect, *corners) in enumerate(uniform[:, :6].tolist()):
             h, w = self._size(area, aspect, height, width)

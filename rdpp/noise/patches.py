@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rdpp.config import require
-from rdpp.noise.sending import sent
+from rdpp.noise.device import to_device_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class PatchNoise:
         batch, channels, height, width = images.shape
         boxes = self._boxes(batch, height, width, generator)
         patches = self.patches([(h, w) for h, w, _, _ in boxes], channels, generator)
-        drawn = sent(torch.cat([patch.flatten() for patch in patches]), images)
+        drawn = to_device_of(torch.cat([patch.flatten() for patch in patches]), images)
         pieces = drawn.split([patch.numel() for patch in patches])
         noisy, mask = images if inplace else images.clone(), torch.zeros_like(images[:, :1], dtype=torch.bool)
         for image, hole, piece, (h, w, top, left) in zip(noisy, mask, pieces, boxes, strict=True):

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
 from rdpp.config import require
-from rdpp.noise.sending import sent
+from rdpp.noise.device import to_device_of
 
 _WAVES = 4
 
@@ -63,8 +63,8 @@ class Texture:
         textures = _textures(count, channels, height, width, generator)
         spread = self.max_opacity - self.min_opacity
         opacity = self.min_opacity + spread * torch.rand((count, 1, 1, 1), generator=generator, dtype=torch.float64)
-        blended = torch.lerp(images, sent(textures, images), sent(opacity, images))
-        mask = sent(mask, images).bool()
+        blended = torch.lerp(images, to_device_of(textures, images), to_device_of(opacity, images))
+        mask = to_device_of(mask, images).bool()
         return torch.where(mask, blended, images, out=images if inplace else None), mask
 
     def _blots(self, count: int, height: int, width: int, generator: Generator) -> Tensor:

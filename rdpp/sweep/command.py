@@ -9,13 +9,13 @@ from typing import Any
 import optuna
 
 from rdpp.config import require
+from rdpp.display.console import ConsoleObserver, output_console, percent
 from rdpp.engine import Event, RunFinished, RunStarted
 from rdpp.runs import TakenOver
 from rdpp.sweep import report
 from rdpp.sweep.config import SweepConfig, describe, runs_a_trial
 from rdpp.sweep.report import spread, spread_sentence, table
 from rdpp.sweep.study import DONE, chosen_pruner, open_study, remaining_trials, run_study, spent_steps
-from rdpp.tracking.console import ConsoleObserver, output_console, percent
 from rdpp.tracking.tree import MlflowTree
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rdpp.config import ConfigError, choose, decode, digest, encode, require
 from rdpp.engine import resolve
-from rdpp.experiment import HONEST, ExperimentConfig, read_yaml
+from rdpp.experiment import SELECT_ON_HELD_OUT, ExperimentConfig, read_yaml
 from rdpp.metrics import METRICS
 from rdpp.sweep.halving import HalvingConfig
+from rdpp.sweep.pruners import PRUNERS, SAMPLERS
 from rdpp.sweep.space import Dimension, check_space
 
 WILCOXON_NEEDS = 6
@@ -23,7 +24,7 @@ HALVING_NEEDS = 9
 class SamplerConfig:
     """How points are proposed: Optuna's TPE, Gaussian process, or at random."""
 
-    name: Literal["tpe", "gp", "random"] = "tpe"
+    name: str = "tpe"
     """`tpe`: Optuna's tree-structured Parzen estimator; `gp`: a Gaussian process; `random`: no model."""
     seed: int = 0
     """Seed of the proposals."""
@@ -31,6 +32,7 @@ class SamplerConfig:
     """Trials drawn at random before the model proposes (tpe, gp)."""
 
     def __post_init__(self) -> None:
+        choose(self.name, SAMPLERS, "sampler")
         require(self.seed >= 0, f"seed must be at least 0, got {self.seed}")
         require(self.startup_trials >= 1, f"startup_trials must be at least 1, got {self.startup_trials}")
 
@@ -52,15 +54,17 @@ class SweepConfig:
     the test set where the experiment holds none out."""
     sampler: SamplerConfig = SamplerConfig()
     """How points of the space are proposed."""
-    pruner: Literal["auto", "halving", "wilcoxon", "median", "none"] = "auto"
-    """Which rule gives poor trials up: `halving` within a run, the others between two runs. `auto`: halving from nine
-    trials on or with a budget, else wilcoxon from six instances (category x seed) on, else median."""
+    pruner: str = "auto"
+    """Which rule gives poor trials up: `halving` within a run, `wilcoxon` and `median` between two runs, `none` never.
+    `auto`: halving from nine trials on or with a budget, else wilcoxon from six instances (category x seed) on, else
+    median."""
     halving: HalvingConfig = HalvingConfig()
     """Settings of the halving pruner."""
     budget: int | None = None
     """Training steps (batches) of the whole study: once they are spent no further trial begins."""
 
     def __post_init__(self) -> None:
+        choose(self.pruner, ("auto", *PRUNERS), "pruner")
         require(
             self.trials is not None or self.budget is not None,
             "the study would never end; set trials, or budget (training steps)",
@@ -88,7 +92,7 @@ class SweepConfig:
         overrides = data.pop("set", {})
         require(isinstance(overrides, dict), f"{path}: set must be a mapping of dotted paths to values")
         try:
-            experiment = resolve(experiment.with_overrides({**HONEST, **overrides, **(changes or {})}))
+            experiment = resolve(experiment.with_overrides({**SELECT_ON_HELD_OUT, **overrides, **(changes or {})}))
             return decode(cls, {**data, "experiment": experiment})
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None

@@ -43,7 +43,7 @@ class Pruned(optuna.TrialPruned, GivenUp):
     """A trial that ends within a run."""
 
 
-class Climb:
+class PruningObserver:
     """An observer of a trial's runs: reports every evaluation, and gives the trial up where the pruner says so.
 
     A report's step counts evaluations: those of this run so far, and those that the runs before it had planned (not

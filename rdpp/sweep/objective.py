@@ -11,7 +11,8 @@ from rdpp.config import encode, require
 from rdpp.engine import BatchFinished, Event, RunFinished, RunStarted, grid
 from rdpp.runs import Node, Outcome, Planned, RunObserver, TakenOver, Tree, means, opened, run_all
 from rdpp.sweep.config import SweepConfig
-from rdpp.sweep.halving import Climb
+from rdpp.sweep.halving import PruningObserver
+from rdpp.sweep.pruners import Pruner
 from rdpp.sweep.space import suggest
 
 STEPS = "steps"
@@ -34,7 +35,7 @@ class Objective:
         sweep: SweepConfig,
         tree: Tree,
         study_run: Node,
-        pruner: str,
+        pruner: Pruner,
         observers: Sequence[RunObserver] = (),
         *,
         again: bool = False,
@@ -78,8 +79,8 @@ class Objective:
         """The values of the runs, and whether the trial was given up."""
         specs = grid(self.sweep.experiment.with_overrides(point))
         observers: list[RunObserver] = [*self.observers, steps]
-        if self.pruner == "halving":
-            observers.append(Climb(trial, len(specs), self.value))
+        if self.pruner.within_runs:
+            observers.append(PruningObserver(trial, len(specs), self.value))
         planned = [Planned(spec=spec, parent=node, tags=tags) for spec in specs]
         outcomes: list[Outcome] = []
         values: list[float] = []
@@ -90,7 +91,7 @@ class Objective:
                 trial.set_user_attr(f"cell/{outcome.spec.category.name}/{outcome.spec.seed}", _plain(outcome))
                 self.tree.log_metrics(node, {"objective_running_mean": float(np.mean(values))}, step=index)
                 last = len(outcomes) == len(specs)
-                if self.pruner != "halving" and self._gives_up(trial, values, index, last=last):
+                if not self.pruner.within_runs and self._gives_up(trial, values, index, last=last):
                     return values, True
         except optuna.TrialPruned:
             return values, True
@@ -99,7 +100,7 @@ class Objective:
 
     def _gives_up(self, trial: optuna.Trial, values: list[float], index: int, *, last: bool) -> bool:
         """Report a run. The signed-rank test wants each instance's own value, others the mean so far."""
-        trial.report(values[-1] if self.pruner == "wilcoxon" else float(np.mean(values)), index)
+        trial.report(values[-1] if self.pruner.compares_instances else float(np.mean(values)), index)
         return not last and trial.should_prune()
 
     def value(self, metrics: Mapping[str, float]) -> float:

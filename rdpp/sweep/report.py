@@ -10,9 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 from rich import box
 from rich.table import Table
 
+from rdpp.display.console import percent
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.objective import STEPS
-from rdpp.tracking.console import percent
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from rdpp.experiment import ExperimentConfig
 from rdpp.runs import RunObserver, opened
 from rdpp.sweep.config import SamplerConfig, SweepConfig, runs_a_trial
 from rdpp.sweep.objective import RETRY_OF, STEPS, Objective
+from rdpp.sweep.pruners import PRUNERS, SAMPLERS
 from rdpp.sweep.space import base_point
 from rdpp.tracking.location import DEFAULT_FOLDER
 from rdpp.tracking.schema import SCHEMA
@@ -108,13 +109,13 @@ def run_study(
     tags = {"study": sweep.name, "variant": sweep.experiment.name, "teacher": sweep.experiment.teacher.name}
     pruner, reason = chosen_pruner(sweep, study)
     study.set_user_attr("pruner", pruner)
-    study.pruner = _pruner(sweep, pruner)
+    study.pruner = PRUNERS[pruner].make(sweep.halving, _evaluations(sweep.experiment))
     tags = {**tags, "pruner": pruner, "pruner_reason": reason}
     resume = study.user_attrs.get(_run_key(tree))
     with opened(tree, tree.open(sweep.name, level="study", parent=None, tags=tags, resume=resume)) as node:
         run_id = tree.run_id(node)
         study.set_user_attr(_run_key(tree), run_id)
-        objective = Objective(sweep, tree, node, pruner, observers, again=again)
+        objective = Objective(sweep, tree, node, PRUNERS[pruner], observers, again=again)
         while not is_done(sweep, study):
             _retry_failed(study)
             study.sampler = _sampler(sweep.sampler, len(study.get_trials(deepcopy=False, states=_COUNTED)))
@@ -189,21 +190,7 @@ def _retry_failed(study: optuna.Study) -> None:
 
 def _sampler(config: SamplerConfig, trial: int) -> optuna.samplers.BaseSampler:
     seed = int(np.random.SeedSequence([config.seed, trial]).generate_state(1)[0])
-    if config.name == "random":
-        return optuna.samplers.RandomSampler(seed)
-    if config.name == "gp":
-        return optuna.samplers.GPSampler(seed=seed, n_startup_trials=config.startup_trials)
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.startup_trials)
-
-
-def _pruner(sweep: SweepConfig, name: str) -> optuna.pruners.BasePruner:
-    if name == "halving":
-        return sweep.halving.pruner(_evaluations(sweep.experiment))
-    if name == "wilcoxon":
-        return optuna.pruners.WilcoxonPruner(p_threshold=0.1)
-    if name == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=3)
-    return optuna.pruners.NopPruner()
+    return SAMPLERS[config.name](seed, config.startup_trials)
 
 
 def _evaluations(experiment: ExperimentConfig) -> int:

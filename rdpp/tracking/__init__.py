@@ -1,4 +1,4 @@
-"""MLflow runs, their pictures, and what a person sees meanwhile.
+"""MLflow: runs, their metrics, pictures and files.
 
 Import its modules one by one: those that need MLflow take seconds.
 """

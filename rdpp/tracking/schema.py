@@ -3,3 +3,5 @@
 SCHEMA = 2
 """Version of the tags that runs carry. 2: every run has a key. 1 (runs without the tag `schema`): only the runs of
 ablations had one."""
+ABLATION_INDEX = "ablation.json"
+"""Artifact of an ablation's run: its baseline, and which runs belong to it today, by variant."""

@@ -15,14 +15,24 @@ from typing import Any, Literal, Union, get_args, get_origin
 from rdpp.ablation.config import AblationConfig
 from rdpp.experiment import ExperimentConfig
 from rdpp.losses import LOSSES
+from rdpp.noise import NOISES
 from rdpp.sweep.config import SweepConfig
 
+REGISTERED = {
+    "noise": "[its own keys](#the-noises-of-an-experiment) or null",
+    "losses": "[a mapping, one key a loss](#the-losses-of-an-experiment)",
+}
 SCALARS = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 
 
 def experiment() -> str:
     """All keys of an experiment file, a section for each part of it."""
     return _table(ExperimentConfig) + _parts(ExperimentConfig)
+
+
+def noises() -> str:
+    """The keys of each noise, a section for each."""
+    return "".join(f"### noise: {name} {{ #noise-{name} }}\n\n{_kinds(noise)}" for name, noise in NOISES.items())
 
 
 def losses() -> str:
@@ -113,8 +123,8 @@ def _summary(owner: type) -> str:
 
 def _value(owner: type, name: str, kind: Any) -> str:
     """What may stand there, in words."""
-    if name == "losses":
-        return "[a mapping, one key a loss](#losses-distillation)"
+    if name in REGISTERED:
+        return REGISTERED[name]
     if kind is ExperimentConfig:
         return "path of a file"
     parts = _dataclasses_in(kind)

@@ -8,6 +8,7 @@ import rooms
 
 PARTS = {
     "experiment": configuration.experiment,
+    "noises": configuration.noises,
     "losses": configuration.losses,
     "sweep": configuration.sweep,
     "ablation": configuration.ablation,

@@ -4,16 +4,16 @@ import numpy as np
 import torch
 
 from rdpp.detector import AnomalyMap, Detector
-from rdpp.engine.evaluate import evaluate, predict
-from rdpp.engine.feed import Feed
+from rdpp.engine.evaluation import evaluate, predict
+from rdpp.engine.loader import DataLoader
 from rdpp.metrics import evaluate as compute_metrics
 from rdpp.models import ARCHITECTURES, Network
 
 SIZE = (64, 64)
 
 
-def feed(split):
-    return Feed(split, torch.device("cpu"))
+def loader(split):
+    return DataLoader(split, torch.device("cpu"))
 
 
 def network_of(baseline):
@@ -28,7 +28,7 @@ def test_the_prediction_is_the_scoring_of_the_features_in_eval_mode(baseline):
         features = network(teacher(torch.from_numpy(test.images.copy())))
     score = AnomalyMap(SIZE, [(16, 16), (8, 8), (4, 4)], 4.0).float()
     expected = score(features.teacher, features.student)[:, 0].numpy()
-    found = predict(Detector(teacher, network, SIZE), feed(test), batch_size=3)
+    found = predict(Detector(teacher, network, SIZE), loader(test), batch_size=3)
     np.testing.assert_allclose(found.anomaly_maps, expected, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(found.image_scores, found.anomaly_maps.max((1, 2)))
 
@@ -36,14 +36,14 @@ def test_the_prediction_is_the_scoring_of_the_features_in_eval_mode(baseline):
 def test_sigma_is_passed_on(baseline):
     network, teacher, split = network_of(baseline), baseline.teacher, baseline.result.evaluation.split
     smooth, rough = (
-        predict(Detector(teacher, network, SIZE, sigma=sigma), feed(split), batch_size=7) for sigma in (4.0, 0.0)
+        predict(Detector(teacher, network, SIZE, sigma=sigma), loader(split), batch_size=7) for sigma in (4.0, 0.0)
     )
     assert np.abs(np.diff(rough.anomaly_maps)).max() > 2 * np.abs(np.diff(smooth.anomaly_maps)).max()
 
 
 def test_the_metrics_are_those_of_the_prediction(baseline):
     test = baseline.result.evaluation.split
-    found = evaluate(Detector(baseline.teacher, network_of(baseline), SIZE), feed(test), batch_size=3)
+    found = evaluate(Detector(baseline.teacher, network_of(baseline), SIZE), loader(test), batch_size=3)
     maps, scores = found.prediction.anomaly_maps, found.prediction.image_scores
     np.testing.assert_equal(found.metrics, compute_metrics(maps, test.masks, scores, test.labels, test.defect_types))
     np.testing.assert_equal(found.metrics, baseline.result.evaluation.metrics)

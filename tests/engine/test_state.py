@@ -10,7 +10,7 @@ import pytest
 
 from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, CheckpointWriter, RunFinished, RunSpec, read_checkpoint, train
-from rdpp.engine.kept import KeptNetworks
+from rdpp.engine.epoch_networks import EpochNetworks
 
 BATCHES = 6  # of three epochs
 
@@ -136,7 +136,7 @@ def test_a_state_is_replaced_as_a_whole(spec, tmp_path, monkeypatch):
     def die(self, folder):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(KeptNetworks, "save", die)
+    monkeypatch.setattr(EpochNetworks, "save", die)
     with pytest.raises(OSError, match="no space left"):
         train(spec, after_batch=stopping(2, tmp_path / "state"))
     assert (tmp_path / "state" / "state.json").read_text() == before

@@ -9,7 +9,7 @@ import torch
 from rdpp import kernels
 from rdpp.data import GOOD, Item, Split
 from rdpp.engine import teacher_features as module
-from rdpp.engine.feed import Feed
+from rdpp.engine.loader import DataLoader
 from rdpp.engine.teacher_features import forget_features, teacher_features
 from rdpp.models import TeacherConfig, load_teacher
 
@@ -96,9 +96,9 @@ def test_a_feed_gives_images_and_features_of_the_same_indices(teacher, tmp_path)
     images = split(tmp_path)
     (features,) = teacher_features(teacher, [images], 1.0, 2)
     order = (torch.tensor([3, 1]), torch.tensor([0]))
-    batches = list(Feed(images, torch.device("cpu"), features).batches(order))
+    batches = list(DataLoader(images, torch.device("cpu"), features).batches(order))
     assert [batch.indices.tolist() for batch in batches] == [[3, 1], [0]]
     for batch in batches:
         np.testing.assert_array_equal(batch.images, images.images[batch.indices.numpy()])
         torch.testing.assert_close(batch.teacher, teacher(batch.images))
-    assert next(Feed(images, torch.device("cpu")).batches(order)).teacher is None
+    assert next(DataLoader(images, torch.device("cpu")).batches(order)).teacher is None

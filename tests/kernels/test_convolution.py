@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rdpp.engine.device import place
+from rdpp.engine.device import to_device
 from rdpp.kernels import convolution, winograd
 from rdpp.models import ARCHITECTURES, Network
 from rdpp.models.convolution import Conv2d, DoublingConv2d
@@ -172,7 +172,7 @@ def test_judging_computes_what_training_does(kind):
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_a_network_trains_by_them_as_exactly_as_by_torchs_own(name, means, monkeypatch):
-    network = place(Network(ARCHITECTURES[name]).train(), "cpu")
+    network = to_device(Network(ARCHITECTURES[name]).train(), "cpu")
     network.initialise(torch.Generator().manual_seed(0))
     assert all(
         isinstance(module, (Conv2d, DoublingConv2d))

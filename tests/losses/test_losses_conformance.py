@@ -1,4 +1,4 @@
-"""What every loss keeps. A new one is added to CASES, once for each of its ways to work."""
+"""What every loss keeps. A new one is added to loss_cases.py."""
 
 import dataclasses
 from typing import get_args
@@ -6,51 +6,11 @@ from typing import get_args
 import pytest
 import torch
 from features import PARTS, changed, features, generator, one_stage, with_gradients
+from loss_cases import BATCH_SSOT, CASES, ON_PAIRS
 
 from rdpp.config import ConfigError, decode, encode
 from rdpp.losses import LOSSES
-from rdpp.losses.contrast import Contrast
-from rdpp.losses.distillation import Distillation
-from rdpp.losses.energy import Energy
-from rdpp.losses.mmd import Mmd
-from rdpp.losses.reconstruction import Reconstruction
-from rdpp.losses.sliced_wasserstein import SlicedWasserstein
-from rdpp.losses.ssot import BatchSsot, ImagesSsot
 
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One loss and what holds for it."""
-
-    registered: str
-    loss: object
-    reads: tuple[str, ...]
-    """Parts of the features that the value depends on."""
-    trains: tuple[str, ...]
-    """Those of them that need a gradient."""
-    scale: bool = True
-    """Whether only the directions of features count."""
-    own_generator: bool = False
-    """Whether it draws."""
-
-    def __str__(self):
-        return f"{self.registered}-{getattr(self.loss, 'pairing', '')}".strip("-")
-
-
-BATCH_SSOT = Case("ssot", BatchSsot(scaling=0.5), ("projected",), ("projected",), scale=False, own_generator=True)
-ON_PAIRS = [
-    Case("ssot", ImagesSsot(positions=4), ("projected",), ("projected",), own_generator=True),
-    Case("sliced_wasserstein", SlicedWasserstein(positions=4), ("projected",), ("projected",), own_generator=True),
-    Case("energy", Energy(positions=4), ("projected",), ("projected",), own_generator=True),
-    Case("mmd", Mmd(positions=4), ("projected",), ("projected",), own_generator=True),
-]
-CASES = [
-    Case("distillation", Distillation(), ("teacher", "student"), ("student",)),
-    BATCH_SSOT,
-    *ON_PAIRS,
-    Case("reconstruction", Reconstruction(), ("projected", "projected_noisy"), ("projected", "projected_noisy")),
-    Case("contrast", Contrast(), ("teacher_noisy", "projected"), ("projected",)),
-]
 ALIVE = [case for case in CASES if case is not BATCH_SSOT]
 
 every = pytest.mark.parametrize("case", CASES, ids=str)

@@ -1,11 +1,11 @@
-"""Regions from places are those of scipy's labelling of the whole masks."""
+"""Regions of a stack of masks are those of each mask alone."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from rdpp.metrics.pixels import Pixels
-from rdpp.metrics.regions import region_of_each_pixel
+from rdpp.metrics.regions import Regions
 
 
 def labelled(masks):
@@ -31,14 +31,14 @@ def spiral(side):
 def test_equal_to_scipy(shape, share):
     masks = np.random.default_rng(7).random(shape) < share
     masks[0, 0, 0] = masks[-1, -1, -1] = True
-    region = region_of_each_pixel(np.flatnonzero(masks), shape)
+    region = Regions.of(masks).labels
     pairs = set(zip(region.tolist(), labelled(masks).tolist(), strict=True))
     assert len(pairs) == len({own for own, _ in pairs}) == len({other for _, other in pairs})
 
 
 def test_a_region_that_winds():
     mask = spiral(21)
-    region = region_of_each_pixel(np.flatnonzero(mask), (1, 21, 21))
+    region = Regions.of(mask[None]).labels
     assert len(set(region.tolist())) == labelled(mask[None]).max() == 1
 
 
@@ -47,7 +47,7 @@ def test_columns_that_meet_below(bridge):
     mask = np.zeros((5, 7), dtype=bool)
     mask[:4, ::2] = True
     mask[4, 1:6] = bridge
-    region = region_of_each_pixel(np.flatnonzero(mask), (1, 5, 7))
+    region = Regions.of(mask[None]).labels
     assert len(set(region.tolist())) == (1 if bridge else 4)
 
 
@@ -55,7 +55,7 @@ def test_neither_row_ends_nor_images_touch():
     masks = np.zeros((2, 3, 4), dtype=bool)
     masks[0, 0, 3] = masks[0, 1, 0] = True  # neighbours in memory
     masks[0, 2, 3] = masks[1, 0, 0] = masks[1, 0, 3] = True
-    region = region_of_each_pixel(np.flatnonzero(masks), masks.shape)
+    region = Regions.of(masks).labels
     assert len(set(region.tolist())) == 5
 
 
@@ -64,6 +64,8 @@ def test_pixels_have_their_image_and_one_over_their_area():
     masks[1, :2, :2] = masks[1, 5, 5] = masks[3, 2, 1:4] = True
     maps = np.arange(masks.size, dtype=np.float32).reshape(masks.shape)
     pixels = Pixels.of(maps, masks)
+    again = Pixels.of(maps, Regions.of(masks))
+    assert all(np.array_equal(a, b) for a, b in zip(vars(pixels).values(), vars(again).values(), strict=True))
     assert pixels.regions.tolist() == [0, 2, 0, 1]
     assert pixels.defects.tolist() == [1, 3]
     for index in range(4):
@@ -73,4 +75,4 @@ def test_pixels_have_their_image_and_one_over_their_area():
 
 
 def test_no_anomalous_pixel():
-    assert len(region_of_each_pixel(np.empty(0, dtype=np.int64), (2, 3, 3))) == 0
+    assert Regions.of(np.zeros((2, 3, 3), bool)).of_each_image.tolist() == [0, 0]

@@ -1,10 +1,12 @@
 """What is particular to Simplex; what every noise keeps is in test_noise_conformance.py."""
 
+from typing import Annotated
+
 import numpy as np
 import pytest
 import torch
 
-from rdpp.config import ConfigError, decode, encode
+from rdpp.config import ConfigError, Registered, decode, encode
 from rdpp.noise import NOISES, Noise, Simplex
 from rdpp.noise.opensimplex import octave_patch, permutation
 
@@ -106,10 +108,10 @@ def test_bad_values(values, message):
 
 def test_configuration_round_trip():
     noise = Simplex(scale=0.3, field="sample")
-    assert decode(Noise, encode(noise)) == noise
+    assert decode(Annotated[Noise, Registered(NOISES)], encode(noise)) == noise
     assert NOISES[encode(noise)["name"]] is Simplex
 
 
 def test_misspelt_key():
     with pytest.raises(ConfigError, match="did you mean 'max_size'"):
-        decode(Noise, {"name": "simplex", "maxsize": 3})
+        decode(Annotated[Noise, Registered(NOISES)], {"name": "simplex", "maxsize": 3})

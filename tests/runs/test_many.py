@@ -13,17 +13,17 @@ import yaml
 from rich.console import Console
 from tracked import TWO_LOSSES, tracked_ablation, tracked_study, tracked_training
 
-from rdpp.ablation.collect import collect
 from rdpp.ablation.config import AblationConfig
 from rdpp.ablation.run import matrix, missing
+from rdpp.comparison.search import find_runs
 from rdpp.config import ConfigError
+from rdpp.display.console import ConsoleObserver
 from rdpp.engine import BatchFinished, RunFinished, RunStarted, grid
 from rdpp.runs import TakenOver
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study
-from rdpp.tracking.console import ConsoleObserver
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.finished import download_checkpoint
 from rdpp.tracking.store import Store, quoted
@@ -215,7 +215,7 @@ def test_an_ablation_takes_over_what_plain_training_finished_and_compares_it(sto
     told = Told()
     tracked_ablation(AblationConfig.from_yaml(tmp_path / "ablation.yaml"), store, [told])
     assert (told.trained, told.count(TakenOver)) == (2, 2)
-    collection = collect(store, ["taking"])
+    collection = find_runs(store, ["taking"])
     assert sorted((run.variant, run.seed) for run in collection.runs) == [
         ("other", 1),
         ("other", 2),
@@ -270,7 +270,7 @@ def test_equal_runs_of_one_command_are_trained_once(store, experiment, tmp_path)
     told = Told()
     tracked_ablation(AblationConfig.from_yaml(tmp_path / "ablation.yaml"), store, [told])
     assert (told.trained, told.count(TakenOver)) == (2, 2)
-    assert {run.variant for run in collect(store, ["twins"]).runs} == {"one", "two"}
+    assert {run.variant for run in find_runs(store, ["twins"]).runs} == {"one", "two"}
 
 
 def test_an_ablation_whose_test_images_changed_is_not_complete_any_more(store, experiment, tmp_path):
@@ -280,14 +280,14 @@ def test_an_ablation_whose_test_images_changed_is_not_complete_any_more(store, e
     (tmp_path / "ablation.yaml").write_text(yaml.safe_dump(data))
     ablation = AblationConfig.from_yaml(tmp_path / "ablation.yaml")
     tracked_ablation(ablation, store)
-    before = {run.run_id for run in collect(store, ["images"]).runs}
+    before = {run.run_id for run in find_runs(store, ["images"]).runs}
     leave_out_a_test_image(experiment)
     with MlflowTree(store=store) as tree:
         assert len(missing(matrix(ablation), tree)) == 4
     told = Told()
     tracked_ablation(ablation, store, [told])
     assert (told.trained, told.count(RunFinished)) == (0, 4)
-    after = collect(store, ["images"])
+    after = find_runs(store, ["images"])
     assert before.isdisjoint(run.run_id for run in after.runs)
     assert len({run.tags["test_manifest"] for run in after.runs}) == 1
 
@@ -301,7 +301,7 @@ def test_a_point_that_a_study_meets_twice_counts_for_both_trials(store, experime
     tracked_study(sweep, study, store, [told], again=False)
     assert (told.trained, told.count(TakenOver)) == (1, 1)
     assert study.trials[0].value == study.trials[1].value
-    assert [run.variant for run in collect(store, [experiment.name]).runs] == ["trial-000", "trial-001"]
+    assert [run.variant for run in find_runs(store, [experiment.name]).runs] == ["trial-000", "trial-001"]
 
 
 def test_a_study_that_begins_anew_under_its_old_name_is_not_mixed_with_the_old_one(store, experiment, tmp_path):
@@ -310,7 +310,7 @@ def test_a_study_that_begins_anew_under_its_old_name_is_not_mixed_with_the_old_o
         study = open_study(sweep, f"sqlite:///{tmp_path / str(weight)}.db")
         study.enqueue_trial({"losses.ssot.weight": weight})
         tracked_study(sweep, study, store, again=False)
-    (run,) = collect(store, [sweep.name]).runs
+    (run,) = find_runs(store, [sweep.name]).runs
     assert run.tags["variant"] == sweep.experiment.name
     assert store.client.get_run(run.run_id).data.params["losses.ssot.weight"] == "0.5"
 

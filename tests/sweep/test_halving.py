@@ -12,7 +12,7 @@ from rdpp.engine import BatchFinished, EpochFinished, RunSpec, RunStarted
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.command import _progress
 from rdpp.sweep.config import SamplerConfig
-from rdpp.sweep.halving import Climb, HalvingConfig, Pruned
+from rdpp.sweep.halving import HalvingConfig, Pruned, PruningObserver
 from rdpp.sweep.objective import Objective
 from rdpp.sweep.report import table
 from rdpp.sweep.space import FloatRange
@@ -158,26 +158,31 @@ def play(climb, experiment, *runs, every=1):
 def test_reports_count_planned_evaluations_and_hold_what_the_runs_come_to(held_out):
     trial = Trial()
     first = [(0.2, True), (0.4, True), (0.3, False)]  # stops early
-    play(Climb(trial, 2, float), held_out, first, [(0.1, True), (0.0, False), (0.6, True), (0.5, False), (0.5, False)])
+    play(
+        PruningObserver(trial, 2, float),
+        held_out,
+        first,
+        [(0.1, True), (0.0, False), (0.6, True), (0.5, False), (0.5, False)],
+    )
     values = {1: 0.2, 2: 0.4, 5: 0.4, 6: 0.25, 7: 0.25, 8: 0.5, 9: 0.5, 10: 0.5}
     assert trial.reports == pytest.approx(values)
     trial = Trial()
-    play(Climb(trial, 2, float), held_out, first, [(0.1, True), (0.2, True), (0.3, True)], every=2)
+    play(PruningObserver(trial, 2, float), held_out, first, [(0.1, True), (0.2, True), (0.3, True)], every=2)
     assert list(trial.reports) == [1, 2, 3, 4, 5, 6]
 
 
 def test_with_selection_last_the_latest_evaluation_counts(tiny):
     trial = Trial()
-    play(Climb(trial, 1, float), tiny, [(0.4, False), (0.3, False), (0.2, True)])
+    play(PruningObserver(trial, 1, float), tiny, [(0.4, False), (0.3, False), (0.2, True)])
     assert trial.reports == {1: 0.4, 2: 0.3, 5: 0.2}
 
 
 def test_a_trial_is_given_up_at_a_runs_end_but_not_at_its_own(held_out):
     runs = [[(0.2, True)] * 5] * 2
     with pytest.raises(Pruned, match="given up after 5 evaluations of run 1 of 2") as caught:
-        play(Climb(Trial(gives_up_at=5), 2, float), held_out, *runs)
+        play(PruningObserver(Trial(gives_up_at=5), 2, float), held_out, *runs)
     assert isinstance(caught.value, optuna.TrialPruned)
-    play(Climb(Trial(gives_up_at=10), 2, float), held_out, *runs)
+    play(PruningObserver(Trial(gives_up_at=10), 2, float), held_out, *runs)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from rdpp.runs import opened
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.objective import Objective
+from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.report import Spread, as_json, spread, spread_sentence, table
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, remaining_trials
@@ -46,7 +47,7 @@ def judged(sweep: SweepConfig, store: Store, trial: optuna.trial.FixedTrial) -> 
     with MlflowTree(store=store) as tree:
         parent = tree.open("parent", level="study", parent=None, tags={"study": sweep.name})
         with opened(tree, parent):
-            return Objective(sweep, tree, parent, "none", again=True)(trial)
+            return Objective(sweep, tree, parent, PRUNERS["none"], again=True)(trial)
 
 
 def test_an_undefined_objective_ends_the_study_with_its_name(sweep, storage, store_uri):

@@ -9,8 +9,8 @@ from rich.console import Console
 from tracked import tracked_training
 
 from rdpp.config import ConfigError
+from rdpp.display.console import ConsoleObserver
 from rdpp.engine import EpochFinished, train
-from rdpp.tracking.console import ConsoleObserver
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.store import Store
 

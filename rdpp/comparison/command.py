@@ -1,0 +1,102 @@
+"""`rdpp compare` and `rdpp rescore`."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rdpp.comparison.figures import differences
+from rdpp.comparison.pairing import Compared, compare_runs, read_published
+from rdpp.comparison.rescoring import rescore
+from rdpp.comparison.search import find_runs
+from rdpp.comparison.tables import as_csv, as_data, print_comparison
+from rdpp.display.console import output_console, results_table
+from rdpp.runs import opened
+from rdpp.tracking.store import Store
+from rdpp.tracking.tree import MlflowTree
+
+
+def run_compare(
+    sources: Sequence[str],
+    *,
+    baseline: str | None = None,
+    metrics: Sequence[str] | None = None,
+    by: str | None = None,
+    published: Path | None = None,
+    tracking_uri: str | None = None,
+    as_json: bool = False,
+) -> None:
+    """Compare, print, and log the comparison to the parent run, or to a run of its own for a query.
+
+    Raises:
+        ConfigError: what a user can mend.
+    """
+    store = Store(tracking_uri)
+    compared = compare_runs(find_runs(store, sources, by), baseline, metrics, read_published(published))
+    run_id = log_comparison(store, compared)
+    if as_json:
+        print(json.dumps({"mlflow_run": run_id, **as_data(compared)}, indent=1))
+    else:
+        print_comparison(compared, output_console())
+
+
+def log_comparison(store: Store, compared: Compared) -> str:
+    """Log table, data and picture under `compare/` of the parent run.
+
+    Returns:
+        The run's id; a query, that has no parent, gets a run of its own.
+    """
+    parent = compared.collection.parent
+    if parent is not None:
+        _log(store, parent, compared)
+        return parent
+    name = f"compare {compared.collection.title}"[:200]
+    with (
+        MlflowTree(store=store) as tree,
+        opened(tree, tree.open(name, level="comparison", parent=None, tags={})) as node,
+    ):
+        _log(store, tree.run_id(node), compared)
+        return tree.run_id(node)
+
+
+def _log(store: Store, run_id: str, compared: Compared) -> None:
+    store.client.log_dict(run_id, as_data(compared), "compare/compare.json")
+    store.client.log_text(run_id, as_csv(compared), "compare/compare.csv")
+    with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
+        path = Path(scratch) / "differences.png"
+        path.write_bytes(differences(compared.comparisons))
+        store.client.log_artifact(run_id, str(path), "compare")
+
+
+def run_rescore(sources: Sequence[str], tracking_uri: str | None, *, as_json: bool) -> None:
+    """Compute every metric anew from stored anomaly maps, print it, and log what the runs lack.
+
+    Raises:
+        ConfigError: unknown sources, or no run with maps among them.
+    """
+    store = Store(tracking_uri)
+    found, without = rescore(store, [run.run_id for run in find_runs(store, sources).runs])
+    rows = [
+        {
+            "run": r.name,
+            "category": r.category,
+            "seed": r.seed,
+            "epoch": r.epoch,
+            "metrics": {k: v if v == v else None for k, v in r.metrics.items()},
+            "added": list(r.added),
+            "changed": dict(r.changed),
+        }
+        for r in found
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        output_console().print(results_table(rows))
+    changed = sum(bool(r.changed) for r in found)
+    added = sorted({name for r in found for name in r.added if "/" not in name})
+    print(
+        f"{len(found)} runs rescored, {without} without maps; new metrics: {', '.join(added) or 'none'}; "
+        f"{changed} runs had other values",
+        file=sys.stderr,
+    )

@@ -1,0 +1,114 @@
+"""The same test image under each variant."""
+
+import base64
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.stats import rankdata
+
+from rdpp.comparison.search import RunSet, TrainedRun
+from rdpp.config import ConfigError
+from rdpp.data import Split, load_test, scan
+from rdpp.experiment import ExperimentConfig
+from rdpp.tracking.figures import Scale, colour, outlined, picture
+from rdpp.tracking.maps import StoredMaps, load_maps
+from rdpp.tracking.store import Store
+
+_DEFECTIVE, _GOOD = 3, 1
+"""Images a category."""
+_SIDE = 192
+"""Largest height or width of a picture, in pixels."""
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """One test image, and each variant's anomaly map of it."""
+
+    category: str
+    caption: str
+    picture: str
+    """Data URI; the mask's outline is drawn in."""
+    maps: tuple[tuple[str, str, str], ...]
+    """(variant, caption, data URI)."""
+
+
+def image_rows(store: Store, collection: RunSet) -> tuple[list[ImageRow], list[str]]:
+    """For each category, with the first seed that every variant with stored maps has: the defective images on whose
+    rank among the test images the variants disagree most, and the good image they rank highest.
+
+    Returns:
+        The rows, and for each category without any the reason.
+    """
+    rows: list[ImageRow] = []
+    missing: list[str] = []
+    for category in sorted({run.category for run in collection.runs}):
+        runs = _one_seed([run for run in collection.runs if run.category == category])
+        names = [name for name in collection.variants if name in runs]
+        maps = {name: stored for name in names if (stored := load_maps(store, runs[name].run_id)) is not None}
+        if not maps:
+            missing.append(f"{category}: no run has its anomaly maps stored (keep_maps: true)")
+            continue
+        try:
+            split = _split(store, next(iter(runs.values())), category)
+        except ConfigError as error:
+            missing.append(f"{category}: {error}")
+            continue
+        ranks = {name: rankdata(stored.image_scores) / len(stored.image_scores) for name, stored in maps.items()}
+        rows += [_row(category, split, index, maps, ranks) for index in _telling(split, ranks)]
+    return rows, missing
+
+
+def _one_seed(runs: list[TrainedRun]) -> Mapping[str, TrainedRun]:
+    seeds: dict[int, dict[str, TrainedRun]] = {}
+    for run in runs:
+        seeds.setdefault(run.seed, {})[run.variant] = run
+    return max(seeds.values(), key=len)  # the first of those with the most variants
+
+
+def _split(store: Store, run: TrainedRun, category: str) -> Split:
+    with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
+        path = store.client.download_artifacts(run.run_id, "experiment.yaml", scratch)
+        data = ExperimentConfig.from_yaml(Path(path)).data
+    found = scan(Path(data.root), category, data.reader)
+    if found.fingerprint != run.tags["data_manifest"]:
+        raise ConfigError(f"the images of {category} in {found.root} are no longer those that were tested")
+    return load_test(found, data.size, Path(data.cache))
+
+
+def _telling(split: Split, ranks: Mapping[str, np.ndarray]) -> list[int]:
+    table = np.stack(list(ranks.values()))
+    defective, good = np.flatnonzero(split.labels), np.flatnonzero(~split.labels)
+    disagreed = defective[np.argsort(-np.ptp(table[:, defective], axis=0), kind="stable")]
+    suspected = good[np.argsort(-table[:, good].mean(0), kind="stable")]
+    return [int(i) for i in (*disagreed[:_DEFECTIVE], *suspected[:_GOOD])]
+
+
+def _row(
+    category: str, split: Split, index: int, maps: Mapping[str, StoredMaps], ranks: Mapping[str, np.ndarray]
+) -> ImageRow:
+    item, mask = split.items[index], split.masks[index]
+    pictures = []
+    for name, stored in maps.items():
+        scale = Scale.of_maps(stored.anomaly_maps, stored.image_scores, stored.labels)
+        rank = f"above {100 * ranks[name][index]:.0f} % of images"
+        pictures.append((name, rank, _uri(outlined(colour(stored.anomaly_maps[index], scale), mask))))
+    caption = f"{item.defect_type}/{item.path.name}"
+    return ImageRow(category, caption, _uri(outlined(picture(split, index), mask)), tuple(pictures))
+
+
+def _uri(pixels: np.ndarray) -> str:
+    image = Image.fromarray(pixels)
+    image.thumbnail((_SIDE, _SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return data_uri(buffer.getvalue())
+
+
+def data_uri(png: bytes) -> str:
+    """A PNG as part of a page."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

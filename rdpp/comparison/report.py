@@ -1,0 +1,182 @@
+"""`rdpp report`: one HTML page that opens without a network, also an artifact of the study's or ablation's run."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import plotly.io
+
+from rdpp.comparison.figures import differences
+from rdpp.comparison.map_grid import data_uri, image_rows
+from rdpp.comparison.pairing import HEADLINE, Compared, category_means, compare_runs
+from rdpp.comparison.search import RunSet, TrainedRun, find_runs
+from rdpp.comparison.tables import as_data
+from rdpp.config import ConfigError
+from rdpp.display.console import percent
+from rdpp.metrics import METRICS
+from rdpp.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Tabulated:
+    """A table of text: its first column holds names."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def write_report(source: str, out: Path | None, tracking_uri: str | None, baseline: str | None = None) -> Path:
+    """Write the page and log it to the run of the study or ablation.
+
+    Args:
+        source: name or MLflow run id of a study or an ablation.
+        out: by default `<name>.html` in the working directory.
+        tracking_uri: MLflow store.
+        baseline: to compare with, instead of the ablation's own or the study's first trial.
+
+    Returns:
+        Where the page lies.
+
+    Raises:
+        ConfigError: no such study or ablation, or no finished run in it.
+    """
+    store = Store(tracking_uri)
+    collection = find_runs(store, [source])
+    if collection.parent is None:
+        raise ConfigError(f"a report is of one study or ablation, got the query '{source}'; see rdpp compare")
+    page = render(store, collection, baseline)
+    path = out or Path(f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', collection.title)}.html")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page)
+    store.client.log_text(collection.parent, page, "report.html")
+    return path
+
+
+def render(store: Store, collection: RunSet, baseline: str | None = None) -> str:
+    """The page."""
+    compared, problem = _compared(collection, baseline)
+    figures = _plotly_figures(store, collection)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("rdpp.comparison", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    images, missing = image_rows(store, collection)
+    return environment.get_template("report.html").render(
+        collection=collection,
+        categories=sorted({run.category for run in collection.runs}),
+        seeds=sorted({run.seed for run in collection.runs}),
+        leaderboard=_leaderboard(collection),
+        comparison=as_data(compared) if compared else None,
+        problem=problem,
+        picture=data_uri(differences(compared.comparisons)) if compared else None,
+        by_category=[_by_category(collection, metric) for metric in HEADLINE],
+        by_type=_by_type(collection),
+        terms=_terms(collection),
+        figures=figures,
+        images=images,
+        missing=missing,
+    )
+
+
+def _compared(collection: RunSet, baseline: str | None) -> tuple[Compared | None, str]:
+    """The comparison, or why there is none: a report of runs that cannot be paired is a report all the same."""
+    try:
+        return compare_runs(collection, baseline), ""
+    except ConfigError as error:
+        return None, str(error)
+
+
+def _leaderboard(collection: RunSet) -> Tabulated:
+    """Variants by the mean of the headline metrics, the best first: means over categories of the means over seeds."""
+    frame = collection.frame()
+    names = [name for name in METRICS if name in frame.columns]
+    held = [f"held_out/{name}" for name in HEADLINE if f"held_out/{name}" in frame.columns]
+    means = category_means(frame, names + held)
+    order = sorted(means, key=lambda v: -sum(means[v][name] for name in HEADLINE))
+    runs = [run.variant for run in collection.runs]
+    rows = [
+        (v, str(runs.count(v)), *(percent(means[v][name]) for name in names + held), _dead(collection, v))
+        for v in order
+    ]
+    shown = [name.replace("held_out/", "held-out ").replace("_", " ") for name in names + held]
+    header = ("variant", "runs", *shown, "dead terms")
+    return Tabulated("Leaderboard", header, tuple(rows))
+
+
+def _dead(collection: RunSet, variant: str) -> str:
+    found = {run.tags.get("dead_terms", "unknown") for run in collection.runs if run.variant == variant}
+    terms = sorted({term for text in found for term in text.split()} - {"none"})
+    return ", ".join(terms)
+
+
+def _by_category(collection: RunSet, metric: str) -> Tabulated:
+    categories = sorted({run.category for run in collection.runs})
+    rows = []
+    for variant in collection.variants:
+        own = [run for run in collection.runs if run.variant == variant]
+        values = [[run.metrics[metric] for run in own if run.category == category] for category in categories]
+        rows.append((variant, *map(_with_spread, values)))
+    return Tabulated(metric, ("variant", *categories), tuple(rows))
+
+
+def _with_spread(values: Sequence[float]) -> str:
+    mean = percent(float(np.mean(values))) if values else "-"
+    return mean if len(values) < 2 else f"{mean} ± {percent(float(np.std(values, ddof=1)))}"
+
+
+def _by_type(collection: RunSet) -> list[Tabulated]:
+    """Image AUROC of each defect type against the good images, a table a category, means over seeds."""
+    tables = []
+    for category in sorted({run.category for run in collection.runs}):
+        runs = [run for run in collection.runs if run.category == category]
+        types = sorted({k.split("/", 1)[1] for run in runs for k in run.metrics if k.startswith("image_auroc/")})
+        rows = []
+        for variant in collection.variants:
+            own = [run for run in runs if run.variant == variant]
+            if own:
+                values = [np.mean([run.metrics.get(f"image_auroc/{t}", np.nan) for run in own]) for t in types]
+                rows.append((variant, *(percent(float(value)) for value in values)))
+        if types:
+            tables.append(Tabulated(category, ("variant", *types), tuple(rows)))
+    return tables
+
+
+def _terms(collection: RunSet) -> Tabulated:
+    """What each loss term came to at the end of training, and how much it moved: means over a variant's runs."""
+    rows = []
+    for variant in collection.variants:
+        runs = [run for run in collection.runs if run.variant == variant]
+        names = [key.removeprefix("loss_weight/") for key in runs[0].logged if key.startswith("loss_weight/")]
+        for term in names:
+            keys = [f"{kind}/{term}" for kind in ("loss_weight", "loss", "loss_weighted")]
+            keys += [f"gradient_norm/{group}/{term}" for group in ("projection", "restoration")]
+            keys += [f"gradient_rounding/{term}", f"time_share/{term}"]
+            dead = sum(term in run.tags.get("dead_terms", "").split() for run in runs)
+            rows.append((variant, term, *(_mean_of(runs, key) for key in keys), f"{dead} of {len(runs)}"))
+    header = ("variant", "term", "weight", "value", "weighted", "gradient at projection")
+    header += ("gradient at bottleneck and student", "rounding share of gradient", "share of step time", "dead in runs")
+    return Tabulated("Loss terms", header, tuple(rows))
+
+
+def _mean_of(runs: Sequence[TrainedRun], key: str) -> str:
+    values = [run.logged[key] for run in runs if key in run.logged]
+    return f"{np.mean(values):.3g}" if values else "-"
+
+
+def _plotly_figures(store: Store, collection: RunSet) -> list[str]:
+    """Optuna's own figures of a study, as HTML; plotly's code comes with the first."""
+    found: list[str] = []
+    for name in ("importances", "history", "slices"):
+        data = store.read_json(collection.parent or "", f"figures/{name}.json") if collection.kind == "study" else None
+        if data is not None:
+            figure = plotly.io.from_json(json.dumps(data))
+            found.append(plotly.io.to_html(figure, full_html=False, include_plotlyjs=not found))
+    return found

@@ -1,0 +1,186 @@
+"""Which runs are to be compared: those of an ablation, of a study, or of any query."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from mlflow.entities import Run
+
+from rdpp.config import ConfigError, choose, require
+from rdpp.tracking.finished import chosen_metrics
+from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
+from rdpp.tracking.sink import groups, taken_by
+from rdpp.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """One finished run: a variant on a category with a seed."""
+
+    run_id: str
+    variant: str
+    category: str
+    seed: int
+    metrics: Mapping[str, float]
+    """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/scratch`, on the
+    held-out ones as `held_out/image_auroc`."""
+    logged: Mapping[str, float]
+    """All that the run logged, the last values."""
+    tags: Mapping[str, str]
+
+    @property
+    def shared(self) -> tuple[str | None, ...]:
+        """What two runs must share to be a pair: training images, all images, and the method's version."""
+        known = (self.tags.get("train_manifest"), self.tags.get("data_manifest"))
+        return (*known, self.tags.get("method", "1"))
+
+
+@dataclass(frozen=True)
+class RunSet:
+    """Runs that belong together."""
+
+    title: str
+    kind: str
+    """ablation | study | runs."""
+    parent: str | None
+    """MLflow run to log to; None for a query."""
+    baseline: str | None
+    """The variant that the others are compared with by default."""
+    variants: tuple[str, ...]
+    runs: tuple[TrainedRun, ...]
+    notes: tuple[str, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """One row a run: variant, category, seed, what pairs must share, and a column for each metric."""
+        rows = [
+            {"variant": r.variant, "category": r.category, "seed": r.seed, "shared": r.shared, **r.metrics}
+            for r in self.runs
+        ]
+        return pd.DataFrame(rows)
+
+
+def find_runs(store: Store, sources: Sequence[str], by: str | None = None) -> RunSet:
+    """Find the finished runs that the sources name.
+
+    Args:
+        store: where they are.
+        sources: names of ablations or studies, ids of their MLflow runs, or queries in MLflow's language.
+        by: the tag that tells variants apart; by default `variant`, of a study `trial`.
+
+    Raises:
+        ConfigError: a source that is none of these, or no finished run in them.
+    """
+    found = [_find(store, source, by) for source in sources]
+    runs, notes = _newest(run for collection in found for run in collection.runs)
+    require(len(runs) > 0, f"no finished run in {', '.join(sources)}; let it run first (rdpp ablate, rdpp sweep)")
+    variants = tuple(dict.fromkeys(name for collection in found for name in collection.variants))
+    variants = tuple(name for name in variants if name in {run.variant for run in runs})
+    one = found[0] if len(found) == 1 else None
+    return RunSet(
+        ", ".join(collection.title for collection in found),
+        one.kind if one else "runs",
+        one.parent if one else None,
+        found[0].baseline,
+        variants,
+        tuple(runs),
+        tuple(notes),
+    )
+
+
+def _find(store: Store, source: str, by: str | None) -> RunSet:
+    if re.search(r"[=<>]| like ", source, re.IGNORECASE):
+        return _of_query(store, source, by or "variant")
+    for level in ("ablation", "study"):
+        for run in store.search(f"tags.level = '{level}'"):
+            if source in (run.info.run_id, run.data.tags.get(level)):
+                return _of_ablation(store, run, by) if level == "ablation" else _of_study(store, run, by)
+    if re.fullmatch(r"[0-9a-f]{32}", source):
+        places = (f"tags.`mlflow.parentRunId` = '{source}'", f"tags.`{taken_by(source)}` != ''")
+        below = [_of_query(store, query, by or "variant") for query in places]
+        if runs := tuple(run for collection in below for run in collection.runs):
+            return RunSet(source, "runs", None, None, _in_order(runs), runs, ())
+        return _of_query(store, f"attributes.run_id = '{source}'", by or "variant")
+    names = {run.data.tags[level] for level in ("ablation", "study") for run in store.search(f"tags.level = '{level}'")}
+    choose(source, names, f"ablation or study (in {store.uri})")
+    raise AssertionError
+
+
+def _of_ablation(store: Store, parent: Run, by: str | None) -> RunSet:
+    name = parent.data.tags["ablation"]
+    index = store.read_json(parent.info.run_id, ABLATION_INDEX)
+    require(index is not None, f"the ablation {name} stopped before it began; run it again (rdpp ablate)")
+    require(
+        index.get("schema") == SCHEMA,
+        f"the ablation {name} was run by another version of rdpp (schema {index.get('schema', 1)}, this one has "
+        f"{SCHEMA}); run it again (rdpp ablate), or compare its runs with the query \"tags.ablation = '{name}'\"",
+    )
+    wanted = {(variant, training): key for variant, keys in index["runs"].items() for training, key in keys}
+    runs = [(run, run.data.tags.get("key_training")) for run in _members(store, parent)]
+    found = [(run, variant, own) for run, own in runs for variant, training in sorted(wanted) if training == own]
+    found.sort(key=lambda entry: entry[0].data.tags["key"] != wanted[entry[1:]])  # those of today's test files first
+    here = len({entry[1:] for entry in found})
+    notes = () if here == len(wanted) else (f"{here} of {len(wanted)} runs are finished",)
+    trained = tuple(_trained(run, by, variant) for run, variant, _ in found)
+    variants = tuple(index["runs"]) if by is None else _in_order(trained)
+    baseline = index["baseline"] if by is None else None
+    return RunSet(name, "ablation", parent.info.run_id, baseline, variants, trained, notes)
+
+
+def _of_study(store: Store, parent: Run, by: str | None) -> RunSet:
+    name = parent.data.tags["study"]
+    tag = taken_by(parent.info.run_id)
+    trained: list[TrainedRun] = []
+    for run in _members(store, parent):
+        own = [run.data.tags["trial"]] if run.data.tags.get("root") == parent.info.run_id else []
+        numbers = dict.fromkeys([*own, *groups(run.data.tags, tag)])  # one run may serve several trials
+        trained += [_trained(run, by, _trial(number)) for number in numbers]
+    variants = _in_order(trained)
+    baseline = variants[0] if variants else None
+    return RunSet(name, "study", parent.info.run_id, baseline, variants, tuple(trained), ())
+
+
+def _of_query(store: Store, query: str, by: str) -> RunSet:
+    runs = store.search(f"{query} and tags.level = 'run' and attributes.status = 'FINISHED'")
+    trained = tuple(_trained(run, by) for run in runs)
+    return RunSet(query, "runs", None, None, _in_order(trained), trained, ())
+
+
+def _members(store: Store, parent: Run) -> list[Run]:
+    """The finished runs of a study or an ablation, the newest first: its own, and those that it took over."""
+    root, finished = parent.info.run_id, "tags.level = 'run' and attributes.status = 'FINISHED'"
+    own = store.search(f"tags.root = '{root}' and {finished}")
+    taken = store.search(f"tags.`{taken_by(root)}` != '' and {finished}")
+    runs = {run.info.run_id: run for run in (*own, *taken)}
+    return sorted(runs.values(), key=lambda run: -run.info.start_time)
+
+
+def _trained(run: Run, by: str | None, variant: str = "") -> TrainedRun:
+    """A run under the variant that it is given, or by the tag that tells variants apart."""
+    tags = run.data.tags
+    if by is not None and by not in tags:
+        raise ConfigError(f"the run {run.info.run_id} has no tag '{by}' to tell variants by; name another with --by")
+    if by is not None:
+        variant = _trial(tags[by]) if by == "trial" else tags[by]
+    chosen = chosen_metrics(run.data.metrics)
+    return TrainedRun(run.info.run_id, variant, tags["category"], int(tags["seed"]), chosen, run.data.metrics, tags)
+
+
+def _trial(number: str) -> str:
+    return f"trial-{int(number):03d}"
+
+
+def _in_order(runs: Iterable[TrainedRun]) -> tuple[str, ...]:
+    return tuple(sorted({run.variant for run in runs}))
+
+
+def _newest(runs: Iterable[TrainedRun]) -> tuple[list[TrainedRun], list[str]]:
+    """One run a cell: runs come the newest first."""
+    cells: dict[tuple[str, str, int], TrainedRun] = {}
+    older = 0
+    for run in runs:
+        key = (run.variant, run.category, run.seed)
+        older += key in cells
+        cells.setdefault(key, run)
+    notes = [f"{older} older runs of the same variant, category and seed are left out"] if older else []
+    return [cells[key] for key in sorted(cells)], notes

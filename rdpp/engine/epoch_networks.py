@@ -1,0 +1,50 @@
+"""Networks of earlier epochs, kept until the choice between them is made."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import safetensors.torch
+
+from rdpp.models import Network
+
+
+class EpochNetworks:
+    """A folder that lives as long as the `with` block, with one file an epoch."""
+
+    def __enter__(self) -> "EpochNetworks":
+        self._scratch = tempfile.TemporaryDirectory(prefix="rdpp-epochs-")
+        self.epochs: list[int] = []
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._scratch.cleanup()
+
+    def keep(self, epoch: int, network: Network, *, alone: bool) -> None:
+        """Keep this epoch's network; `alone`: and no earlier one."""
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        safetensors.torch.save_file(tensors, self._path(epoch))
+        if alone:
+            for other in self.epochs:
+                self._path(other).unlink()
+            self.epochs.clear()
+        self.epochs.append(epoch)
+
+    def restore(self, epoch: int, network: Network) -> None:
+        """Put a kept epoch's tensors back into the network."""
+        network.load_state_dict(safetensors.torch.load_file(self._path(epoch)))
+
+    def save(self, folder: Path) -> None:
+        """Copy the files into a folder, which is made."""
+        shutil.copytree(self._scratch.name, folder)
+
+    def load(self, folder: Path) -> None:
+        """Take the files that `save` wrote."""
+        shutil.copytree(folder, self._scratch.name, dirs_exist_ok=True)
+        self.epochs = sorted(int(path.stem) for path in folder.iterdir())
+
+    def _path(self, epoch: int) -> Path:
+        return Path(self._scratch.name) / f"{epoch}.safetensors"

@@ -1,0 +1,220 @@
+"""Pairing, finding runs, tables, files, and what the commands print and refuse."""
+
+import dataclasses
+import io
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from rdpp.cli import main
+from rdpp.comparison.figures import differences
+from rdpp.comparison.pairing import compare_runs, pair
+from rdpp.comparison.search import RunSet, TrainedRun, find_runs
+from rdpp.comparison.tables import as_data, comparison_table, least_categories, sentences
+from rdpp.config import ConfigError
+
+
+def collection(values, baseline="rd"):
+    """From {(variant, category, seed): value}."""
+    runs = tuple(
+        TrainedRun("id", v, c, s, {"image_auroc": value, "pixel_auroc": value}, {}, {})
+        for (v, c, s), value in values.items()
+    )
+    return RunSet("made", "ablation", None, baseline, tuple(dict.fromkeys(r.variant for r in runs)), runs, ())
+
+
+def made(effect=0.05, categories=8, seeds=3, seed=0):
+    rng = np.random.default_rng(seed)
+    cells = [(f"c{c}", s) for c in range(categories) for s in range(seeds)]
+    values = {("rd", c, s): 0.8 + 0.02 * rng.standard_normal() for c, s in cells}
+    return values | {("ot", c, s): values["rd", c, s] + effect + 0.01 * rng.standard_normal() for c, s in cells}
+
+
+def test_pairs_share_category_and_seed():
+    frame = collection({("rd", "a", 1): 0.5, ("rd", "a", 2): 0.6, ("ot", "a", 2): 0.9, ("ot", "a", 1): 0.7}).frame()
+    values, notes = pair(frame, "image_auroc", "rd", ["ot"])
+    np.testing.assert_array_equal(values["ot"]["a"], [[0.7, 0.5], [0.9, 0.6]])
+    assert notes == []
+
+
+def test_what_cannot_be_paired_is_left_out_and_told():
+    cells = {(v, c, s): 0.5 for v in ("rd", "ot") for c, s in [("a", 1), ("a", 2), ("b", 1)]}
+    frame = collection({**cells, ("rd", "b", 2): 0.5, ("far", "z", 1): 0.5}).frame()
+    values, notes = pair(frame, "image_auroc", "rd", ["ot", "far"])
+    assert set(values["ot"]) == {"a"}
+    assert notes == [
+        "ot: left out for lack of a second seed: b (1 seed)",
+        "far shares no two seeds of a category with rd; it is left out",
+    ]
+
+
+@pytest.mark.parametrize("part", ["train_manifest", "data_manifest", "method"])
+def test_runs_on_other_images_or_by_another_method_are_no_pairs(part):
+    """Such as those of a variant that was added after an image was deleted."""
+    made_of = collection(made(categories=3))
+    runs = tuple(
+        dataclasses.replace(run, tags={part: "other" if run.variant == "ot" and run.category == "c1" else "same"})
+        for run in made_of.runs
+    )
+    frame = dataclasses.replace(made_of, runs=runs).frame()
+    values, (note,) = pair(frame, "image_auroc", "rd", ["ot"])
+    assert set(values["ot"]) == {"c0", "c2"}
+    assert note.startswith("ot: no pairs with rd, since their images or the method's version differ: c1 seed 0, c1")
+
+
+def test_undefined_values_are_no_pairs():
+    frame = collection(made()).frame()
+    frame.loc[(frame.variant == "ot") & (frame.category == "c0"), "image_auroc"] = np.nan
+    values, _ = pair(frame, "image_auroc", "rd", ["ot"])
+    assert "c0" not in values["ot"]
+
+
+def test_runs_that_share_no_cell():
+    with pytest.raises(ConfigError, match="ot share no category and seed with the baseline rd"):
+        compare_runs(collection({("rd", "a", 1): 0.5, ("ot", "b", 1): 0.5, ("ot", "a", 2): 0.5}))
+
+
+def test_one_seed_where_pairs_are_asked_for():
+    with pytest.raises(ConfigError, match="one seed a category is shared with the baseline rd; pairs of at least two"):
+        compare_runs(collection({(v, c, 1): 0.5 for v in ("rd", "ot") for c in "ab"}))
+
+
+def test_a_single_variant_an_unknown_baseline_an_unknown_metric():
+    with pytest.raises(ConfigError, match=r"only one variant \(rd\) in made"):
+        compare_runs(collection({("rd", "a", 1): 0.5, ("rd", "a", 2): 0.5}))
+    with pytest.raises(ConfigError, match="unknown baseline 'rdd', did you mean 'rd'"):
+        compare_runs(collection(made()), "rdd")
+    with pytest.raises(ConfigError, match=r"unknown metric \(of these runs\) 'pixel_auro', did you mean 'pixel_auroc'"):
+        compare_runs(collection(made()), metrics=["pixel_auro"])
+
+
+def test_means_weigh_categories_equally():
+    values = {("rd", "a", 1): 0.2, ("rd", "a", 2): 0.4, ("rd", "b", 1): 0.9, ("rd", "b", 2): 0.9, ("rd", "b", 3): 0.9}
+    values |= {("ot", c, s): v for (_, c, s), v in values.items()}
+    assert compare_runs(collection(values)).means["rd"]["image_auroc"] == pytest.approx(0.6)
+
+
+def test_in_words():
+    (line,) = sentences(compare_runs(collection(made(0.05)), metrics=["image_auroc"]))
+    higher = r"image_auroc higher \(\+\d\.\d\d\)"
+    assert re.fullmatch(rf"ot against rd: on these 8 categories {higher}. On new categories {higher}.", line)
+    (line,) = sentences(compare_runs(collection(made(0.0005, categories=3, seed=1)), metrics=["image_auroc"]))
+    assert "on these 3 categories image_auroc not enough to tell (minimum detectable effect " in line
+    assert line.endswith(
+        "On new categories not enough to tell: 3 categories can show nothing, 6 are the least that could."
+    )
+
+
+@pytest.mark.parametrize(("variants", "least"), [(1, 6), (2, 7), (5, 8), (10, 9)])
+def test_the_least_number_of_categories(variants, least):
+    assert least_categories(variants) == least
+
+
+def test_the_table_and_the_data():
+    compared = compare_runs(collection(made()))
+    table = comparison_table(compared, "image_auroc")
+    assert list(table.columns[0].cells) == ["rd", "ot"]
+    data = as_data(compared)
+    assert json.loads(json.dumps(data)) == json.loads(json.dumps(data, allow_nan=False))
+    row = data["comparisons"][0]
+    assert (row["metric"], row["variant"], row["these_categories"]["verdict"]) == ("image_auroc", "ot", "higher")
+    assert row["new_categories"]["low"] < row["difference"] < row["new_categories"]["high"]
+
+
+def test_the_picture_has_a_panel_a_metric():
+    one, two = (compare_runs(collection(made()), metrics=m) for m in (["image_auroc"], ["image_auroc", "pixel_auroc"]))
+    sizes = [Image.open(io.BytesIO(differences(c.comparisons))).size for c in (one, two)]
+    assert sizes[1][0] > 1.4 * sizes[0][0]
+
+
+def test_finding_by_name_id_and_query(small):
+    _, store, parent = small
+    by_name, by_id = find_runs(store, ["small"]), find_runs(store, [parent])
+    assert by_name == by_id
+    assert (by_name.kind, by_name.parent, by_name.baseline, by_name.variants) == (
+        "ablation",
+        parent,
+        "rd",
+        ("rd", "ot"),
+    )
+    query = find_runs(store, ["tags.ablation = 'small'"])
+    assert (query.kind, query.parent, query.baseline) == ("runs", None, None)
+    assert {run.run_id for run in query.runs} == {run.run_id for run in by_name.runs}
+    by_seed = find_runs(store, ["small"], by="seed")
+    assert by_seed.variants == ("1", "2")
+    leaf = by_name.runs[0]
+    assert [run.run_id for run in find_runs(store, [leaf.run_id]).runs] == [leaf.run_id]
+
+
+def test_a_study_that_does_not_exist(small):
+    with pytest.raises(ConfigError, match=r"unknown ablation or study .*'smal', did you mean 'small'"):
+        find_runs(small[1], ["smal"])
+
+
+def test_a_query_that_finds_nothing_or_is_none(small):
+    with pytest.raises(ConfigError, match=r"no finished run in tags\.teacher = 'none'; let it run first"):
+        find_runs(small[1], ["tags.teacher = 'none'"])
+    with pytest.raises(ConfigError, match=r'the query "tugs\.x = 1 .*" cannot be answered'):
+        find_runs(small[1], ["tugs.x = 1"])
+    with pytest.raises(ConfigError, match="has no tag 'colour' to tell variants by; name another with --by"):
+        find_runs(small[1], ["tags.ablation = 'small'"], by="colour")
+
+
+def test_the_command_prints_tables_and_logs_them(small, capsys):
+    _, store, parent = small
+    uri = ["--tracking-uri", store.uri]
+    assert main(["compare", "small", *uri, "--metrics", "image_auroc", "--published"]) == 0
+    out = capsys.readouterr().out
+    assert "ot against rd: on these 1 categories image_auroc" in out
+    assert "RD++ (published)" in out
+    assert "not paired" in out
+    logged = {a.path for a in store.client.list_artifacts(parent, "compare")}
+    assert logged == {"compare/compare.csv", "compare/compare.json", "compare/differences.png"}
+    assert main(["compare", "tags.ablation = 'small'", "--baseline", "ot", *uri, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["baseline"] == "ot"
+    assert store.client.get_run(data["mlflow_run"]).data.tags["level"] == "comparison"
+    path = store.client.download_artifacts(data["mlflow_run"], "compare/compare.csv")
+    assert list(pd.read_csv(path)["variant"]) == ["rd"] * 3
+
+
+def test_bad_input_is_one_line(small, capsys, tmp_path, write_ablation):
+    uri = ["--tracking-uri", small[1].uri]
+    (tmp_path / "odd.yaml").write_text(yaml.safe_dump([{"name": "x", "source": "y", "metrics": {"image_auro": 1}}]))
+    cases = {
+        ("compare", "smal"): "unknown ablation or study",
+        ("compare", "small", "--baseline", "rt"): "unknown baseline 'rt'",
+        ("compare", "small", "--published", str(tmp_path / "none.yaml")): "no file",
+        ("compare", "small", "--published", str(tmp_path / "odd.yaml")): "unknown metric 'image_auro'",
+        ("report", "smal"): "unknown ablation or study",
+        ("report", "tags.ablation = 'small'"): "a report is of one study or ablation",
+        ("rescore", "smal"): "unknown ablation or study",
+        ("ablate", str(write_ablation(variants={"rd": {}, "x": {"noise.name": "simplx"}}))): "did you mean 'simplex'",
+        ("ablate", str(write_ablation()), "--seeds", "1"): "at least two seeds",
+    }
+    for arguments, message in cases.items():
+        assert main([*arguments, *uri]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("rdpp: ")
+        assert message in line
+
+
+def test_an_ablation_of_an_older_version_says_how_it_can_be_read(small):
+    _, store, _ = small
+    old = store.start_run("old", tags={"level": "ablation", "ablation": "old"})
+    store.client.log_dict(old, {"baseline": "rd", "cells": {"rd": ["0"]}}, "ablation.json")
+    message = r"the ablation old was run by another version of rdpp \(schema 1, this one has 2\); run it again"
+    with pytest.raises(ConfigError, match=message):
+        find_runs(store, ["old"])
+
+
+def test_a_run_of_a_newer_version_is_refused(small):
+    _, store, _ = small
+    store.start_run("new", tags={"level": "newer", "schema": 3})
+    with pytest.raises(ConfigError, match=r"was written by a newer rdpp \(schema 3, this one reads up to 2\)"):
+        store.search("tags.level = 'newer'")

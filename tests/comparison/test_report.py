@@ -1,0 +1,135 @@
+"""The page, and metrics anew from stored maps."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from tracked import TWO_LOSSES, tracked_study
+
+from rdpp.cli import main
+from rdpp.comparison.report import render, write_report
+from rdpp.comparison.rescoring import rescore
+from rdpp.comparison.search import find_runs
+from rdpp.config import ConfigError
+from rdpp.sweep.config import SamplerConfig, SweepConfig
+from rdpp.sweep.space import FloatRange
+from rdpp.sweep.study import open_study
+from rdpp.tracking.maps import load_maps
+
+
+class Page(HTMLParser):
+    """Headings, and everything the page would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.headings, self.fetched, self.images, self._in = [], [], 0, None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self._in = tag
+        for name, value in attributes:
+            if name in ("src", "href") and value and not value.startswith("data:"):
+                self.fetched.append(value)
+        self.images += tag == "img"
+
+    def handle_data(self, data):
+        if self._in in ("h1", "h2"):
+            self.headings.append(data.strip())
+        self._in = None
+
+
+@pytest.fixture(scope="module")
+def page(small, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "small.html"
+    assert write_report("small", path, small[1].uri) == path
+    return path.read_text()
+
+
+def test_the_page_is_complete_and_fetches_nothing(page):
+    parsed = Page(page)
+    assert parsed.headings == [
+        "small",
+        "Leaderboard",
+        "Differences from the baseline",
+        "By category",
+        "By defect type",
+        "Loss terms",
+        "The same image under each variant",
+    ]
+    assert parsed.fetched == []
+    assert parsed.images == 1 + 4 * (1 + 2)  # the figure; 3 defective images and a good one, each and its two maps
+
+
+def test_what_the_page_says_is_what_was_measured(page, small):
+    frame = find_runs(small[1], ["small"]).frame()
+    for variant in ("rd", "ot"):
+        values = frame[frame.variant == variant].image_auroc
+        assert f"{100 * values.mean():.2f} ± {100 * values.std():.2f}" in page
+    assert "not enough to tell" in page
+    assert "missing_tooth" in page
+    assert "ssot" in page
+
+
+def test_the_page_is_an_artifact_too(page, small):
+    _, store, parent = small
+    assert "report.html" in {a.path for a in store.client.list_artifacts(parent)}
+
+
+def test_names_from_users_are_escaped(small):
+    _, store, _ = small
+    found = find_runs(store, ["small"])
+    import dataclasses
+
+    assert "<script>bad" not in render(store, dataclasses.replace(found, title="<script>bad"))
+
+
+def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, tmp_path):
+    store = small[1]
+    experiment = held_out.with_overrides(
+        {"training.epochs": 1, "heatmaps": 0, "keep": "none", "seeds": [1, 2], **TWO_LOSSES}
+    )
+    space = {"noise.scale": FloatRange(0.05, 0.5)}
+    sweep = SweepConfig("reported", experiment, space, 2, sampler=SamplerConfig(startup_trials=1), pruner="none")
+    tracked_study(sweep, open_study(sweep, f"sqlite:///{tmp_path / 'o.db'}"), store)
+    text = write_report("reported", tmp_path / "study.html", store.uri).read_text()
+    assert "The search" in Page(text).headings
+    assert len(re.findall(r'class="plotly-graph-div"', text)) >= 2
+    assert not re.findall(r"<script[^>]+src=", text)
+    assert "trial-001" in text
+    assert "no run has its anomaly maps stored" in text
+
+
+def test_stored_maps_are_what_was_evaluated(small):
+    _, store, _ = small
+    run = find_runs(store, ["small"]).runs[0]
+    stored = load_maps(store, run.run_id)
+    assert stored.anomaly_maps.shape == stored.masks.shape == (7, 64, 64)
+    assert stored.anomaly_maps.dtype == np.float32
+    assert stored.images[0].split("/")[1] == "test"
+    np.testing.assert_array_equal(stored.image_scores, stored.anomaly_maps.max((1, 2)))
+    found = stored.metrics()
+    for name, value in run.metrics.items():
+        if not name.startswith("held_out/"):
+            assert found[name] == pytest.approx(value, abs=1e-12)
+
+
+def test_rescoring_adds_what_is_missing_and_tells_what_differs(small, capsys):
+    _, store, _ = small
+    run = find_runs(store, ["small"]).runs[0]
+    (same,), without = rescore(store, [run.run_id])
+    assert (same.added, same.changed, without) == ((), {}, 0)
+    store.log_metrics(run.run_id, {"chosen/image_auroc": 0.123})
+    (found,), _ = rescore(store, [run.run_id])
+    assert found.changed == {"image_auroc": 0.123}
+    again = find_runs(store, ["small"]).runs[0]
+    assert again.metrics["image_auroc"] == run.metrics["image_auroc"]
+    assert main(["rescore", "small", "--tracking-uri", store.uri]) == 0
+    assert "4 runs rescored, 0 without maps; new metrics: none; 0 runs had other values" in capsys.readouterr().err
+
+
+def test_rescoring_without_maps(small, store_uri):
+    _, store, _ = small
+    bare = store.start_run("bare", tags={"level": "bare"})
+    with pytest.raises(ConfigError, match="none of 1 runs has its"):
+        rescore(store, [bare])

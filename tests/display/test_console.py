@@ -1,0 +1,33 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from rdpp.display.console import ConsoleObserver, results_table
+from rdpp.engine import RunSpec, train
+
+
+def shown(*, terminal: bool) -> tuple[Console, io.StringIO]:
+    stream = io.StringIO()
+    return Console(file=stream, force_terminal=terminal, width=160), stream
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_run_is_reported_in_one_line_and_live_only_in_a_terminal(tiny, terminal):
+    console, stream = shown(terminal=terminal)
+    with ConsoleObserver(1, console) as observer:
+        observer.prefix = "trial 3 "
+        train(RunSpec.of(tiny, "bolt", 1), observers=[observer])
+    text = stream.getvalue()
+    assert "trial 3 bolt seed 1: epoch 2  image_auroc" in text
+    assert ("\x1b[" in text) == terminal
+
+
+def test_the_table_shows_every_metric_over_all_defects():
+    metrics = {"image_auroc": 0.98765, "pixel_aupro": float("nan"), "image_auroc/hole": 0.1}
+    console, stream = shown(terminal=False)
+    console.print(results_table([{"category": "bolt", "seed": None, "epoch": 3, "metrics": metrics}]))
+    text = stream.getvalue()
+    assert "98.77" in text
+    assert "hole" not in text
+    assert text.count(" -") >= 2  # no seed, an undefined metric
