@@ -7,6 +7,7 @@ import yaml
 
 from rdpp.config import ConfigError, flatten
 from rdpp.experiment import ExperimentConfig, merge, read_yaml
+from rdpp.losses import LOSSES
 from rdpp.losses.contrast import Contrast
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.ssot import BatchSsot, ImagesSsot
@@ -333,3 +334,12 @@ def test_overrides_may_switch_parts_off_and_on(released):
 def test_overrides_that_do_not_fit(released, overrides, message):
     with pytest.raises(ConfigError, match=message):
         released.with_overrides(overrides)
+
+
+def test_losses_stand_in_the_registrys_order_whatever_order_the_file_has(released):
+    """They draw from one generator one after the other, so that their order decides digits."""
+    data = released.to_mapping()
+    data["losses"] = dict(reversed(data["losses"].items()))
+    again = ExperimentConfig.from_mapping(data, "reversed")
+    assert list(again.terms) == list(released.terms) == [name for name in LOSSES if name in released.losses]
+    assert again == released

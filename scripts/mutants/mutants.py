@@ -29,6 +29,7 @@ from mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120
+"""Seconds for a mutation's tests; five times as long where all of them are expected to pass."""
 LIBRARIES = [
     "torch",
     "torchvision",
@@ -92,7 +93,7 @@ def unmutated(mutations: Sequence[Mutation], scratch: Path, pool: Executor) -> l
     """The tests that fail before anything is broken."""
     folder = copy_checkout(Path(tempfile.mkdtemp(dir=scratch)))
     needed = sorted({mutation.tests for mutation in mutations})
-    runs = zip(needed, pool.map(partial(run_tests, folder), needed), strict=True)
+    runs = zip(needed, pool.map(partial(run_tests, folder, timeout=5 * TIMEOUT), needed), strict=True)
     return [tests for tests, (code, _) in runs if code != 0]
 
 
@@ -122,15 +123,15 @@ class FirstFailure:
             self.test = report.nodeid
 
 
-def run_tests(folder: Path, tests: str) -> tuple[int, str]:
-    """pytest in a copy of the checkout, up to the first failure; only once in a process.
+def run_tests(folder: Path, tests: str, timeout: int = TIMEOUT) -> tuple[int, str]:
+    """pytest in a copy of the checkout, up to the first failure or the timeout in seconds; only once in a process.
 
     Returns:
         pytest's exit code, and the first test that failed.
     """
     first = FirstFailure()
     arguments = ["-x", "--tb=no", "-p", "no:cacheprovider", "--rootdir", str(folder), *shlex.split(tests)]
-    with inside(folder):
+    with inside(folder, timeout):
         code = int(pytest.main(arguments, plugins=[first]))
     imported = Path(str(sys.modules["rdpp"].__file__)).resolve()
     assert folder.resolve() in imported.parents, f"not the copy in {folder} was tested, but {imported}"
@@ -138,14 +139,14 @@ def run_tests(folder: Path, tests: str) -> tuple[int, str]:
 
 
 @contextlib.contextmanager
-def inside(folder: Path) -> Iterator[None]:
+def inside(folder: Path, timeout: int) -> Iterator[None]:
     """Work in a copy: its code first on the path, also that of child processes; silently, and not for ever."""
     assert "rdpp" not in sys.modules
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     os.environ["PYTHONPATH"] = str(folder)
     signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.alarm(TIMEOUT)
+    signal.alarm(timeout)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
         yield
     signal.alarm(0)

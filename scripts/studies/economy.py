@@ -7,7 +7,7 @@ one trains every run to its end, the other stops runs early (`evaluation.patienc
 (`pruner: halving`). Printed are the training steps of both, the best objective of both on the held-out images, the
 objective on the test images of the trial that each would pick (both read from the full study, where each trial is
 trained to its end), and what the run seeds alone do to a trial's mean. Since halving depends on the order of trials,
-the full studies' recordings are then played again in many random orders (scripts/studies/recorded_study.py), for several reduction
+the full studies' recordings are then played again in many random orders (recorded_study.py), for several reduction
 factors and patiences: the mean share of the steps, and how far the best found stays below the full study's. Stop it
 when you like: it goes on from there.
 """

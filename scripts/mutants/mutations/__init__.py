@@ -1,0 +1,24 @@
+"""The mutations by package. Each breaks the method in one way that a reader of the paper would call wrong."""
+
+from mutations import (
+    comparison,
+    config,
+    data,
+    detector,
+    engine,
+    kernels,
+    losses,
+    metrics,
+    models,
+    noise,
+    runs,
+    sweep,
+    tracking,
+)
+from mutations.mutation import Mutation
+
+_MODULES = (comparison, config, data, detector, engine, kernels, losses, metrics, models, noise, runs, sweep, tracking)
+
+MUTATIONS = [mutation for module in _MODULES for mutation in module.MUTATIONS]
+
+__all__ = ["MUTATIONS", "Mutation"]
