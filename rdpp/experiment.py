@@ -41,7 +41,7 @@ STRIDE = 32  # of the bottleneck's embedding; other image sides break the studen
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images, and how they are read."""
+    """These keys say which images are used, and how they are read."""
 
     root: str
     """Folder of the categories; a relative path starts at the working directory."""
@@ -90,7 +90,7 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How long, and in what portions."""
+    """These keys say how long a run trains, and how many images make an update."""
 
     epochs: int | Mapping[str, int] | None = None
     """Epochs of a run: one number for all categories, or one by category with a `default` for the others. null: as many
@@ -141,7 +141,7 @@ def _of_category(length: int | Mapping[str, int] | None, category: str) -> int |
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """How a trained network is scored, and which epoch counts."""
+    """These keys say how a trained network is scored, and which epoch counts."""
 
     selection: Literal["last", "official", "held_out"] = "last"
     """`last`: the last epoch. `official`: the epoch with the best mean of image AUROC, pixel AUROC and per-image
