@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_DATA := data/synthetic
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep ablation ui test check mutants bench bench-full lock clean
+.PHONY: help install sweep ablation ui test check docs mutants bench bench-full lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -33,11 +34,15 @@ ui: .venv/installed ## open the MLflow UI on 127.0.0.1:5000
 test: .venv/installed ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-check: .venv/installed ## lint, format, types and import layers
+check: .venv/installed ## lint, format, types, import layers and the pages' links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(MKDOCS)
+
+docs: .venv/installed ## build the pages of docs/ into site/index.html
+	$(MKDOCS)
 
 mutants: .venv/installed ## break the code in many small ways and see the tests notice
 	$(BIN)/python scripts/mutants/mutants.py
@@ -52,4 +57,4 @@ lock: ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev --extra postgres pyproject.toml -o requirements.lock
 
 clean: ## remove the virtual environment, runs and built-in data
-	rm -rf .venv runs $(DEMO_DATA)
+	rm -rf .venv runs site $(DEMO_DATA)

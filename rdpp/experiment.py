@@ -41,16 +41,16 @@ STRIDE = 32  # of the bottleneck's embedding; other image sides break the studen
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images, and how they are read."""
+    """These keys say which images are used, and how they are read."""
 
     root: str
-    """Folder of categories, relative to the working directory."""
+    """Folder of the categories; a relative path starts at the working directory."""
     reader: str = DEFAULT_READER
-    """How its folders and files are laid out: one of `rdpp.data.READERS`."""
+    """Layout of folders and files: a name in `rdpp.data.READERS`."""
     categories: tuple[str, ...] = ()
-    """Empty: every category in root."""
+    """The categories to use; empty: every category in root."""
     image_size: int | tuple[int, ...] = 256  # RD4AD
-    """A side, or [height, width], in pixels: multiples of 32."""
+    """Images are resized to this: a side, or [height, width], in pixels; multiples of 32."""
     cache: str = "~/.cache/rdpp"
     """Folder for the decoded and resized images (0.75 MB an image of 256 x 256)."""
 
@@ -75,8 +75,11 @@ class OptimizerConfig:
     """Adam, with one learning rate for the projection and one for bottleneck and student."""
 
     projection_lr: float = 1e-3  # released code
+    """Learning rate of the projection."""
     restoration_lr: float = 5e-3  # RD4AD, released code
+    """Learning rate of bottleneck and student."""
     betas: tuple[float, ...] = (0.5, 0.999)  # RD4AD, released code
+    """Adam's two decay rates, of the gradient's mean and of its square."""
 
     def __post_init__(self) -> None:
         for name, rate in (("projection_lr", self.projection_lr), ("restoration_lr", self.restoration_lr)):
@@ -87,17 +90,22 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How long, and in what portions."""
+    """These keys say how long a run trains, and how many images make an update."""
 
     epochs: int | Mapping[str, int] | None = None
-    """One number, or by category with a `default`; None: 200 where no steps are set either."""
+    """Epochs of a run: one number for all categories, or one by category with a `default` for the others. null: as many
+    as `steps` come to, or 200 where `steps` is null too."""
     steps: int | Mapping[str, int] | None = None
-    """Batches, instead of epochs: one number, or by category with a `default`. The last epoch is cut to fit."""
+    """Batches of a run, instead of epochs: one number, or one by category with a `default`. The last epoch is cut to
+    fit."""
     batch_size: int = 16  # RD4AD
+    """Images in a batch."""
     accumulate: int = 2  # released code, since 2023-12-07
-    """Gradients of so many batches are gathered before an update; a rest at an epoch's end is used there."""
+    """So many batches give their gradients to one update. Batches left over at an epoch's end make an update of their
+    own."""
     reduction: Literal["sum", "mean"] = "sum"  # released code
-    """How they are gathered. Adam divides the scale out again, so the two differ by its epsilon only."""
+    """Whether the gradients of those batches are summed or averaged. Adam divides the scale out again, so the two
+    differ by its epsilon only."""
 
     def __post_init__(self) -> None:
         require(
@@ -133,23 +141,24 @@ def _of_category(length: int | Mapping[str, int] | None, category: str) -> int |
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """How a trained network is scored, and which epoch counts."""
+    """These keys say how a trained network is scored, and which epoch counts."""
 
     selection: Literal["last", "official", "held_out"] = "last"
     """`last`: the last epoch. `official`: the epoch with the best mean of image AUROC, pixel AUROC and per-image
     PRO on the TEST set, as in the released code; it flatters the result. `held_out`: the epoch with the best mean of
     image AUROC, pixel AUROC and AU-PRO on good training images held out, and copies of them with drawn defects."""
     hold_out: float | None = None
-    """Share of the good training images that is held out (at least 8 of them); None: 0.2 for selection held_out,
+    """Share of the good training images that is held out (at least 8 of them); null: 0.2 for selection held_out,
     else 0. Where some are held out, epochs are watched there, and the test images are read once, at the end."""
     audit: bool = False
-    """After all choices are made, evaluate every evaluated epoch on the test set: what looking would have gained."""
+    """Evaluate every evaluated epoch on the test set too, after all choices are made: it shows how much a choice on the
+    test set would have gained."""
     every: int = 1
-    """Epochs between evaluations; the last epoch is always evaluated."""
+    """Every so many epochs the network is evaluated; the last epoch is always evaluated."""
     patience: int | None = None
     """A run stops after so many evaluations in a row without a better epoch; for selection held_out alone."""
     sigma: float = 4.0  # RD4AD
-    """Of the anomaly map's Gaussian, in pixels."""
+    """Standard deviation of the Gaussian that smooths the anomaly map, in pixels; 0 for none."""
 
     def __post_init__(self) -> None:
         share = self.held_out_share
@@ -185,22 +194,29 @@ class ExperimentConfig:
     """One experiment: categories x seeds, each a run of its own."""
 
     name: str
+    """Name of the experiment, and of the parent run in MLflow."""
     data: DataConfig
+    """Which images, and how they are read."""
     teacher: TeacherConfig = TeacherConfig()
+    """The frozen network whose features the student learns to restore."""
     projection: bool = True
-    """Off: plain reverse distillation (RD4AD)."""
+    """Whether the teacher's features pass the projection; false: plain reverse distillation (RD4AD)."""
     noise: Annotated[Noise | None, Registered(NOISES)] = None
-    """The pseudo-anomaly that the losses which need one are trained with."""
+    """The pseudo-anomaly that the losses which need one are trained with; null: none."""
     losses: Annotated[Mapping[str, Loss], Registered(LOSSES)] = field(
         default_factory=lambda: {"distillation": Distillation()}
     )
-    """The loss terms that are on, by name."""
+    """The loss terms that are on, by name, each with its own keys; null switches a term off."""
     optimizer: OptimizerConfig = OptimizerConfig()
+    """Learning rates and betas of Adam."""
     training: TrainingConfig = TrainingConfig()
+    """How long a run trains, and in what portions."""
     evaluation: EvaluationConfig = EvaluationConfig()
+    """How a trained network is scored, and which epoch counts."""
     seeds: tuple[int, ...] = (111,)  # released code
+    """Each category is trained once with each seed; a seed decides all random numbers of its run."""
     device: str = "auto"
-    """auto | cpu | cuda | cuda:N."""
+    """`auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`."""
     precision: Precision = "fp32"
     """What convolutions compute in; losses, norms' statistics, weights and maps are float32 always. bf16 is for
     GPUs: on most CPUs it is slower than fp32."""
@@ -211,12 +227,13 @@ class ExperimentConfig:
     """Whether this package's own kernels (`rdpp/kernels`) compute what they are faster at than torch; off: torch does,
     to see whether a result hangs on them. Their rounding errors are up to ten times torch's."""
     threads: int | None = None
-    """CPU threads of torch, all cores by default; part of the configuration since sums depend on it."""
+    """CPU threads of torch; null: all cores. It is part of the configuration because the rounding of sums depends on
+    it."""
     feature_cache_gb: float = 4.0
     """Memory (of the device) that the teacher's features of clean images may take, in GB, so that they are computed
     once and not in every epoch: 1.8 MB an image of 256 x 256 for ResNet18, 7.3 MB for WideResNet50-2; 0 for none."""
     keep: Literal["none", "last", "chosen"] = "chosen"
-    """Which epoch's checkpoint is kept."""
+    """Which epoch's checkpoint is kept with the run."""
     heatmaps: int = 3
     """Pictures logged of each kind: worst misses, worst false alarms, typical hits; 0 for none."""
     keep_maps: bool = False

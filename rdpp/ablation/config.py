@@ -18,10 +18,11 @@ class AblationConfig:
     """A matrix of variants x categories x seeds."""
 
     name: str
+    """Name of the ablation, by which `rdpp compare` and `rdpp report` find it."""
     baseline: str
     """The variant that the others are compared with."""
     variants: Mapping[str, ExperimentConfig]
-    """By name, resolved; the name is the experiment's too."""
+    """What each variant changes in the base experiment, by the variant's name: values nested or by dotted path."""
 
     def __post_init__(self) -> None:
         require(len(self.variants) >= 2, f"an ablation needs at least two variants, got {list(self.variants)}")

@@ -21,7 +21,9 @@ class Contrast:
 
     needs: ClassVar[tuple[str, ...]] = ("projection", "noise")
     weight: float = 0.2 * 0.1 / 1.11  # effective weight of the released code
+    """Factor of this term in the total loss; 0 switches the term off."""
     margin: float = 0.5  # released code
+    """Cosines up to this value cost nothing."""
 
     def __post_init__(self) -> None:
         require(self.weight >= 0, f"weight must be at least 0, got {self.weight}")

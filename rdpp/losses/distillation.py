@@ -21,6 +21,7 @@ class Distillation:
 
     needs: ClassVar[tuple[str, ...]] = ()
     weight: float = 1.0  # RD4AD and RD++
+    """Factor of this term in the total loss; 0 switches the term off."""
 
     def __post_init__(self) -> None:
         require(self.weight >= 0, f"weight must be at least 0, got {self.weight}")

@@ -18,6 +18,7 @@ class Mmd(PairLoss):
     """
 
     relative_blur: float = 0.5
+    """The kernel's standard deviation, as a share of the largest distance between two points of a pair."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

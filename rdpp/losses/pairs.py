@@ -23,6 +23,7 @@ class PairLoss:
 
     needs: ClassVar[tuple[str, ...]] = ("projection",)
     weight: float = 0.2 / 1.11  # effective weight of the released SSOT term
+    """Factor of this term in the total loss; 0 switches the term off."""
     positions: int = 128
     """Points drawn from each image's H * W positions."""
 

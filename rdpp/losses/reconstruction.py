@@ -17,6 +17,7 @@ class Reconstruction:
 
     needs: ClassVar[tuple[str, ...]] = ("projection", "noise")
     weight: float = 0.2 * 0.01 / 1.11  # effective weight of the released code
+    """Factor of this term in the total loss; 0 switches the term off."""
 
     def __post_init__(self) -> None:
         require(self.weight >= 0, f"weight must be at least 0, got {self.weight}")

@@ -119,9 +119,13 @@ class BatchSsot:
 
     needs: ClassVar[tuple[str, ...]] = ("projection",)
     pairing: Literal["batch"] = "batch"
+    """A batch meets its own permutation."""
     weight: float = 0.2 / 1.11  # effective weight of the released code
+    """Factor of this term in the total loss; 0 switches the term off."""
     blur: float = 0.05  # released code
+    """Distance below which transport is not resolved (geomloss's blur)."""
     scaling: float = 0.95  # released code
+    """Ratio of successive blurs while the solver anneals, between 0 and 1: closer to 1 is more exact and slower."""
 
     def __post_init__(self) -> None:
         require(self.weight >= 0, f"weight must be at least 0, got {self.weight}")
@@ -143,8 +147,12 @@ class ImagesSsot(PairLoss):
     """
 
     pairing: Literal["images"] = "images"
+    """Each image meets another image of the batch."""
     relative_blur: float = 0.05
+    """Distance below which transport is not resolved, as a share of the largest distance between two points of a
+    pair."""
     scaling: float = 0.7
+    """Ratio of successive blurs while the solver anneals, between 0 and 1: closer to 1 is more exact and slower."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

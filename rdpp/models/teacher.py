@@ -25,11 +25,12 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """Which teacher. `builtin` is small and ships with rdpp, for demonstrations; the others are torchvision's."""
+    """These keys say which network is the teacher, and where its weights come from."""
 
     name: Literal["builtin", "resnet18", "resnet34", "resnet50", "resnet101", "wide_resnet50_2", "wide_resnet101_2"] = (
         "builtin"
     )
+    """Which network. `builtin` is small and comes with rdpp, for demonstrations; the others are torchvision's."""
     weights: str = "default"
     """`default`: the shipped file, or torchvision's IMAGENET1K_V1 (downloaded once); `random`: drawn from the
     run's seed, for comparisons; else the path of a .safetensors or .pth state dict."""

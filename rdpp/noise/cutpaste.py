@@ -21,11 +21,13 @@ class CutPaste:
     """
 
     name: Literal["cutpaste"] = "cutpaste"
+    """The kind of noise."""
     min_area: float = 0.02
+    """Least area of the rectangle, as a share of the image's area."""
     max_area: float = 0.15
-    """Of the rectangle, as shares of the image's area."""
+    """Largest area of the rectangle, as a share of the image's area."""
     max_aspect: float = 3.3
-    """Of its longer side over its shorter one."""
+    """Largest ratio of the rectangle's longer side to its shorter one."""
     jitter: float = 0.1
     """Each channel of the piece is multiplied by a factor from 1 - jitter to 1 + jitter."""
 

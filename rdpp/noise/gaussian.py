@@ -14,6 +14,7 @@ class Gaussian(PatchNoise):
     """Every pixel and channel of the patch gets its own draw of mean 0 and standard deviation `scale`."""
 
     name: Literal["gaussian"] = "gaussian"
+    """The kind of noise."""
 
     def patches(self, sizes: list[tuple[int, int]], channels: int, generator: torch.Generator) -> list[Tensor]:
         """One (C, h, w) patch a size."""

@@ -16,9 +16,12 @@ class PatchNoise:
     The authors' patch never touches the image's border, this one may.
     """
 
-    scale: float = 0.2  # RD++ code: times the noise; images are in [0, 1]
+    scale: float = 0.2  # RD++ code
+    """Factor of the noise; images are in [0, 1]."""
     min_size: int = 10  # RD++ code: height and width by numpy's randint(10, 256 // 8), which excludes 32
-    max_size: int = 31  # inclusive; see min_size
+    """Least height and width of the patch in pixels."""
+    max_size: int = 31  # RD++ code, as min_size
+    """Largest height and width of the patch in pixels."""
 
     def __post_init__(self) -> None:
         require(self.scale > 0, f"noise scale must be above 0, got {self.scale}")

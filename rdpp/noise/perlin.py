@@ -20,10 +20,13 @@ class Perlin(PatchNoise):
     """
 
     name: Literal["perlin"] = "perlin"
+    """The kind of noise."""
     octaves: int = 6
+    """Number of noise fields of falling wavelength that are added up."""
     persistence: float = 0.6
+    """Amplitude of an octave over that of the octave before it."""
     frequency: float = 32.0
-    """First wavelength in pixels, halved each octave."""
+    """Wavelength of the first octave in pixels; each further octave has half the wavelength before."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -23,11 +23,16 @@ class Simplex(PatchNoise):
     """
 
     name: Literal["simplex"] = "simplex"
+    """The kind of noise."""
     octaves: int = 6  # RD++ code, as AnoDDPM
-    persistence: float = 0.6  # RD++ code (AnoDDPM: 0.8); amplitude of an octave over that of the one before
-    frequency: float = 32.0  # RD++ code (AnoDDPM: 64); first wavelength in pixels, halved each octave
+    """Number of noise fields of falling wavelength that are added up."""
+    persistence: float = 0.6  # RD++ code (AnoDDPM: 0.8)
+    """Amplitude of an octave over that of the octave before it."""
+    frequency: float = 32.0  # RD++ code (AnoDDPM: 64)
+    """Wavelength of the first octave in pixels; each further octave has half the wavelength before."""
     field: Literal["run", "sample"] = "run"
-    """run (RD++ code): one field for the whole run, each patch a crop from its corner; sample: one each."""
+    """`run` (RD++ code): one field for the whole run, of which each patch is a crop from the same corner; `sample`: a
+    field of its own for each image."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

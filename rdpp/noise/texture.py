@@ -24,13 +24,17 @@ class Texture:
     """
 
     name: Literal["texture"] = "texture"
+    """The kind of noise."""
     min_area: float = 0.01
+    """Least area of the blots, as a share of the image's area."""
     max_area: float = 0.1
-    """Of the blots, as shares of the image's area."""
+    """Largest area of the blots, as a share of the image's area."""
     min_opacity: float = 0.2  # DRAEM
+    """Least weight of the texture where it is mixed with the image."""
     max_opacity: float = 1.0  # DRAEM
+    """Largest weight of the texture where it is mixed with the image."""
     cells: int = 6
-    """Bumps of the noise along the image's side: more cells, smaller blots."""
+    """Cells of the smooth noise along the image's side: more cells make smaller blots."""
 
     def __post_init__(self) -> None:
         areas = f"got min_area {self.min_area}, max_area {self.max_area}"

@@ -25,10 +25,11 @@ class SamplerConfig:
     """How points are proposed: Optuna's TPE, Gaussian process, or at random."""
 
     name: str = "tpe"
-    """tpe: Optuna's tree-structured Parzen estimator; gp: a Gaussian process; random."""
+    """`tpe`: Optuna's tree-structured Parzen estimator; `gp`: a Gaussian process; `random`: no model."""
     seed: int = 0
+    """Seed of the proposals."""
     startup_trials: int = 5
-    """Random trials before the model takes over (tpe, gp)."""
+    """Trials drawn at random before the model proposes (tpe, gp)."""
 
     def __post_init__(self) -> None:
         choose(self.name, SAMPLERS, "sampler")
@@ -41,18 +42,24 @@ class SweepConfig:
     """A search space over one experiment, and the budget to search it with."""
 
     name: str
+    """Name of the study, in Optuna and in MLflow."""
     experiment: ExperimentConfig
+    """The base experiment's file; its path is relative to the sweep file."""
     space: Mapping[str, Dimension]
+    """What is searched: a dotted path into the experiment, and its range or choices."""
     trials: int | None = None
-    """None: as many as the budget allows."""
+    """Trials of the whole study; null: as many as the budget allows."""
     objective: tuple[str, ...] = ("image_auroc", "pixel_aupro")
     """Metrics whose mean over categories, seeds and each other is maximised: on the held-out images, or on those of
     the test set where the experiment holds none out."""
     sampler: SamplerConfig = SamplerConfig()
+    """How points of the space are proposed."""
     pruner: str = "auto"
-    """halving gives trials up within runs, the others between runs. auto: halving from nine trials on or with a
-    budget; else wilcoxon from six instances (category x seed) on, median below."""
+    """Which rule gives poor trials up: `halving` within a run, `wilcoxon` and `median` between two runs, `none` never.
+    `auto`: halving from nine trials on or with a budget, else wilcoxon from six instances (category x seed) on, else
+    median."""
     halving: HalvingConfig = HalvingConfig()
+    """Settings of the halving pruner."""
     budget: int | None = None
     """Training steps (batches) of the whole study: once they are spent no further trial begins."""
 

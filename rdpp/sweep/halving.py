@@ -21,11 +21,12 @@ class HalvingConfig:
     """At each rung one of `reduction_factor` trials passes, of those that came so far."""
 
     min_resource: int | None = None
-    """Evaluations up to the first rung, those of a trial's runs one after the other; None: so many that there are two
-    rungs, with factor 3 at a ninth and at a third of a trial."""
-    reduction_factor: int = 3  # Optuna's is 4, which gives up more of the best trials
-    """The next rung is so many times as high. Source: Li et al., "A System for Massively Parallel Hyperparameter
-    Tuning", MLSys 2020."""
+    """Evaluations before the first rung, counted through a trial's runs one after the other; null: as many as give two
+    rungs, which for factor 3 lie at a ninth and at a third of a trial."""
+    reduction_factor: int = 3
+    """One of so many trials passes a rung, and the next rung comes after so many times as many evaluations. Optuna's
+    own default, 4, gives up more of the best trials. Source: Li et al., "A System for Massively Parallel
+    Hyperparameter Tuning", MLSys 2020."""
 
     def __post_init__(self) -> None:
         least = self.min_resource

@@ -15,8 +15,11 @@ class FloatRange:
     """Numbers from low to high, both included."""
 
     low: float
+    """Least value."""
     high: float
+    """Largest value."""
     kind: Literal["float"] = "float"
+    """A range of numbers."""
     log: bool = False
     """Draw uniformly in the logarithm."""
 
@@ -39,9 +42,13 @@ class IntRange:
     """Whole numbers from low to high, both included."""
 
     low: int
+    """Least value."""
     high: int
+    """Largest value."""
     kind: Literal["int"] = "int"
+    """A range of whole numbers."""
     log: bool = False
+    """Draw uniformly in the logarithm."""
 
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, self.log)
@@ -62,7 +69,9 @@ class Choice:
     """One of a list of values."""
 
     choices: tuple[Any, ...]
+    """The values to choose from: text, numbers, true, false or null."""
     kind: Literal["choice"] = "choice"
+    """A list of values."""
 
     def __post_init__(self) -> None:
         require(len(self.choices) > 0, "choices must list at least one value")

@@ -1,0 +1,46 @@
+"""What README and pages promise: an example that works, links that lead somewhere, keys that are explained."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+
+
+def test_the_front_page_is_short():
+    assert len(README.splitlines()) <= 150
+    assert "make test" in README
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_to_files(name):
+    links = [link for link in LINK.findall((ROOT / name).read_text()) if not link.startswith("https://")]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_readme_and_site_have_one_example():
+    assert EXAMPLE.findall(README) == EXAMPLE.findall((ROOT / "docs/getting-started.md").read_text())
+
+
+def test_the_example_works(tiny, tmp_path):
+    (example,) = EXAMPLE.findall(README)
+    (tmp_path / "experiments").mkdir()
+    short = tiny.with_overrides({"training.epochs": 1})
+    (tmp_path / "experiments/demo.yaml").write_text(yaml.safe_dump(short.to_mapping()))
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"(bolt-seed\d [01]\.\d+\n)+", done.stdout)
+
+
+def test_every_page_is_on_the_site():
+    navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+    listed = {page for entry in navigation for page in entry.values()}
+    assert listed == {path.name for path in (ROOT / "docs").glob("*.md")}
