@@ -15,7 +15,7 @@ from rdpp.metrics import evaluate
 @pytest.fixture
 def script(monkeypatch):
     """Imports a script."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "scripts")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "scripts" / "bench")
     before = set(sys.modules)
     yield importlib.import_module
     for name in ("baseline", "baseline_metrics"):

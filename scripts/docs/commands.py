@@ -3,25 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
-from rdpp.cli import _parser
-
-MEANINGS = {
-    "EXPERIMENT.yaml": "the experiment file",
-    "SWEEP.yaml": "the sweep file",
-    "ABLATION.yaml": "the ablation file",
-    "STUDY_OR_ABLATION": "name of a study or of an ablation",
-    "DIR": "the folder to write to",
-    "--categories": "the categories to use",
-    "--device": "auto: the first GPU, else the CPU",
-    "--seeds": "the seeds to use",
-    "--baseline": "the variant that the others are compared with",
-    "--metrics": "the metrics to compare",
-    "--out": "the file to write",
-    "--tracking-uri": "MLflow store, by default sqlite in ./runs",
-    "--port": "port of the page",
-    "--seed": "seed of the drawn images",
-}
-"""Of arguments for which the parser has no help."""
+from rdpp.cli import build_parser
 
 
 def table() -> str:
@@ -37,7 +19,7 @@ def sections() -> str:
 
 def commands() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
     """Name, description and parser of each command, those within `data` too."""
-    return _within(_parser(), "")
+    return _within(build_parser(), "")
 
 
 def _within(parser: argparse.ArgumentParser, before: str) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
@@ -70,8 +52,6 @@ def _written(action: argparse.Action) -> str:
 
 def _meaning(action: argparse.Action) -> str:
     name = action.option_strings[-1] if action.option_strings else str(action.metavar)
-    told = action.help or MEANINGS.get(name)
-    if not told:
+    if not action.help:
         raise ValueError(f"{name} has no help; write one where it is added to the parser")
-    worth_telling = isinstance(action.default, int) and not isinstance(action.default, bool)
-    return told + (f"; default {action.default}" if worth_telling else "")
+    return action.help % {"default": action.default}

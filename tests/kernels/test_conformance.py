@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from rdpp import kernels
-from rdpp.kernels import convolution, cosine, counting, instance_norm, nearby
+from rdpp.kernels import convolution, cosine, counting, incremental, instance_norm
 
 LAYOUTS = {
     "contiguous": lambda x: x.contiguous(),
@@ -221,7 +221,7 @@ def test_features_near_the_noise(size, count):
     mask[0, :, 5:11, 20:31] = mask[-1, :, :4, -2:] = True
     noisy = torch.where(mask, noise, clean)
     with torch.no_grad():
-        known = nearby.stages_near_plain(parts, clean, mask, ())
-        found = nearby.stages_near(parts, noisy, mask, known)
-        for one, other in zip(found, nearby.stages_near_plain(parts, noisy, mask, known), strict=True):
+        known = incremental.stages_near_plain(parts, clean, mask, ())
+        found = incremental.stages_near(parts, noisy, mask, known)
+        for one, other in zip(found, incremental.stages_near_plain(parts, noisy, mask, known), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)

@@ -38,7 +38,7 @@ def test_images_in_work_are_equal_parts():
 
 
 def test_rounding_is_what_the_docstring_says(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "scripts")
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "scripts" / "bench")
     import rounding
 
     monkeypatch.delitem(sys.modules, "rounding")
