@@ -89,7 +89,7 @@ def decode(kind: Any, value: Any, path: str = "") -> Any:
         if not isinstance(value, list | tuple):
             raise _wrong_type(path, "a list", value)
         return tuple(decode(get_args(kind)[0], v, f"{path}[{i}]") for i, v in enumerate(value))
-    if origin is not None and issubclass(origin, Mapping):
+    if _is_mapping(kind):
         return {k: decode(get_args(kind)[1], v, join(path, k)) for k, v in _mapping(value, path).items()}
     if dataclasses.is_dataclass(kind):
         return _decode_dataclass(kind, _mapping(value, path), path)
@@ -149,7 +149,7 @@ def _decode_registered(kind: Any, registry: Mapping[str, Any], value: Any, path:
     if dataclasses.is_dataclass(value):
         return value
     mapping = _mapping(value, path)
-    if get_origin(kind) is not None and get_origin(kind) is not types.UnionType:
+    if _is_mapping(kind):
         for name in mapping:
             choose(str(name), registry, f"key in {path}")
         given = {name: entry for name, entry in registry.items() if mapping.get(name) is not None}
@@ -203,6 +203,11 @@ def _decode_scalar(kind: Any, value: Any, path: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise _wrong_type(path, _describe(kind), value)
     return value
+
+
+def _is_mapping(kind: Any) -> bool:
+    origin = get_origin(kind)
+    return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
 def _mapping(value: Any, path: str) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rdpp.cli.flags import changes_of, declare_data, declare_json, declare_length, declare_store
+from rdpp.cli.flags import changes_of, declare_training
 from rdpp.cli.results import say_ui
 
 HELP = "run what is missing of variants x categories x seeds, and compare"
@@ -14,10 +14,7 @@ EXAMPLES = """  rdpp ablate sweeps/ablation.yaml
 def declare(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
     parser.add_argument("file", type=Path, metavar="ABLATION.yaml", help="the ablation's file")
-    declare_data(parser)
-    declare_length(parser)
-    declare_store(parser)
-    declare_json(parser)
+    declare_training(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rdpp.cli.flags import declare_baseline, declare_json, declare_sources, declare_store
+from rdpp.cli.flags import declare_baseline, declare_json, declare_sources, declare_store, names
 
 HELP = "variants against a baseline: differences, intervals, what they say"
 EXAMPLES = """  rdpp compare demo-ablation
@@ -16,7 +16,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     declare_baseline(parser)
     parser.add_argument(
         "--metrics",
-        type=lambda text: text.split(","),
+        type=names,
         metavar="A,B",
         help="by default image_auroc, pixel_auroc and pixel_aupro",
     )

@@ -4,11 +4,19 @@ import argparse
 from typing import Any
 
 
+def declare_training(parser: argparse.ArgumentParser) -> None:
+    """All that the commands which train have in common."""
+    declare_data(parser)
+    declare_length(parser)
+    declare_store(parser)
+    declare_json(parser)
+
+
 def declare_data(parser: argparse.ArgumentParser) -> None:
     """Which images, where to compute, and any other setting."""
     parser.add_argument("--data", metavar="DIR", help="folder of the data set, laid out as data.reader says")
     parser.add_argument(
-        "--categories", type=_names, metavar="A,B", help="which categories; by default all in the folder"
+        "--categories", type=names, metavar="A,B", help="which categories; by default all in the folder"
     )
     parser.add_argument(
         "--device", metavar="auto|cpu|cuda|cuda:N", help="where to compute; auto: a GPU if there is one"
@@ -91,7 +99,8 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
     return changes
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
+    """`A,B` as a list."""
     return text.split(",")
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rdpp.cli.flags import changes_of, declare_data, declare_json, declare_length, declare_store
+from rdpp.cli.flags import changes_of, declare_training
 from rdpp.cli.results import say_ui
 
 HELP = "run a study, or go on with it"
@@ -16,10 +16,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="SWEEP.yaml", help="the study's file")
     parser.add_argument("--trials", type=int, metavar="N", help="number of trials of the whole study")
     parser.add_argument("--storage", metavar="URL", help="Optuna storage; by default sqlite in ./runs")
-    declare_data(parser)
-    declare_length(parser)
-    declare_store(parser)
-    declare_json(parser)
+    declare_training(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rdpp.cli.flags import changes_of, declare_data, declare_json, declare_length, declare_store
+from rdpp.cli.flags import changes_of, declare_training
 from rdpp.cli.results import print_results, result_row, say_ui
 
 HELP = "train every category with every seed of an experiment"
@@ -14,10 +14,7 @@ EXAMPLES = """  rdpp train experiments/demo.yaml
 def declare(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
     parser.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml", help="the experiment's file")
-    declare_data(parser)
-    declare_length(parser)
-    declare_store(parser)
-    declare_json(parser)
+    declare_training(parser)
 
 
 def run(options: argparse.Namespace) -> None:

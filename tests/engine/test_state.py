@@ -46,7 +46,7 @@ def stopped(spec, batch, folder, observers=()):
         train(spec, observers=observers, after_batch=stopping(batch, folder))
 
 
-def same(found, expected):
+def assert_same(found, expected):
     np.testing.assert_equal(found.evaluation.metrics, expected.evaluation.metrics)
     np.testing.assert_equal(found.held_out.metrics, expected.held_out.metrics)
     np.testing.assert_equal(found.audit, expected.audit)
@@ -62,7 +62,7 @@ def test_a_run_continued_after_any_batch_is_the_run_that_was_never_stopped(spec,
     seen = []
     result = train(spec, resume=tmp_path / "state", observers=[seen.append])
     assert [event.batch for event in seen if isinstance(event, BatchFinished)] == list(range(batch + 1, BATCHES + 1))
-    same(result, whole)
+    assert_same(result, whole)
 
 
 VARIANTS = {
@@ -86,7 +86,7 @@ def test_twice_stopped(held_out, tmp_path, name):
     stopped(spec, 1, tmp_path / "state")
     with pytest.raises(Stopped):
         train(spec, resume=tmp_path / "state", after_batch=stopping(3, tmp_path / "state"))
-    same(train(spec, resume=tmp_path / "state"), expected)
+    assert_same(train(spec, resume=tmp_path / "state"), expected)
 
 
 def test_another_process_goes_on(spec, whole, tmp_path):
@@ -146,7 +146,7 @@ def test_a_state_is_replaced_as_a_whole(spec, tmp_path, monkeypatch):
 def test_the_state_of_before_is_read_where_the_new_one_was_not_put_in_place(spec, whole, tmp_path):
     stopped(spec, 2, tmp_path / "state")
     (tmp_path / "state").rename(tmp_path / ".state.before")
-    same(train(spec, resume=tmp_path / "state"), whole)
+    assert_same(train(spec, resume=tmp_path / "state"), whole)
 
 
 def test_the_state_of_before_stays_until_another_is_in_place(spec, tmp_path, monkeypatch):
