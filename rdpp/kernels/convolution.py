@@ -2,7 +2,9 @@
 
 3x3 convolutions of many channels take fewer multiplications by Winograd's algorithm, in every direction. torch's other
 weight gradients take twice as long as its forwards do; as one matrix product of gradients and inputs they do not.
-Frozen weights stay in the order that oneDNN computes in, which it otherwise makes anew at every call.
+Frozen weights stay in the order that oneDNN computes in, which it otherwise makes anew at every call. This takes two
+private operators of torch. Without them inference on two cores takes 1.33 times as long for one image with ResNet18,
+1.16 with WideResNet50-2, and 1.03 to 1.12 for batches of 16 (256 x 256).
 
 All of it serves float32 on a CPU alone. Nothing here can be differentiated twice.
 """

@@ -35,12 +35,12 @@ def count_between(
     """
     if not are_on():
         return count_between_plain(numbers, scores, groups, threads)
-    places = _Places.of(scores)
+    slots = _Slots.of(scores)
     if threads == 1:
-        return [places.count(numbers, rows) for rows in groups]
+        return [slots.count(numbers, rows) for rows in groups]
     with ThreadPoolExecutor(threads) as pool:
         return [
-            np.sum(list(pool.map(lambda rows: places.count(numbers, rows), np.array_split(group, threads))), axis=0)
+            np.sum(list(pool.map(lambda rows: slots.count(numbers, rows), np.array_split(group, threads))), axis=0)
             for group in groups
         ]
 
@@ -64,7 +64,7 @@ def above(counts: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Places:
+class _Slots:
     """K ascending scores, cut into S slots of equal width: a number's slot says nearly where it lies among them."""
 
     scores: np.ndarray
@@ -76,7 +76,7 @@ class _Places:
     """Slots a unit of score; 0 where one slot holds all."""
 
     @classmethod
-    def of(cls, scores: np.ndarray) -> "_Places":
+    def of(cls, scores: np.ndarray) -> "_Slots":
         """Of (K,) finite numbers, ascending; some may be equal."""
         scores = np.asarray(scores, dtype=np.float64)
         low, span = (float(scores[0]), float(scores[-1]) - float(scores[0])) if len(scores) else (0.0, 0.0)

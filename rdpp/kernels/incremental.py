@@ -85,31 +85,43 @@ class _Part:
 
     def __call__(self, x: Tensor, changed: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         """The output for `x`, and where it may differ from `known`; `changed`: where x does (see `boxes`)."""
+        # an input whose sides are no multiple of the stride: a window's place in it would not be whole
         if any(inner != outer * self.stride for inner, outer in zip(x.shape[2:], known.shape[2:], strict=True)):
             return self.layers(x), boxes(torch.ones_like(known[:, :1], dtype=torch.bool))
-        out = torch.stack([(changed[..., 0] - self.reach) // self.stride, (changed[..., 1] - 1 + self.reach)], -1)
-        out[..., 1] = out[..., 1] // self.stride + 1
-        sides = torch.tensor(known.shape[2:])
-        out = torch.minimum(out.clamp_min(0), sides[:, None])
-        windows = [self._window(out[:, axis], int(side)) for axis, side in enumerate(sides)]
+        sides = known.shape[2:]
+        affected = self._affected(changed, torch.tensor(sides))
+        down, across = (self._window(affected[:, axis], side) for axis, side in enumerate(sides))
         # late stages are changed all over: then the whole is one plain computation
-        if all(window.size == side for window, side in zip(windows, sides.tolist(), strict=True)):
-            return self.layers(x), out
-        crops = torch.stack([image[down, across] for image, down, across in _rows(x, *(w.read for w in windows))])
+        if (down.size, across.size) == tuple(sides):
+            return self.layers(x), affected
+        crops = torch.stack([image[rows, columns] for image, rows, columns in _rows(x, down.read, across.read)])
         # the crops are stacked as (B, H, W, C): their permutation is channels_last, as convolutions like it
-        found = self.layers(crops.permute(0, 3, 1, 2))
+        computed = _rows(self.layers(crops.permute(0, 3, 1, 2)), down.kept, across.kept)
         y = known.clone()
-        kept = _rows(found, *(w.kept for w in windows))
-        for (place, down, across), (image, *inner) in zip(_rows(y, *(w.written for w in windows)), kept, strict=True):
-            place[down, across] = image[inner[0], inner[1]]
-        return y, out
+        for target, source in zip(_rows(y, down.written, across.written), computed, strict=True):
+            (whole, *here), (crop, *inner) = target, source
+            whole[here[0], here[1]] = crop[inner[0], inner[1]]
+        return y, affected
+
+    def _affected(self, changed: Tensor, sides: Tensor) -> Tensor:
+        """(B, 2, 2) first and one past the last output row, then column, whose window meets a changed pixel.
+
+        Output position i looks at the pixels from i * stride - reach to i * stride + reach.
+        """
+        first = (changed[..., 0] - self.reach) // self.stride  # rounded down, so a position too many at most
+        last = (changed[..., 1] - 1 + self.reach) // self.stride
+        return torch.minimum(torch.stack([first, last + 1], -1).clamp_min(0), sides[:, None])
 
     def _window(self, out: Tensor, side: int) -> "_Window":
         """One axis: windows of one size for all images, with a margin that keeps the crop's border away."""
+        # one size, the largest, so that all crops go through the layers as one batch
         size = int((out[:, 1] - out[:, 0]).max())
+        # a window that would pass the image's end begins earlier instead
         starts = out[:, 0].clamp_max(side - size)
+        # zeros at the crop's border stand for pixels that are there in the image; they spoil so many outputs
         margin = -(-self.reach // self.stride)
         read = min(-(-(size + 2 * margin) // _MULTIPLE) * _MULTIPLE, side)
+        # at the image's own border the crop ends where the image does, and the zeros are the right ones
         first = (starts - margin).clamp(0, side - read)
         return _Window(
             size,

@@ -32,8 +32,11 @@ def as_many_as_torch() -> None:
     numba.set_num_threads(min(torch.get_num_threads(), _started()))
 
 
-def cores() -> int:
-    """Those that this process may use. To ask numba would start its threads, which sets torch's number of threads."""
+def usable_cores() -> int:
+    """How many CPU cores this process may use.
+
+    numba is not asked: that would start its threads, and set torch's number of threads.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -43,6 +43,7 @@ def pays(x: Tensor, outputs: int) -> bool:
         return False
     positions, inputs = x[:, 0].numel(), x.shape[1]
     pairs = inputs * outputs
+    # saved products grow with positions x pairs; transforms of maps with positions x channels, of filters with pairs
     return positions * pairs > 18 * positions * (inputs + outputs) + 400 * pairs + 4_000_000
 
 
@@ -71,8 +72,9 @@ def weight_gradient(gradient: Tensor, x: Tensor) -> Tensor | None:
     chunks, parts = _in_parts(tiled, len(x) // chunk, outputs, inputs)
     weights, largest = x.new_empty(outputs, 3, 3, inputs), np.empty(outputs, np.int32)
     for part in parts:
-        summed = x.new_empty(36, len(weights[part]), inputs)
+        summed = x.new_empty(36, len(weights[part]), inputs)  # fits the cache, and collects all chunks' tiles
         for number, (gradients, tiles) in enumerate(chunks):
+            # beta 0 ignores what the new memory holds, also NaN; from the second chunk on products are added
             summed.baddbmm_(gradients[..., part].transpose(1, 2), tiles, beta=min(number, 1))
         found = weights[part].numpy()
         _weights(summed.numpy(), found, found.view(np.int32), largest[part])
@@ -100,8 +102,9 @@ def _filtered(maps: Tensor, filters_of: Callable[[slice], Tensor], offsets: np.n
 
 def _in_parts(chunks: Iterable[T], count: int, outputs: int, inputs: int) -> tuple[Iterable[T], list[slice]]:
     """What to go over, first parts of the outputs' channels, then chunks of images: in one of them all is together."""
-    if count > 1:
+    if count > 1:  # many tiles: filters are few beside them, and all are transformed at once
         return chunks, [slice(0, outputs)]
+    # few tiles and perhaps many filters: all tiles stay in the cache while parts of the filters pass by
     step = max(1, _PAIRS // inputs)
     return list(chunks), [slice(start, start + step) for start in range(0, outputs, step)]
 
@@ -155,9 +158,10 @@ def _input_tiles(maps, found):
     _, height, width, channels = maps.shape
     nothing = np.zeros(channels, np.float32)
     for tile in prange(found.shape[1]):
+        # the transform along the columns goes here, then the one along the rows into `found`
         half = np.empty((6, 6, channels), np.float32)
-        image, row, column = _place(tile, height, width)
-        for j in range(6):
+        image, row, column = _position(tile, height, width)
+        for j in range(6):  # padding 1: a tile begins one pixel before its 4 x 4 outputs
             x = column + j - 1
             if 0 <= x < width:
                 above = maps[image, row - 1, x] if row > 0 else nothing
@@ -177,7 +181,7 @@ def _gradient_tiles(maps, found):
     _, height, width, channels = maps.shape
     for tile in prange(found.shape[1]):
         half = np.empty((6, 4, channels), np.float32)
-        image, row, column = _place(tile, height, width)
+        image, row, column = _position(tile, height, width)
         for j in range(4):
             _from_gradients(maps[image, row : row + 4, column + j], half[:, j])
         for i in range(6):
@@ -191,8 +195,8 @@ def _output_tiles(products, offsets, maps, bits, largest):
     nothing = np.zeros(channels, np.float32)
     for tile in prange(products.shape[1]):
         half = np.empty((4, 6, channels), np.float32)
-        image, row, column = _place(tile, height, width)
-        for j in range(6):
+        image, row, column = _position(tile, height, width)
+        for j in range(6):  # entry 6 * i + j of the 36 stands in row i and column j
             _from_products(products[j::6, tile], nothing, half[:, j])
         found = np.int32(0)
         for i in range(4):
@@ -227,7 +231,7 @@ def _weights(summed, weights, bits, largest):
 
 
 @_inner
-def _place(tile, height, width):
+def _position(tile, height, width):
     """A tile's image, and its first row and column."""
     down, across = height // 4, width // 4
     image, rest = tile // (down * across), tile % (down * across)
@@ -250,6 +254,7 @@ def _largest(bits):
 @_inner
 def _from_inputs(a, b, c, d, e, f, out):
     """The transposed B of Lavin and Gray, times six vectors of channels."""
+    # rows 1 and 2 of it share their terms but for a sign, and so do rows 3 and 4
     for k in range(len(a)):
         even, odd = e[k] - _FOUR * c[k], d[k] - _FOUR * b[k]
         far_even, far_odd = e[k] - c[k], _TWO * (d[k] - b[k])

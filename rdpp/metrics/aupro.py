@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from rdpp.kernels.counting import above, count_between
-from rdpp.kernels.threads import cores
+from rdpp.kernels.threads import usable_cores
 from rdpp.metrics.pixels import Pixels
 from rdpp.metrics.ranking import Curve
 
@@ -83,7 +83,7 @@ def aupro_of_each_image(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
 def official_pro(pixels: Pixels) -> np.ndarray:
     """`aupro_of_each_image` of pixels that are found already."""
     values = np.full(len(pixels.maps), np.nan)
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         values[pixels.defects] = list(pool.map(lambda index: _official_area(pixels, index), pixels.defects))
     return values
 

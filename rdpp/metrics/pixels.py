@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rdpp.kernels.counting import above, count_between
-from rdpp.kernels.threads import cores
+from rdpp.kernels.threads import usable_cores
 from rdpp.metrics.ranking import Curve
 from rdpp.metrics.regions import Regions
 
@@ -101,7 +101,7 @@ class Pixels:
         """A tally of each group of images, (N,) bool, at the scores of all anomalous pixels."""
         scores, index_of = np.unique(self.scores, return_inverse=True)
         rows = [np.flatnonzero(group) for group in groups]
-        counts = count_between(self.maps, scores, rows, cores())
+        counts = count_between(self.maps, scores, rows, usable_cores())
         image = np.repeat(np.arange(len(self.maps)), np.diff(self.starts))
         tallies = []
         for group, normal in zip(groups, counts, strict=True):

@@ -35,6 +35,7 @@ class HalvingConfig:
 
     def pruner(self, evaluations: int) -> optuna.pruners.BasePruner:
         """Optuna's pruner, for trials of so many evaluations."""
+        # Optuna's rungs lie at least * factor**k evaluations: from 1 / factor**2 of a trial on, two fit into it
         least = self.min_resource or max(1, evaluations // self.reduction_factor**2)
         return _Halving(least, self.reduction_factor)
 
