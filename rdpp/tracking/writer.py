@@ -1,8 +1,7 @@
 """Tracking off the critical path: a thread of its own that writes one record after the other."""
 
 from collections.abc import Callable
-from queue import Queue
-from threading import Event, Thread
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol
 
@@ -26,11 +25,13 @@ class Writer:
 
     def __init__(self, open_sink: Callable[[], Sink]) -> None:
         """`open_sink` is called in the thread, before the first record."""
-        self._open, self._records = open_sink, Queue[Record | Event | None]()
+        self._open = open_sink
+        self._sink: Sink | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="tracking")
+        self._waiting: list[Record] | None = []
+        """Until the start; then None."""
         self.error: BaseException | None = None
         """Of the first record that failed."""
-        self._thread = Thread(target=self._work, name="tracking")
-        self._started = False
 
     def __enter__(self) -> "Writer":
         return self
@@ -39,20 +40,22 @@ class Writer:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.start()
-        self._records.put(None)
-        self._thread.join()
+        self._pool.shutdown()
         if value is None:
             self.check()
 
     def start(self) -> None:
         """Begin to work, where that is not so yet: until then records wait."""
-        if not self._started:
-            self._started = True
-            self._thread.start()
+        waiting, self._waiting = self._waiting, None
+        for record in waiting or ():
+            self._pool.submit(self._write, record)
 
     def put(self, record: Record) -> None:
         """Put a record at the end of the line; a closing one is written after a failure too."""
-        self._records.put(record)
+        if self._waiting is None:
+            self._pool.submit(self._write, record)
+        else:
+            self._waiting.append(record)
 
     def check(self) -> None:
         """Raise the error of the record that failed, if one did."""
@@ -62,20 +65,13 @@ class Writer:
     def finish(self) -> None:
         """Wait for all records so far."""
         self.start()
-        reached = Event()
-        self._records.put(reached)
-        reached.wait()
+        self._pool.submit(lambda: None).result()  # one thread: it comes after all others
         self.check()
 
-    def _work(self) -> None:
-        sink: Sink | None = None
-        while (item := self._records.get()) is not None:
-            if isinstance(item, Event):
-                item.set()
-                continue
-            try:
-                if self.error is None or (sink is not None and item.kind == "close"):
-                    sink = sink or self._open()
-                    sink.write(item, self.error)
-            except BaseException as error:  # noqa: BLE001 - it is raised where the owner looks
-                self.error = self.error or error
+    def _write(self, record: Record) -> None:
+        try:
+            if self.error is None or (self._sink is not None and record.kind == "close"):
+                self._sink = self._sink or self._open()
+                self._sink.write(record, self.error)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the owner looks
+            self.error = self.error or error

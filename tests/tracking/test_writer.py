@@ -36,7 +36,7 @@ def test_records_wait_for_the_start_and_are_written_in_order():
         assert sink.written == []
         writer.finish()
         assert sink.written == [(n, None) for n in range(5)]
-    assert sink.threads == {"tracking"}
+    assert sink.threads == {"tracking_0"}
 
 
 def test_nothing_is_lost_where_the_block_ends_at_once():

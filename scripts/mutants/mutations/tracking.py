@@ -16,7 +16,7 @@ MUTATIONS = [
     Mutation(
         "writer: closing records are dropped",
         "rdpp/tracking/writer.py",
-        'if self.error is None or (sink is not None and item.kind == "close"):',
+        'if self.error is None or (self._sink is not None and record.kind == "close"):',
         "if self.error is None:",
         _WRITER,
     ),
