@@ -186,7 +186,9 @@ def _decode_tagged(kinds: tuple[Any, ...], mapping: Mapping[str, Any], path: str
 
 
 def _decode_literal(choices: tuple[Any, ...], value: Any, path: str) -> Any:
-    if value in choices and not (isinstance(value, bool) and not any(c is value for c in choices)):
+    if isinstance(value, bool) and ("on" if value else "off") in choices:  # YAML 1.1 reads these words as booleans
+        return "on" if value else "off"
+    if any(value == choice and type(value) is type(choice) for choice in choices):
         return value
     choose(str(value), [str(c) for c in choices], f"value for {path}")
     raise _wrong_type(path, " or ".join(map(repr, choices)), value)

@@ -6,13 +6,14 @@ import pytest
 import yaml
 
 from rdpp.config import ConfigError, flatten
-from rdpp.experiment import ExperimentConfig, merge, read_yaml
+from rdpp.experiment import ExperimentConfig
 from rdpp.losses import LOSSES
 from rdpp.losses.contrast import Contrast
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.ssot import BatchSsot, ImagesSsot
 from rdpp.models import TeacherConfig
 from rdpp.noise import Simplex
+from rdpp.yaml_file import merge, read_yaml
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 MINIMAL = {"name": "x", "data": {"root": "images"}}

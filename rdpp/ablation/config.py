@@ -7,7 +7,8 @@ from typing import Any
 
 from rdpp.config import ConfigError, choose, require
 from rdpp.engine import resolve
-from rdpp.experiment import HOLD_OUT, SELECT_ON_HELD_OUT, ExperimentConfig, read_yaml
+from rdpp.experiment import HOLD_OUT, SELECT_ON_HELD_OUT, ExperimentConfig
+from rdpp.yaml_file import read_yaml
 
 _KEYS = ("name", "experiment", "set", "baseline", "variants")
 _SHARED = ("data", "teacher", "seeds")

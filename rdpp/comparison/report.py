@@ -17,7 +17,7 @@ from rdpp.comparison.search import RunSet, TrainedRun, find_runs
 from rdpp.comparison.tables import as_data
 from rdpp.config import ConfigError
 from rdpp.display.console import percent
-from rdpp.metrics import METRICS
+from rdpp.metrics import METRICS, of_defect_type
 from rdpp.tracking.store import Store
 
 
@@ -137,12 +137,13 @@ def _by_type(collection: RunSet) -> list[Tabulated]:
     tables = []
     for category in sorted({run.category for run in collection.runs}):
         runs = [run for run in collection.runs if run.category == category]
-        types = sorted({k.split("/", 1)[1] for run in runs for k in run.metrics if k.startswith("image_auroc/")})
+        start = of_defect_type("image_auroc", "")
+        types = sorted({key.removeprefix(start) for run in runs for key in run.metrics if key.startswith(start)})
         rows = []
         for variant in collection.variants:
             own = [run for run in runs if run.variant == variant]
             if own:
-                values = [np.mean([run.metrics.get(f"image_auroc/{t}", np.nan) for run in own]) for t in types]
+                values = [np.mean([run.metrics.get(start + t, np.nan) for run in own]) for t in types]
                 rows.append((variant, *(percent(float(value)) for value in values)))
         if types:
             tables.append(Tabulated(category, ("variant", *types), tuple(rows)))

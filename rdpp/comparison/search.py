@@ -23,8 +23,8 @@ class TrainedRun:
     category: str
     seed: int
     metrics: Mapping[str, float]
-    """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/scratch`, on the
-    held-out ones as `held_out/image_auroc`."""
+    """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/defect_type/scratch`, on
+    the held-out ones as `held_out/image_auroc`."""
     logged: Mapping[str, float]
     """All that the run logged, the last values."""
     tags: Mapping[str, str]
@@ -89,8 +89,6 @@ def find_runs(store: Store, sources: Sequence[str], by: str | None = None) -> Ru
 
 
 def _find(store: Store, source: str, by: str | None) -> RunSet:
-    if re.search(r"[=<>]| like ", source, re.IGNORECASE):
-        return _of_query(store, source, by or "variant")
     for level in ("ablation", "study"):
         for run in store.search(f"tags.level = '{level}'"):
             if source in (run.info.run_id, run.data.tags.get(level)):
@@ -101,6 +99,8 @@ def _find(store: Store, source: str, by: str | None) -> RunSet:
         if runs := tuple(run for collection in below for run in collection.runs):
             return RunSet(source, "runs", None, None, _in_order(runs), runs, ())
         return _of_query(store, f"attributes.run_id = '{source}'", by or "variant")
+    if re.search(r"[=<>]| like ", source, re.IGNORECASE):
+        return _of_query(store, source, by or "variant")
     names = {run.data.tags[level] for level in ("ablation", "study") for run in store.search(f"tags.level = '{level}'")}
     choose(source, names, f"ablation or study (in {store.uri})")
     raise AssertionError

@@ -28,8 +28,8 @@ _UNITS = 1000  # of progress a run: its batches differ from category to category
 
 def output_console() -> Console:
     """Standard output, at least wide enough for the tables where it is no terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 120))
+    console = Console(markup=False)  # names with brackets are names
+    return console if console.is_terminal else Console(width=max(console.width, 120), markup=False)
 
 
 def percent(value: float | None) -> str:
@@ -65,7 +65,7 @@ class ConsoleObserver:
         runs: how many runs are to come, for the time left; None where nobody knows.
         console: for tests.
         """
-        self.console = console or Console(stderr=True)
+        self.console = console or Console(stderr=True, markup=False)
         self.live = self.console.is_terminal
         self.prefix = ""
         self.best = ""
@@ -73,13 +73,13 @@ class ConsoleObserver:
         self._label = ""
         self._warned: set[tuple[str, ...]] = set()
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[best]}"),
+            TextColumn("{task.fields[best]}", markup=False),
             console=self.console,
             disable=not self.live,
         )

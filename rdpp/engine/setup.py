@@ -1,10 +1,11 @@
 """What a run needs and does not change: its teacher, its images, its length."""
 
-import resource
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 
 from rdpp import kernels
@@ -177,4 +178,14 @@ def peak_memory_mb(device: torch.device) -> float:
     """CUDA's peak since it was reset, or the process's."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return _most_resident_bytes() / 2**20
+
+
+def _most_resident_bytes() -> int:
+    """Of this process so far, as each system counts it."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    import resource  # not on Windows
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

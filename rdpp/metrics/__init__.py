@@ -4,7 +4,7 @@ from rdpp.metrics.aupimo import aupimo_of_each_image
 from rdpp.metrics.aupro import aupro_of_each_image, pixel_aupro, pixel_aupro_per_image
 from rdpp.metrics.ranking import auroc, average_precision, f1_max
 from rdpp.metrics.regions import Regions
-from rdpp.metrics.summary import METRICS, evaluate
+from rdpp.metrics.summary import METRICS, evaluate, of_defect_type
 
 __all__ = [
     "METRICS",
@@ -15,6 +15,7 @@ __all__ = [
     "average_precision",
     "evaluate",
     "f1_max",
+    "of_defect_type",
     "pixel_aupro",
     "pixel_aupro_per_image",
 ]

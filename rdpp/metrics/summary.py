@@ -44,7 +44,7 @@ def evaluate(
         image_labels: (N,) bool, True = defective.
         defect_types: N names; those of good images are not looked at.
         by_type: add each metric for the defective images of one type against all good images, under a key
-            such as "image_auroc/scratch_head".
+            such as "image_auroc/defect_type/scratch_head".
         metrics: names of METRICS to compute.
 
     Returns:
@@ -67,8 +67,17 @@ def evaluate(
         return result
     for (of_type, rows), tally in zip(of_types.items(), tallies, strict=True):
         part = Part(split, rows | ~labels, normal + tally)
-        result |= {f"{name}/{of_type}": METRICS[name](part) for name in metrics}
+        result |= {of_defect_type(name, of_type): METRICS[name](part) for name in metrics}
     return result
+
+
+def of_defect_type(metric: str, defect_type: str) -> str:
+    """The name of a metric over the images of one defect type and all good ones.
+
+    >>> of_defect_type("image_auroc", "scratch")
+    'image_auroc/defect_type/scratch'
+    """
+    return f"{metric}/defect_type/{defect_type}"
 
 
 def _check(split: Measured, types: np.ndarray) -> None:

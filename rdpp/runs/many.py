@@ -150,7 +150,7 @@ def _recorded(tree: Tree, plan: Planned, tags: Mapping[str, object]) -> Iterator
 
 
 def means(outcomes: Iterable[Outcome]) -> dict[str, float]:
-    """Every metric over all test images: `NAME/CATEGORY`, its mean over seeds, and `NAME`, the mean of these."""
+    """Every metric over all test images: `NAME/category/CATEGORY` is its mean over seeds, `NAME` the mean of these."""
     outcomes = list(outcomes)
     names = [name for name in outcomes[0].metrics if "/" not in name]
     values: dict[str, float] = {}
@@ -160,5 +160,5 @@ def means(outcomes: Iterable[Outcome]) -> dict[str, float]:
             by_category.setdefault(outcome.spec.category.name, []).append(outcome.metrics.get(name, float("nan")))
         averages = {category: float(np.mean(v)) for category, v in by_category.items()}
         values[name] = float(np.mean(list(averages.values())))
-        values |= {f"{name}/{category}": value for category, value in averages.items()}
+        values |= {f"{name}/category/{category}": value for category, value in averages.items()}
     return values

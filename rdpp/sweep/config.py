@@ -7,11 +7,12 @@ from typing import Any
 
 from rdpp.config import ConfigError, choose, decode, digest, encode, require
 from rdpp.engine import resolve
-from rdpp.experiment import SELECT_ON_HELD_OUT, ExperimentConfig, read_yaml
+from rdpp.experiment import SELECT_ON_HELD_OUT, ExperimentConfig
 from rdpp.metrics import METRICS
 from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.pruners import PRUNERS, SAMPLERS
 from rdpp.sweep.space import Dimension, check_space
+from rdpp.yaml_file import read_yaml
 
 WILCOXON_NEEDS = 6
 """With fewer pairs the signed-rank test cannot reach its threshold (three give p >= 0.125)."""

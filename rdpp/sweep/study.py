@@ -3,7 +3,6 @@
 import re
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import optuna
@@ -18,7 +17,7 @@ from rdpp.sweep.config import SamplerConfig, SweepConfig, runs_a_trial
 from rdpp.sweep.objective import RETRY_OF, STEPS, Objective
 from rdpp.sweep.pruners import PRUNERS, SAMPLERS
 from rdpp.sweep.space import base_point
-from rdpp.tracking.location import DEFAULT_FOLDER
+from rdpp.tracking.location import DEFAULT_FOLDER, sqlite_file, sqlite_url
 from rdpp.tracking.schema import SCHEMA
 from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
@@ -33,7 +32,7 @@ _COUNTED = (*DONE, TrialState.RUNNING, TrialState.WAITING)  # one that failed is
 
 def default_storage() -> str:
     """An sqlite file in ./runs."""
-    return f"sqlite:///{(DEFAULT_FOLDER / 'optuna.db').absolute()}"
+    return sqlite_url((DEFAULT_FOLDER / "optuna.db").absolute())
 
 
 def open_study(sweep: SweepConfig, storage: str | None = None) -> optuna.Study:
@@ -45,8 +44,8 @@ def open_study(sweep: SweepConfig, storage: str | None = None) -> optuna.Study:
     url = storage or default_storage()
     shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
     try:
-        if url.startswith("sqlite:///"):
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        if file := sqlite_file(url):
+            file.parent.mkdir(parents=True, exist_ok=True)
         backend = optuna.storages.RDBStorage(url, heartbeat_interval=_HEARTBEAT, grace_period=3 * _HEARTBEAT)
         study = optuna.create_study(
             storage=backend,

@@ -7,8 +7,9 @@ from pathlib import Path
 from mlflow.entities import Run
 
 from rdpp.engine import RunSpec, read_checkpoint
-from rdpp.metrics import METRICS
+from rdpp.metrics import METRICS, of_defect_type
 from rdpp.runs import Finished
+from rdpp.tracking.names import from_key
 from rdpp.tracking.store import Store
 
 _CHOSEN, _HELD_OUT = "chosen/", "held_out/"
@@ -50,15 +51,22 @@ def _finished(run: Run, *, same_test_files: bool) -> Finished:
 
 def _with_undefined(metrics: Mapping[str, float]) -> dict[str, float]:
     """With NaN for what is undefined, of all defects and of each defect type: MLflow is not given those."""
-    types = {name.partition("/")[1:] for name in metrics}
-    names = [name + "".join(of_type) for of_type in sorted(types) for name in METRICS]
+    parts = {name.partition("/")[1:] for name in metrics}  # nothing, or a defect type
+    names = [name + "".join(part) for part in sorted(parts) for name in METRICS]
     return {**dict.fromkeys(names, math.nan), **metrics}
 
 
 def chosen_metrics(logged: Mapping[str, float]) -> dict[str, float]:
-    """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/scratch`, on the
-    held-out ones as `held_out/image_auroc`."""
-    return {name.removeprefix(_CHOSEN): value for name, value in logged.items() if name.startswith(_CHOSEN)}
+    """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/defect_type/scratch`, on
+    the held-out ones as `held_out/image_auroc`."""
+    keys = {key.removeprefix(_CHOSEN): value for key, value in logged.items() if key.startswith(_CHOSEN)}
+    return {_metric_name(from_key(key)): value for key, value in keys.items()}
+
+
+def _metric_name(logged: str) -> str:
+    """As it is today: up to schema 2 a defect type stood right behind the metric."""
+    metric, _, rest = logged.partition("/")
+    return of_defect_type(metric, rest) if metric in METRICS and rest and "/" not in rest else logged
 
 
 def read_evaluations(store: Store, run_id: str) -> Sequence[tuple[int, Mapping[str, float]]]:

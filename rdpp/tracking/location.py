@@ -8,16 +8,37 @@ from rdpp.config import ConfigError
 
 DEFAULT_FOLDER = Path("runs")
 _SQLITE = "sqlite:///"
+_SPECIAL = frozenset("%?#")
+"""Characters that mean something in an address."""
 
 
 def tracking_uri(given: str | None) -> str:
     """The flag, else MLFLOW_TRACKING_URI, else an sqlite file in ./runs."""
-    return given or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(DEFAULT_FOLDER / 'mlflow.db').absolute()}"
+    return given or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url((DEFAULT_FOLDER / "mlflow.db").absolute())
+
+
+def sqlite_url(file: Path) -> str:
+    """The address of an sqlite file, for MLflow and Optuna.
+
+    >>> sqlite_url(Path("/data/50% off/a.db"))
+    'sqlite:////data/50%25 off/a.db'
+    """
+    if not _SPECIAL & set(str(file)):
+        return f"{_SQLITE}{file}"
+    from sqlalchemy import URL  # not imported where the plain address will do, for speed
+
+    return URL.create("sqlite", database=str(file)).render_as_string()
 
 
 def sqlite_file(uri: str) -> Path | None:
     """The file of an sqlite store; None for another kind of store."""
-    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) else None
+    if not uri.startswith(_SQLITE):
+        return None
+    if not _SPECIAL & set(uri):
+        return Path(uri.removeprefix(_SQLITE))
+    from sqlalchemy import make_url
+
+    return Path(str(make_url(uri).database))
 
 
 def check_location(uri: str) -> None:

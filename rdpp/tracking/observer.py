@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rdpp.config import flatten
+from rdpp.data import Item
 from rdpp.engine import (
     BatchFinished,
     EpochFinished,
@@ -197,7 +198,7 @@ class RunObserver:
         count = self._started.spec.experiment.heatmaps
         return [
             {
-                "key": f"{prefix}{kind}/{rank}_{split.items[index].defect_type}_{split.items[index].path.stem}",
+                "key": f"{prefix}{kind}/{rank}_{_short_name(split.items[index])}",
                 "step": step,
                 "pixels": picture(split, index),
                 "mask": split.masks[index],
@@ -211,6 +212,11 @@ class RunObserver:
             for rank, index in enumerate(indices, 1)
             for step, epoch in enumerate(sorted(frames))
         ]
+
+
+def _short_name(item: Item) -> str:
+    """Of an image, without a folder's slashes; the picture's caption and the table of scores have the whole name."""
+    return f"{item.defect_type}_{item.path.stem}".replace("/", "_")
 
 
 def _listed(evaluation: Evaluation) -> dict[str, Any]:

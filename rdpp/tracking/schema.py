@@ -1,7 +1,8 @@
 """Which stores this version of the code reads."""
 
-SCHEMA = 2
-"""Version of the tags that runs carry. 2: every run has a key. 1 (runs without the tag `schema`): only the runs of
+SCHEMA = 3
+"""Version of the tags and metrics that runs carry. 3: a metric's name tells a defect type from a category. 2: every
+run has a key. 1 (runs without the tag `schema`): only the runs of
 ablations had one."""
 ABLATION_INDEX = "ablation.json"
 """Artifact of an ablation's run: its baseline, and which runs belong to it today, by variant."""

@@ -11,6 +11,7 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from rdpp.tracking.figures import Scale, heatmap
 from rdpp.tracking.maps import log_maps
+from rdpp.tracking.names import printable, to_picture_key
 from rdpp.tracking.records import Record
 from rdpp.tracking.store import Store
 
@@ -84,19 +85,20 @@ def groups(tags: Mapping[str, str], tag: str) -> list[str]:
 
 
 def _text(store: Store, run_id: str, *, path: str, text: str) -> None:
-    store.client.log_text(run_id, text, path)
+    store.client.log_text(run_id, printable(text), path)
 
 
 def _json(store: Store, run_id: str, *, path: str, data: Any) -> None:
-    store.client.log_dict(run_id, data, path)
+    store.client.log_dict(run_id, printable(data), path)
 
 
 def _table(store: Store, run_id: str, *, path: str, columns: Mapping[str, Any]) -> None:
-    store.client.log_table(run_id, dict(columns), path)
+    store.client.log_table(run_id, printable(dict(columns)), path)
 
 
 def _dataset(store: Store, run_id: str, *, name: str, digest: str, folder: str, profile: Mapping[str, int]) -> None:
     source = json.dumps({"uri": folder})
+    name = printable(name)
     dataset = Dataset(name, digest, "local", source, profile=json.dumps(profile))
     context = [InputTag("mlflow.data.context", "training and test")]
     store.client.log_inputs(run_id, [DatasetInput(dataset, context)])
@@ -114,7 +116,7 @@ def _pictures(store: Store, run_id: str, *, pictures: Sequence[Mapping[str, Any]
     def log(picture: Mapping[str, Any]) -> None:
         shown = {k: v for k, v in picture.items() if k not in ("key", "step", "scale")}
         image = heatmap(**shown, scale=Scale(*picture["scale"]))
-        store.client.log_image(run_id, image, key=picture["key"], step=picture["step"])
+        store.client.log_image(run_id, image, key=to_picture_key(picture["key"]), step=picture["step"])
 
     for picture in pictures[:1]:  # by itself, since it makes a tag of the run
         log(picture)

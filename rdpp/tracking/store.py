@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
 from rdpp.tracking.location import check_location, sqlite_file, tracking_uri, unusable
+from rdpp.tracking.names import printable, to_key
 from rdpp.tracking.provenance import code_tags
 from rdpp.tracking.schema import SCHEMA
 
@@ -42,19 +43,16 @@ def check_schema(run: Run) -> None:
         )
 
 
-def quoted(value: str) -> str:
-    """A text in a query of MLflow's, which knows no escapes.
-
-    Raises:
-        ConfigError: a text with both kinds of quotation marks.
-    """
-    if "'" in value and '"' in value:
-        raise ConfigError(f"the name {value} has both kinds of quotation marks; leave one of them out")
-    return f'"{value}"' if "'" in value else f"'{value}'"
-
-
 def _source() -> dict[str, str]:
-    return {"mlflow.source.name": "rdpp", "mlflow.source.type": "LOCAL", "mlflow.user": getpass.getuser()}
+    return {"mlflow.source.name": "rdpp", "mlflow.source.type": "LOCAL", "mlflow.user": _user()}
+
+
+def _user() -> str:
+    """The user's name; in a container whose user has none, the number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}"
 
 
 class Store:
@@ -98,18 +96,18 @@ class Store:
         Returns:
             The run's id.
         """
-        all_tags = {k: str(v) for k, v in {**_source(), **code_tags(), **tags}.items()}
+        all_tags = {to_key(k): printable(str(v)) for k, v in {**_source(), **code_tags(), **tags}.items()}
         if parent is not None:
             all_tags["mlflow.parentRunId"] = parent
         if "git_commit" in all_tags:
             all_tags["mlflow.source.git.commit"] = all_tags["git_commit"]
         if resume is not None and self._has(resume):
-            self.client.update_run(resume, status="RUNNING", name=name)
+            self.client.update_run(resume, status="RUNNING", name=printable(name))
             for tag in _OF_THE_END & self.client.get_run(resume).data.tags.keys():
                 self.client.delete_tag(resume, tag)
             self.set_tags(resume, all_tags)
             return resume
-        return self.client.create_run(self.experiment_id, tags=all_tags, run_name=name).info.run_id
+        return self.client.create_run(self.experiment_id, tags=all_tags, run_name=printable(name)).info.run_id
 
     def end_run(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:
         """Close a run with a status of MLflow's and last tags."""
@@ -159,16 +157,18 @@ class Store:
     def log_series(self, run_id: str, points: list[tuple[str, float, int]]) -> None:
         """Log many (name, value, step). Undefined values (NaN, infinite) are left out: absent, not zero."""
         now = get_current_time_millis()
-        metrics = [Metric(name, float(value), now, step) for name, value, step in points if math.isfinite(value)]
+        metrics = [
+            Metric(to_key(name), float(value), now, step) for name, value, step in points if math.isfinite(value)
+        ]
         for start in range(0, len(metrics), _BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters by dotted path."""
-        items = [Param(name, str(value)) for name, value in params.items()]
+        items = [Param(to_key(name), printable(str(value))) for name, value in params.items()]
         for start in range(0, len(items), _PARAMS):
             self.client.log_batch(run_id, params=items[start : start + _PARAMS])
 
     def set_tags(self, run_id: str, tags: Mapping[str, object]) -> None:
         """Set several tags at once."""
-        self.client.log_batch(run_id, tags=[RunTag(k, str(v)) for k, v in tags.items()])
+        self.client.log_batch(run_id, tags=[RunTag(to_key(k), printable(str(v))) for k, v in tags.items()])

@@ -141,9 +141,7 @@ class MlflowTree:
         """See `Tree.find_parent`."""
         if self._was_empty:
             return None
-        from rdpp.tracking.store import quoted
-
-        known = self.store.search(f"tags.level = '{level}' and tags.key = {quoted(key)}")
+        known = self.store.search(f"tags.level = '{level}' and tags.key = '{key}'")
         return known[0].info.run_id if known else None
 
     def find(self, spec: RunSpec) -> Finished | None:

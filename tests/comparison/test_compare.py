@@ -208,13 +208,13 @@ def test_an_ablation_of_an_older_version_says_how_it_can_be_read(small):
     _, store, _ = small
     old = store.start_run("old", tags={"level": "ablation", "ablation": "old"})
     store.client.log_dict(old, {"baseline": "rd", "cells": {"rd": ["0"]}}, "ablation.json")
-    message = r"the ablation old was run by another version of rdpp \(schema 1, this one has 2\); run it again"
+    message = r"the ablation old was run by another version of rdpp \(schema 1, this one has 3\); run it again"
     with pytest.raises(ConfigError, match=message):
         find_runs(store, ["old"])
 
 
 def test_a_run_of_a_newer_version_is_refused(small):
     _, store, _ = small
-    store.start_run("new", tags={"level": "newer", "schema": 3})
-    with pytest.raises(ConfigError, match=r"was written by a newer rdpp \(schema 3, this one reads up to 2\)"):
+    store.start_run("new", tags={"level": "newer", "schema": 4})
+    with pytest.raises(ConfigError, match=r"was written by a newer rdpp \(schema 4, this one reads up to 3\)"):
         store.search("tags.level = 'newer'")

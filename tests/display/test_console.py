@@ -24,7 +24,7 @@ def test_a_run_is_reported_in_one_line_and_live_only_in_a_terminal(tiny, termina
 
 
 def test_the_table_shows_every_metric_over_all_defects():
-    metrics = {"image_auroc": 0.98765, "pixel_aupro": float("nan"), "image_auroc/hole": 0.1}
+    metrics = {"image_auroc": 0.98765, "pixel_aupro": float("nan"), "image_auroc/defect_type/hole": 0.1}
     console, stream = shown(terminal=False)
     console.print(results_table([{"category": "bolt", "seed": None, "epoch": 3, "metrics": metrics}]))
     text = stream.getvalue()

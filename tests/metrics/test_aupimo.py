@@ -93,8 +93,8 @@ def test_it_is_among_the_metrics_over_all_and_by_type():
     own = aupimo_of_each_image(maps, masks, labels)
     found = evaluate(maps, masks, maps.max((1, 2)), labels, types)
     assert found["pixel_aupimo"] == pytest.approx(np.nanmean(own))
-    assert found["pixel_aupimo/crack"] == pytest.approx(own[-2:].mean())
-    assert found["pixel_aupimo/hole"] == pytest.approx(own[30:-2].mean())
+    assert found["pixel_aupimo/defect_type/crack"] == pytest.approx(own[-2:].mean())
+    assert found["pixel_aupimo/defect_type/hole"] == pytest.approx(own[30:-2].mean())
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 1e-4), (1e-4, 1e-5), (1e-5, 2.0)])

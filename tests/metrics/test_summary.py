@@ -60,7 +60,7 @@ def test_golden(golden):
 
 def test_the_names_are_fixed(split):
     assert set(evaluate(*split, by_type=False)) == set(METRICS)
-    by_type = {f"{name}/{kind}" for name in METRICS for kind in ("dent", "scratch")}
+    by_type = {f"{name}/defect_type/{kind}" for name in METRICS for kind in ("dent", "scratch")}
     assert set(evaluate(*split)) == set(METRICS) | by_type
 
 
@@ -77,8 +77,8 @@ def test_one_type_against_all_good_images(split, kind):
     rows = [index for index, other in enumerate(TYPES) if other in (kind, "good")]
     found = evaluate(*split)
     for name, value in one_by_one(*(array[rows] for array in split[:4])).items():
-        assert found[f"{name}/{kind}"] == pytest.approx(value, abs=1e-12)
-        assert found[f"{name}/{kind}"] != pytest.approx(found[name], abs=1e-6)
+        assert found[f"{name}/defect_type/{kind}"] == pytest.approx(value, abs=1e-12)
+        assert found[f"{name}/defect_type/{kind}"] != pytest.approx(found[name], abs=1e-6)
 
 
 UNDEFINED_WITHOUT_GOOD = {"image_auroc", "image_ap", "image_f1_max", "pixel_aupimo"}

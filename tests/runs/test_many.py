@@ -26,7 +26,7 @@ from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.finished import download_checkpoint
-from rdpp.tracking.store import Store, quoted
+from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
 
 QUICK = {"training.epochs": 1, "heatmaps": 0, **TWO_LOSSES}
@@ -351,15 +351,6 @@ def test_evaluating_a_parent_takes_its_finished_runs_alone(store, experiment):
         evaluate_source(parent.info.run_id, store.uri, None, {"device": "cpu"})
     go(store, experiment)
     assert len(evaluate_source(parent.info.run_id, store.uri, None, {"device": "cpu"})) == 1
-
-
-def test_names_in_queries_may_have_one_kind_of_quotation_marks(store):
-    name = "O'Brien"
-    store.start_run("odd", tags={"level": "odd", "variant": name})
-    assert len(store.search(f"tags.variant = {quoted(name)}")) == 1
-    assert quoted('a "b"') == """'a "b"'"""
-    with pytest.raises(ConfigError, match="has both kinds of quotation marks"):
-        quoted("""a 'b' "c\"""")
 
 
 def test_a_run_that_goes_on_has_no_tags_of_its_earlier_end(store):

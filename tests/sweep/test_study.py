@@ -132,7 +132,7 @@ def test_a_changed_definition_is_not_mixed_into_an_old_study(sweep, storage):
 def test_a_study_of_an_older_version_is_refused(sweep, storage):
     study = open_study(sweep, storage)
     study.set_user_attr("schema", 1)
-    with pytest.raises(ValueError, match=r"was started by another version of rdpp \(schema 1, this one: 2\)"):
+    with pytest.raises(ValueError, match=r"was started by another version of rdpp \(schema 1, this one: 3\)"):
         open_study(sweep, storage)
 
 

@@ -42,7 +42,7 @@ def test_held_out_metrics_over_epochs_test_metrics_once(run):
     metrics = leaf.data.metrics
     assert metrics["chosen/pixel_auroc"] == metrics["pixel_auroc"] == result.evaluation.metrics["pixel_auroc"]
     assert metrics["chosen/held_out/pixel_auroc"] == result.held_out.metrics["pixel_auroc"]
-    assert metrics["chosen/image_auroc/rust"] == result.evaluation.metrics["image_auroc/rust"]
+    assert metrics["chosen/image_auroc/defect_type/rust"] == result.evaluation.metrics["image_auroc/defect_type/rust"]
     assert leaf.data.tags["selection"] == "held_out"
 
 

@@ -57,7 +57,7 @@ def test_the_parent_holds_the_means_over_categories(trained):
     _, _, results, parent = trained
     values = [r.metrics["pixel_auroc"] for r in results]
     assert parent.data.metrics["pixel_auroc"] == pytest.approx(np.mean(values))
-    assert parent.data.metrics["pixel_auroc/bolt"] == pytest.approx(values[1])
+    assert parent.data.metrics["pixel_auroc/category/bolt"] == pytest.approx(values[1])
     assert parent.info.status == "FINISHED"
 
 
@@ -177,11 +177,11 @@ def test_an_interrupted_run_is_marked_killed(trained):
 def test_means_weigh_categories_equally_whatever_their_number_of_seeds():
     def outcome(category: str, seed: int, value: float) -> Outcome:
         spec = SimpleNamespace(category=SimpleNamespace(name=category), seed=seed)
-        metrics = {"image_auroc": value, "image_auroc/hole": 0.0}
+        metrics = {"image_auroc": value, "image_auroc/defect_type/hole": 0.0}
         return Outcome(spec=spec, run_id=None, epoch=1, metrics=metrics, deciding=metrics, steps=3)
 
     found = means([outcome("a", 1, 0.8), outcome("a", 2, 0.6), outcome("b", 1, 0.9)])
-    assert found == pytest.approx({"image_auroc": 0.8, "image_auroc/a": 0.7, "image_auroc/b": 0.9})
+    assert found == pytest.approx({"image_auroc": 0.8, "image_auroc/category/a": 0.7, "image_auroc/category/b": 0.9})
 
 
 def test_a_run_without_checkpoint_says_so(trained):

@@ -5,7 +5,7 @@ from mutations.mutation import Mutation
 MUTATIONS = [
     Mutation(
         "merge: settings of another kind kept",
-        "rdpp/experiment.py",
+        "rdpp/yaml_file.py",
         'return {"weight": old["weight"]} if "weight" in old else {}',
         "return old",
         "tests/test_experiment.py",
