@@ -1,6 +1,7 @@
 """The command line: a module a command. Heavy imports wait until a command needs them."""
 
 import argparse
+import errno
 import re
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ COMMANDS = {
     "completion": completion,
 }
 """Each module has HELP, EXAMPLES, `declare(parser)` for its flags, and `run(options)`."""
+
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES})
+"""A full or read-only disk, or a folder of another user: no fault of the code."""
 
 _EXIT_CODES = """exit codes:
   0    done
@@ -43,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(error, ConfigError):
             raise
         print(f"rdpp: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        print(f"rdpp: {error.filename or 'a file'} cannot be used ({error.strerror}); see to the disk", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("rdpp: stopped; run the same command again to go on", file=sys.stderr)

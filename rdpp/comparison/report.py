@@ -17,6 +17,7 @@ from rdpp.comparison.search import RunSet, TrainedRun, find_runs
 from rdpp.comparison.tables import as_data
 from rdpp.config import ConfigError
 from rdpp.display.console import percent
+from rdpp.folders import ensure_writable
 from rdpp.metrics import METRICS, of_defect_type
 from rdpp.tracking.store import Store
 
@@ -51,8 +52,8 @@ def write_report(source: str, out: Path | None, tracking_uri: str | None, baseli
         raise ConfigError(f"a report is of one study or ablation, got the query '{source}'; see rdpp compare")
     page = render(store, collection, baseline)
     path = out or Path(f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', collection.title)}.html")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page)
+    ensure_writable(path.parent, "give another file with --out")
+    path.write_text(page, encoding="utf-8")
     store.client.log_text(collection.parent, page, "report.html")
     return path
 

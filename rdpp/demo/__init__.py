@@ -24,6 +24,7 @@ from rdpp.data.item import GOOD
 from rdpp.data.readers.mvtec_ad import mask_path, test_folder, train_folder
 from rdpp.demo import bolt, speckle, weave
 from rdpp.demo.strengths import STRENGTHS
+from rdpp.folders import ensure_writable
 
 SCENES: dict[str, ModuleType] = {"weave": weave, "speckle": speckle, "bolt": bolt}
 """Each has sample(generator, size) -> Scene and DEFECTS."""
@@ -129,7 +130,7 @@ def _make_category(folder: Path, category: str, recipe: Recipe) -> None:
             f"{folder} is not empty and was not made by this recipe ({recipe}); "
             "delete it, or give another folder for the synthetic categories"
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    ensure_writable(folder.parent, "give another folder for the synthetic categories")
     part = Path(tempfile.mkdtemp(prefix=f".{category}-", dir=folder.parent))
     try:
         _draw_category(part, category, recipe)

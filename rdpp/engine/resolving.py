@@ -1,7 +1,6 @@
 """A configuration with nothing left open."""
 
 import dataclasses
-from pathlib import Path
 
 import torch
 
@@ -9,6 +8,7 @@ from rdpp.config import choose
 from rdpp.data import list_categories
 from rdpp.engine.device import resolve_device
 from rdpp.experiment import ExperimentConfig
+from rdpp.folders import home_expanded
 
 
 def resolve(experiment: ExperimentConfig) -> ExperimentConfig:
@@ -17,7 +17,7 @@ def resolve(experiment: ExperimentConfig) -> ExperimentConfig:
     Raises:
         ConfigError: a missing data folder, an unknown category or device.
     """
-    root = Path(experiment.data.root).expanduser().absolute()
+    root = home_expanded(experiment.data.root, "data.root")
     found = list_categories(root, experiment.data.reader)
     for name in experiment.data.categories:
         choose(name, found, f"category (in {root})")
@@ -25,11 +25,11 @@ def resolve(experiment: ExperimentConfig) -> ExperimentConfig:
         experiment.data,
         root=str(root),
         categories=experiment.data.categories or tuple(found),
-        cache=str(Path(experiment.data.cache).expanduser().absolute()),
+        cache=str(home_expanded(experiment.data.cache, "data.cache")),
     )
     teacher = experiment.teacher
     if teacher.weights not in ("default", "random"):
-        teacher = dataclasses.replace(teacher, weights=str(Path(teacher.weights).expanduser().absolute()))
+        teacher = dataclasses.replace(teacher, weights=str(home_expanded(teacher.weights, "teacher.weights")))
     evaluation = dataclasses.replace(experiment.evaluation, hold_out=experiment.evaluation.held_out_share)
     return dataclasses.replace(
         experiment,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from rdpp.metrics import METRICS, evaluate
+from rdpp.metrics import METRICS, evaluate, of_defect_type
 
 SIDE = 150  # with six good images more than 100,000 normal pixels, which AUPIMO needs
 LABELS = np.array([False] * 6 + [True] * 4)
@@ -128,4 +128,6 @@ def test_by_type_it_is_the_value_of_the_good_images_and_that_type(case, maps, ma
     whole = evaluate(maps, masks, scores, LABELS, TYPES, metrics=[case.name])
     for kind in ("dent", "hole"):
         rows = np.array([other in ("good", kind) for other in TYPES])
-        assert whole[f"{case.name}/defect_type/{kind}"] == pytest.approx(value(case, maps, masks, scores, rows), abs=1e-12)
+        assert whole[f"{case.name}/defect_type/{kind}"] == pytest.approx(
+            value(case, maps, masks, scores, rows), abs=1e-12
+        )

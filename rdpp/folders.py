@@ -1,0 +1,41 @@
+"""Folders that can be written, or one line that says which setting names another."""
+
+import tempfile
+from pathlib import Path
+
+from rdpp.config import ConfigError
+
+
+def ensure_writable(folder: Path, remedy: str) -> None:
+    """Make a folder where it is missing, and see that files can be made in it.
+
+    Args:
+        folder: to be written into.
+        remedy: which setting or flag names another, for the message.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise unwritable(folder, error, remedy) from None
+
+
+def unwritable(path: Path, error: OSError, remedy: str) -> ConfigError:
+    """The error for a file or folder that cannot be written."""
+    return ConfigError(f"{path} cannot be written ({error.strerror or error}); {remedy}")
+
+
+def home_expanded(path: str, setting: str) -> Path:
+    """An absolute path, `~` being the user's home.
+
+    Raises:
+        ConfigError: a user without one.
+    """
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise ConfigError(f"{setting} is {path}, and this user has no home; set {setting} to another folder") from None
