@@ -128,6 +128,5 @@ def test_by_type_it_is_the_value_of_the_good_images_and_that_type(case, maps, ma
     whole = evaluate(maps, masks, scores, LABELS, TYPES, metrics=[case.name])
     for kind in ("dent", "hole"):
         rows = np.array([other in ("good", kind) for other in TYPES])
-        assert whole[f"{case.name}/defect_type/{kind}"] == pytest.approx(
-            value(case, maps, masks, scores, rows), abs=1e-12
-        )
+        alone = value(case, maps, masks, scores, rows)
+        assert whole[of_defect_type(case.name, kind)] == pytest.approx(alone, abs=1e-12)
