@@ -1,8 +1,8 @@
 """What a GPU makes of it: the step beside the released procedure and beside the device, and several runs on one GPU.
 
-    python scripts/bench/gpu.py [--teacher wide_resnet50_2] [--small resnet18] [--device cuda]
+    python scripts/bench/gpu.py [--teacher wide_resnet50_2] [--small resnet18] [--compiled] [--device cuda]
 
-Rows: the released procedure in fp32 against rdpp in bf16 (and bf16 compiled, and fp32), taking turns; of the floor:
+Rows: the released procedure in fp32 against rdpp in fp32 and bf16 (and bf16 compiled), taking turns; of the floor:
 the step's convolutions alone in the same precision, over the step. Then images a second of 1, 2 and 4 processes that
 train the small network on the one device together. Utilisation comes from nvidia-smi, where it is. The table is
 printed and appended, with machine, versions and commit, to docs/benchmarks.jsonl. `--device cpu` tries the script.
@@ -27,10 +27,10 @@ from rdpp.display.console import output_console
 BATCH = 16
 
 
-def steps(name: str, device: str, turns: int) -> Iterator[dict[str, Any]]:
-    """The step in each way to compute it."""
+def steps(name: str, device: str, turns: int, ways: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    """The step in each way to compute it: precision, and whether it is compiled."""
     plain = worker("plain", "step", name, device)
-    for precision, compiled in (("fp32", "off"), ("bf16", "off"), ("bf16", "on")):
+    for precision, compiled in ways:
         ours = worker("rdpp", "step", name, "cached", "rdpp", device, precision, compiled)
         label = f"step, {name}, {precision}{', compiled' if compiled == 'on' else ''}"
         yield against(label, plain, ours, turns, 3)
@@ -74,11 +74,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--teacher", default="wide_resnet50_2")
     parser.add_argument("--small", default="resnet18")
+    parser.add_argument("--compiled", action="store_true", help="a compiled step too; it takes minutes to compile")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=20, help="of each number of processes")
     options = parser.parse_args()
-    rows = list(steps(options.teacher, options.device, options.turns))
+    ways = [("fp32", "off"), ("bf16", "off"), *([("bf16", "on")] if options.compiled else [])]
+    names = dict.fromkeys([options.teacher, options.small])
+    rows = [row for name in names for row in steps(name, options.device, options.turns, ways)]
     rows += [together(options.small, options.device, count, options.seconds) for count in (1, 2, 4)]
     keep(rows)
     for row in rows:
