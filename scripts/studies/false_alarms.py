@@ -156,13 +156,15 @@ def measure(setting: Setting, repeats: int, seed: int) -> list[str]:
     few, many = min(setting.seeds), max(setting.seeds)
     counts = f"{len(setting.seeds)} x {few}" + (f" to {many}" if many > few else "")
     cells = [setting.name, counts, str(setting.variants * setting.metrics)]
-    # a variant with an effect on each category has one on these
+    # where each category has an effect of its own, a variant that has one on these is no false alarm
     cells += ["-" if setting.between else f"{100 * these:.1f}", f"{100 * new:.1f}"]
     for units, (effect, rate) in zip(
         (sum(setting.seeds), len(setting.seeds)), power(setting, rng, repeats), strict=True
     ):
         never = units < least_units(setting.alpha)
         cells += ["never", "-"] if never else [f"{effect:.2f}", f"{100 * rate:.0f}"]
+    if setting.between:
+        cells[-4:-2] = "-", "-"
     return cells
 
 
