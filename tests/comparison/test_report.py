@@ -162,3 +162,31 @@ def test_a_variant_without_a_metric_has_a_dash(small):
     text = render(store, dataclasses.replace(found, runs=runs))
     by_metric = text[text.index("<h3>pixel_aupro</h3>") :]
     assert re.search(r"<td>ot</td>\s*<td>-</td>", by_metric[: by_metric.index("</table>")])
+
+
+def test_trials_are_ranked_by_what_chose_and_not_by_the_test_images(small):
+    """The best on the test images is not the best; one that was given up has no value."""
+    store = small[1]
+    tags = {"level": "study", "study": "ranked", "objective": "image_auroc", "objective_images": "held_out"}
+    study = store.start_run("ranked", tags=tags)
+    values = [{"objective": 0.6, "image_auroc": 0.9}, {"objective": 0.8, "image_auroc": 0.7}, {}]
+    for number, metrics in enumerate(values):
+        state = {"state": "complete" if metrics else "pruned", "cells": 2}
+        own = {"level": "trial", "trial": number, "root": study, **state}
+        run = store.start_run(f"trial-{number:03d}", parent=study, tags=own)
+        store.log_params(run, {"noise.scale": 0.1 + number})
+        store.log_metrics(run, metrics)
+    found = ranked_trials(store, study)
+    assert found.header == (
+        "trial",
+        "noise.scale",
+        "objective: image_auroc, held-out images",
+        "image_auroc, test images",
+        "state",
+    )
+    assert found.rows == (
+        ("trial-001", "1.1", "80.00", "70.00", "complete"),
+        ("trial-000", "0.1", "60.00", "90.00", "complete"),
+        ("trial-002", "2.1", "-", "-", "pruned after 2 runs"),
+    )
+    assert found.complete == 2

@@ -62,6 +62,22 @@ def test_weights_flip_with_their_units():
     assert sign_flips(d[:, None], w, ALPHA)[2][0] == pytest.approx(expected)
 
 
+def test_a_category_does_not_weigh_more_for_more_seeds():
+    by_category = [np.array([[0.5], [0.4], [0.6], [0.5], [0.3]]), np.array([[-0.1], [-0.4]])]
+    expected = sign_flips(np.concatenate(by_category), np.array([1 / 5] * 5 + [1 / 2] * 2), ALPHA)
+    these, _ = ask(by_category, ALPHA)
+    assert (these.low, these.high, these.p) == expected
+    assert these.p > 0.25  # 0.02 if all seven pairs weighed the same
+
+
+def test_differences_that_cancel_are_ties_whatever_their_rounding():
+    """0.1 + 0.2 - 0.3 is 5.6e-17: such flips are as large as the mean, and count."""
+    d = np.array([0.1, 0.2, -0.3, 0.7, 0.6, -0.6, 0.4])
+    expected = sign_flips(np.round(10 * d)[:, None], np.ones(7), ALPHA)[2]
+    assert sign_flips(d[:, None], np.ones(7), ALPHA)[2] == expected
+    assert sign_flips(-d[:, None], np.ones(7), ALPHA)[2] == expected
+
+
 def test_the_interval_holds_what_the_test_does_not_reject():
     rng = np.random.default_rng(1)
     for count, alpha in ((7, ALPHA), (11, ALPHA / 3), (30, ALPHA / 6)):

@@ -41,7 +41,7 @@ MUTATIONS = [
         _CODE,
         "means[abs(means) < _ROUNDING] = 0",
         "pass",
-        f"{_STATISTICS} -k false_alarms",
+        f"{_STATISTICS} -k cancel",
     ),
     Mutation(
         "statistics: categories weigh by their seeds",
@@ -90,6 +90,6 @@ MUTATIONS = [
         "rdpp/comparison/trials.py",
         '-run.data.metrics.get("objective", -np.inf)',
         'run.data.metrics.get("objective", np.inf)',
-        "tests/comparison/test_report.py -k optunas",
+        "tests/comparison/test_report.py -k what_chose",
     ),
 ]
