@@ -84,11 +84,9 @@ def compare_runs(
         notes |= dict.fromkeys(left_out)
     if not any(values.values()):
         raise ConfigError(_nothing_paired(baseline, others, list(notes)))
-    means, told = common_means(frame, names, baseline, loosely=loosely)
+    means, _ = common_means(frame, names, baseline, loosely=loosely)
     comparisons = tuple(compare(baseline, values))
-    return Compared(
-        collection, baseline, names, comparisons, means, tuple(published), tuple(notes | dict.fromkeys(told))
-    )
+    return Compared(collection, baseline, names, comparisons, means, tuple(published), tuple(notes))
 
 
 def _nothing_paired(baseline: str, others: Sequence[str], notes: Sequence[str]) -> str:
