@@ -7,7 +7,8 @@ from rdpp.cli.flags import declare_baseline, declare_json, declare_sources, decl
 
 HELP = "variants against a baseline: differences, intervals, what they say"
 EXAMPLES = """  rdpp compare demo-ablation
-  rdpp compare ablation-mvtec --metrics image_auroc,pixel_aupro --published"""
+  rdpp compare ablation-mvtec --metrics image_auroc,pixel_aupro --published
+  rdpp compare "tags.category = 'bolt'" --by teacher --loosely"""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="figures from papers, as further rows; by default those of the RD and RD++ papers on MVTec AD",
     )
+    parser.add_argument(
+        "--loosely",
+        action="store_true",
+        help="pair runs by category and seed alone, though images, image size, selection or teacher differ",
+    )
     declare_store(parser)
     declare_json(parser)
 
@@ -45,4 +51,5 @@ def run(options: argparse.Namespace) -> None:
         published=options.published,
         tracking_uri=options.tracking_uri,
         as_json=options.json,
+        loosely=options.loosely,
     )

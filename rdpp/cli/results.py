@@ -13,14 +13,14 @@ def result_row(category: str, seed: int | None, epoch: int | None, metrics: Mapp
     return {"category": category, "seed": seed, "epoch": epoch, "metrics": values}
 
 
-def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """A table, or JSON."""
+def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool, selection: str | None = None) -> None:
+    """A table, or JSON. `selection`: how the epochs were chosen, where it is known."""
     if as_json:
         print(json.dumps(rows, indent=1))
     else:
         from rdpp.display.console import output_console, results_table
 
-        output_console().print(results_table(rows))
+        output_console().print(results_table(rows, selection))
 
 
 def say_ui(options: argparse.Namespace) -> None:

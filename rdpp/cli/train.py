@@ -25,9 +25,10 @@ def run(options: argparse.Namespace) -> None:
     from rdpp.runs import train_grid
     from rdpp.tracking.tree import MlflowTree
 
-    specs = grid(ExperimentConfig.from_yaml(options.experiment).with_overrides(changes_of(options)))
+    experiment = ExperimentConfig.from_yaml(options.experiment).with_overrides(changes_of(options))
+    specs = grid(experiment)
     with MlflowTree(options.tracking_uri) as tree, ConsoleObserver(len(specs)) as console:
         outcomes = train_grid(specs, tree, [console], again=options.again)
     rows = [result_row(o.spec.category.name, o.spec.seed, o.epoch, o.metrics) for o in outcomes]
-    print_results(rows, as_json=options.json)
+    print_results(rows, as_json=options.json, selection=experiment.evaluation.selection)
     say_ui(options)

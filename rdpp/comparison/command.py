@@ -26,6 +26,7 @@ def run_compare(
     published: Path | None = None,
     tracking_uri: str | None = None,
     as_json: bool = False,
+    loosely: bool = False,
 ) -> None:
     """Compare, print, and log the comparison to the parent run, or to a run of its own for a query.
 
@@ -33,7 +34,8 @@ def run_compare(
         ConfigError: what a user can mend.
     """
     store = Store(tracking_uri)
-    compared = compare_runs(find_runs(store, sources, by), baseline, metrics, read_published(published))
+    found = find_runs(store, sources, by)
+    compared = compare_runs(found, baseline, metrics, read_published(published), loosely=loosely)
     run_id = log_comparison(store, compared)
     if as_json:
         print(json.dumps({"mlflow_run": run_id, **as_data(compared)}, indent=1))

@@ -14,8 +14,8 @@ _THESE, _NEW, _CATEGORY = "#0b5394", "#9fc5e8", "#7f6000"
 def differences(comparisons: Sequence[Comparison]) -> bytes:
     """A PNG: one panel a metric, one row a variant.
 
-    Thick bars: 95 % interval for these categories; thin ones: for new categories; small dots: the categories. Filled
-    points are sure after Holm's correction for these categories, hollow ones are not.
+    Thick bars: interval for these categories; thin ones: for new categories, both at the corrected level; small dots:
+    the categories. Filled points have a verdict for these categories, hollow ones have none.
     """
     metrics = list(dict.fromkeys(c.metric for c in comparisons))
     variants = list(dict.fromkeys(c.variant for c in comparisons))
@@ -38,8 +38,8 @@ def differences(comparisons: Sequence[Comparison]) -> bytes:
     baseline = comparisons[0].baseline
     figure.suptitle(f"Difference from {baseline}: higher is better", fontsize=11)
     legend = [
-        panels[0].plot([], [], color=_THESE, linewidth=4, label="95 %, these categories")[0],
-        panels[0].plot([], [], color=_NEW, linewidth=2, label="95 %, new categories")[0],
+        panels[0].plot([], [], color=_THESE, linewidth=4, label="interval, these categories")[0],
+        panels[0].plot([], [], color=_NEW, linewidth=2, label="interval, new categories")[0],
         panels[0].plot([], [], ".", color=_CATEGORY, label="one category")[0],
     ]
     figure.legend(handles=legend, loc="outside lower center", ncols=3, fontsize=8, frameon=False)

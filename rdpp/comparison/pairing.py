@@ -1,6 +1,7 @@
 """Pairing the runs of variants with those of a baseline."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Compared:
     metrics: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     means: Mapping[str, Mapping[str, float]]
-    """By variant and metric. Means over categories of the means over all seeds."""
+    """By variant and metric, over the runs that all variants have; see `common_means`."""
     published: tuple[Published, ...]
     notes: tuple[str, ...]
 
@@ -52,11 +53,20 @@ def compare_runs(
     baseline: str | None = None,
     metrics: Sequence[str] | None = None,
     published: Sequence[Published] = (),
+    *,
+    loosely: bool = False,
 ) -> Compared:
-    """Pair every variant's runs with the baseline's, by category and seed, and compare.
+    """Pair every variant's runs with the baseline's and compare.
+
+    Args:
+        collection: the runs.
+        baseline: by default the collection's own, or its first variant.
+        metrics: by default the headline metrics that the runs have.
+        published: figures to show beside.
+        loosely: pair by category and seed alone.
 
     Raises:
-        ConfigError: an unknown baseline or metric, runs that share no cell, or a single seed.
+        ConfigError: an unknown baseline or metric, or no pairs at all.
     """
     baseline = baseline or collection.baseline or collection.variants[0]
     choose(baseline, collection.variants, "baseline")
@@ -64,71 +74,130 @@ def compare_runs(
     known = [name for name in frame.columns if name.removeprefix("held_out/") in METRICS]
     for name in metrics or ():
         choose(name, known, "metric (of these runs)")
-    names = tuple(metrics or (name for name in HEADLINE if name in known))
+    names = tuple(dict.fromkeys(metrics or (name for name in HEADLINE if name in known)))
     others = [name for name in collection.variants if name != baseline]
     require(len(others) > 0, f"only one variant ({baseline}) in {collection.title}; comparing needs two")
-    notes = list(collection.notes)
-    comparisons: list[Comparison] = []
+    notes = dict.fromkeys(collection.notes)
+    values: dict[str, Values] = {}
     for metric in names:
-        values, left_out = pair(frame, metric, baseline, others)
-        notes += [note for note in left_out if note not in notes]
-        comparisons += compare(metric, baseline, values)
-    means = category_means(frame, names)
-    means = {name: means[name] for name in collection.variants}
-    return Compared(collection, baseline, names, tuple(comparisons), means, tuple(published), tuple(notes))
+        values[metric], left_out = pair(frame, metric, baseline, others, loosely=loosely)
+        notes |= dict.fromkeys(left_out)
+    if not any(values.values()):
+        raise ConfigError(_nothing_paired(baseline, others, list(notes)))
+    means, _ = common_means(frame, names, baseline, loosely=loosely)
+    comparisons = tuple(compare(baseline, values))
+    return Compared(collection, baseline, names, comparisons, means, tuple(published), tuple(notes))
 
 
-def pair(frame: pd.DataFrame, metric: str, baseline: str, others: Sequence[str]) -> tuple[Values, list[str]]:
-    """The values of every variant beside the baseline's, and what had to be left out.
+def _nothing_paired(baseline: str, others: Sequence[str], notes: Sequence[str]) -> str:
+    differ = [note for note in notes if _DIFFER in note]
+    if differ:
+        return "; ".join(differ)
+    return (
+        f"{', '.join(others)} share no category and seed with the baseline {baseline}; "
+        "train them on the same categories and seeds, or name another with --baseline"
+    )
 
-    Two runs are a pair if they share category, seed, all training and test images, and the method's version.
 
-    Raises:
-        ConfigError: no variant shares two seeds of a category with the baseline.
+def pair(
+    frame: pd.DataFrame, metric: str, baseline: str, others: Sequence[str], *, loosely: bool = False
+) -> tuple[Values, list[str]]:
+    """The values of every variant beside the baseline's, and what was left out and why.
+
+    Two runs are a pair if they share category, seed, and all of `TrainedRun.shared`; with `loosely`, category and seed.
+    Where a variant has two pairs of some category, its categories with one pair are left out: one seed tells nothing.
     """
-    table = frame.pivot(index=["category", "seed"], columns="variant", values=metric)
-    shared = frame.pivot(index=["category", "seed"], columns="variant", values="shared")
+    table, shared = _cells(frame, metric), _cells(frame, "shared")
     values: dict[str, dict[str, np.ndarray]] = {}
     notes: list[str] = []
-    most = 0
     for name in others:
-        both = table[[name, baseline]].dropna()
-        alike = (shared[name] == shared[baseline]).loc[both.index]
-        if not alike.all():
-            which = ", ".join(f"{category} seed {seed}" for category, seed in both.index[~alike])
-            notes.append(
-                f"{name}: no pairs with {baseline}, since their images or the method's version differ: {which}; "
-                "run them again (rdpp ablate, rdpp train)"
-            )
-            both = both[alike]
+        own, basic = table[name].dropna().index, table[baseline].dropna().index
+        notes += _alone(name, own.difference(basic), baseline) + _alone(baseline, basic.difference(own), name)
+        both = table.loc[own.intersection(basic), [name, baseline]]
+        differing = _differing(shared.loc[both.index], name, baseline)
+        if differing:
+            notes.append(_differ_note(name, baseline, differing, loosely=loosely))
+        if not loosely:
+            both = both.drop(index=list(differing))
         groups = {str(category): group.to_numpy() for category, group in both.groupby(level="category")}
-        most = max([most, *map(len, groups.values())])
-        enough = {category: pairs for category, pairs in groups.items() if len(pairs) >= 2}
-        short = [f"{category} ({len(pairs)} seed)" for category, pairs in groups.items() if len(pairs) < 2]
-        if short and enough:
-            notes.append(f"{name}: left out for lack of a second seed: {', '.join(short)}")
-        if enough:
-            values[name] = enough
-        elif most != 1:
-            notes.append(f"{name} shares no two seeds of a category with {baseline}; it is left out")
-    if not values and most == 0:
-        raise ConfigError(
-            f"{', '.join(others)} share no category and seed with the baseline {baseline}; "
-            "train them on the same categories and seeds, or name another with --baseline"
-        )
-    require(
-        bool(values),
-        f"one seed a category is shared with the baseline {baseline}; pairs of at least two seeds are needed to "
-        "tell a difference from chance (--seeds 1,2,3)",
-    )
+        single = [category for category, pairs in groups.items() if len(pairs) == 1]
+        if single and len(single) < len(groups):
+            notes.append(f"{name}: left out for lack of a second seed: {', '.join(single)}")
+            groups = {category: pairs for category, pairs in groups.items() if len(pairs) > 1}
+        if groups:
+            values[name] = groups
+        else:
+            notes.append(f"{name} has no pair with {baseline} in {metric}; it is left out")
     return values, notes
 
 
-def category_means(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """By variant and column: the mean over categories of the means over seeds."""
-    by_category = frame.groupby(["variant", "category"])[list(names)].mean()
-    table = by_category.groupby("variant").mean()
-    return {str(variant): {name: float(row[name]) for name in names} for variant, row in table.iterrows()}
+_Cell = tuple[str, int]
+"""Category and seed."""
+_DIFFER = "no pairs with"
+
+
+def _cells(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    return frame.pivot(index=["category", "seed"], columns="variant", values=column)
+
+
+def _differing(shared: pd.DataFrame, name: str, baseline: str) -> dict[_Cell, list[str]]:
+    """The cells whose two runs are not alike, and in what."""
+    found: dict[_Cell, list[str]] = {}
+    for cell, own, basic in zip(shared.index, shared[name], shared[baseline], strict=True):
+        if names := [what for (what, one), (_, other) in zip(own, basic, strict=True) if one != other]:
+            found[cell] = names
+    return found
+
+
+def _differ_note(name: str, baseline: str, differing: Mapping[_Cell, Sequence[str]], *, loosely: bool) -> str:
+    what = ", ".join(dict.fromkeys(part for parts in differing.values() for part in parts))
+    if loosely:
+        return f"{name}: paired loosely with {baseline}, though they differ in {what}: {_listed(differing)}"
+    return (
+        f"{name}: {_DIFFER} {baseline}, since they differ in {what}: {_listed(differing)}; run them again alike, or "
+        "compare them all the same with --loosely"
+    )
+
+
+def _alone(name: str, cells: Iterable[_Cell], other: str) -> list[str]:
+    listed = _listed(cells)
+    return [f"{name}: left out, since {other} lacks them: {listed}"] if listed else []
+
+
+def _listed(cells: Iterable[_Cell]) -> str:
+    """`bolt seeds 1, 2; weave seed 1`."""
+    seeds: dict[str, list[str]] = {}
+    for category, seed in cells:
+        seeds.setdefault(str(category), []).append(str(seed))
+    return "; ".join(f"{name} seed{'s' if len(own) > 1 else ''} {', '.join(own)}" for name, own in seeds.items())
+
+
+def common_means(
+    frame: pd.DataFrame, names: Sequence[str], baseline: str, *, loosely: bool = False
+) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """Means of all variants over the same cells (category, seed), so that they can be set beside one another: by
+    variant and column, the mean over categories of the means over seeds.
+
+    A variant without a column, or without any cell of the baseline, has NaN there. The notes say what is left out.
+    """
+    variants = [str(name) for name in dict.fromkeys(frame["variant"])]
+    means: dict[str, dict[str, float]] = {name: {} for name in variants}
+    notes: dict[str, None] = {}
+    shared = _cells(frame, "shared")
+    for column in names:
+        table = _cells(frame, column).astype(float)
+        if not loosely:  # runs that are unlike the baseline's are none
+            alike = shared.apply(lambda own: own == shared[baseline])
+            table = table.where(alike)
+        having = [name for name in variants if (table[name].notna() & table[baseline].notna()).any()]
+        common = table[having].dropna() if having else table.iloc[:0]
+        for name in variants:
+            own = common[name].groupby(level="category").mean() if name in having else pd.Series(dtype=float)
+            means[name][column] = float(own.mean()) if len(own) else math.nan
+        if len(common) < frame[column].notna().groupby(frame["variant"]).sum().max():
+            left_out = table.index.difference(common.index)
+            notes[f"means are over the runs that all variants have; left out: {_listed(left_out)}"] = None
+    return means, list(notes)
 
 
 def read_published(path: Path | None) -> list[Published]:

@@ -12,13 +12,15 @@ import plotly.io
 
 from rdpp.comparison.figures import differences
 from rdpp.comparison.map_grid import data_uri, image_rows
-from rdpp.comparison.pairing import HEADLINE, Compared, category_means, compare_runs
+from rdpp.comparison.pairing import HEADLINE, Compared, common_means, compare_runs
 from rdpp.comparison.search import RunSet, TrainedRun, find_runs
 from rdpp.comparison.tables import as_data
+from rdpp.comparison.trials import ranked_trials
 from rdpp.config import ConfigError
 from rdpp.display.console import percent
 from rdpp.folders import ensure_writable
 from rdpp.metrics import METRICS, of_defect_type
+from rdpp.tracking.schema import IMPORTANCES_NEED
 from rdpp.tracking.store import Store
 
 
@@ -69,12 +71,14 @@ def render(store: Store, collection: RunSet, baseline: str | None = None) -> str
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    leaderboard, ranking = _leaderboard(store, collection, baseline)
     images, missing = image_rows(store, collection)
     return environment.get_template("report.html").render(
         collection=collection,
         categories=sorted({run.category for run in collection.runs}),
         seeds=sorted({run.seed for run in collection.runs}),
-        leaderboard=_leaderboard(collection),
+        leaderboard=leaderboard,
+        ranking=ranking,
         comparison=as_data(compared) if compared else None,
         problem=problem,
         picture=data_uri(differences(compared.comparisons)) if compared else None,
@@ -95,21 +99,27 @@ def _compared(collection: RunSet, baseline: str | None) -> tuple[Compared | None
         return None, str(error)
 
 
-def _leaderboard(collection: RunSet) -> Tabulated:
-    """Variants by the mean of the headline metrics, the best first: means over categories of the means over seeds."""
+def _leaderboard(store: Store, collection: RunSet, baseline: str | None) -> tuple[Tabulated, str]:
+    """Of a study its trials, by the objective that chose; else variants by the mean of the headline metrics. And a line
+    that says how to read it."""
+    if collection.kind == "study":
+        trials = ranked_trials(store, collection.parent or "")
+        return Tabulated("Leaderboard", trials.header, trials.rows), (
+            "Ranked by the objective, which chose. The values on the test images stand beside: they chose nothing, "
+            "unless the objective is of the test images itself."
+        )
     frame = collection.frame()
     names = [name for name in METRICS if name in frame.columns]
-    held = [f"held_out/{name}" for name in HEADLINE if f"held_out/{name}" in frame.columns]
-    means = category_means(frame, names + held)
-    order = sorted(means, key=lambda v: -sum(means[v][name] for name in HEADLINE))
+    names += [f"held_out/{name}" for name in HEADLINE if f"held_out/{name}" in frame.columns]
+    against = baseline or collection.baseline or collection.variants[0]
+    means, notes = common_means(frame, names, against)
+    headline = [name for name in HEADLINE if name in names]
+    order = sorted(means, key=lambda v: -np.nan_to_num(sum(means[v][name] for name in headline), nan=-np.inf))
     runs = [run.variant for run in collection.runs]
-    rows = [
-        (v, str(runs.count(v)), *(percent(means[v][name]) for name in names + held), _dead(collection, v))
-        for v in order
-    ]
-    shown = [name.replace("held_out/", "held-out ").replace("_", " ") for name in names + held]
-    header = ("variant", "runs", *shown, "dead terms")
-    return Tabulated("Leaderboard", header, tuple(rows))
+    rows = [(v, str(runs.count(v)), *(percent(means[v][name]) for name in names), _dead(collection, v)) for v in order]
+    shown = [name.replace("held_out/", "held-out ").replace("_", " ") for name in names]
+    line = "Ranked by the mean of the headline metrics. " + ". ".join(note[0].upper() + note[1:] for note in notes)
+    return Tabulated("Leaderboard", ("variant", "runs", *shown, "dead terms"), tuple(rows)), line
 
 
 def _dead(collection: RunSet, variant: str) -> str:
@@ -120,17 +130,23 @@ def _dead(collection: RunSet, variant: str) -> str:
 
 def _by_category(collection: RunSet, metric: str) -> Tabulated:
     categories = sorted({run.category for run in collection.runs})
+    seeds = len({run.seed for run in collection.runs})
     rows = []
     for variant in collection.variants:
         own = [run for run in collection.runs if run.variant == variant]
-        values = [[run.metrics[metric] for run in own if run.category == category] for category in categories]
-        rows.append((variant, *map(_with_spread, values)))
+        values = [
+            [run.metrics[metric] for run in own if run.category == category and metric in run.metrics]
+            for category in categories
+        ]
+        rows.append((variant, *(_with_spread(found, seeds) for found in values)))
     return Tabulated(metric, ("variant", *categories), tuple(rows))
 
 
-def _with_spread(values: Sequence[float]) -> str:
+def _with_spread(values: Sequence[float], seeds: int) -> str:
+    """Mean and spread, and of how many seeds, where it lacks some."""
     mean = percent(float(np.mean(values))) if values else "-"
-    return mean if len(values) < 2 else f"{mean} ± {percent(float(np.std(values, ddof=1)))}"
+    spread = f" ± {percent(float(np.std(values, ddof=1)))}" if len(values) > 1 else ""
+    return f"{mean}{spread}" + (f" ({len(values)} of {seeds} seeds)" if 0 < len(values) < seeds else "")
 
 
 def _by_type(collection: RunSet) -> list[Tabulated]:
@@ -175,9 +191,12 @@ def _mean_of(runs: Sequence[TrainedRun], key: str) -> str:
 
 def _plotly_figures(store: Store, collection: RunSet) -> list[str]:
     """Optuna's own figures of a study, as HTML; plotly's code comes with the first."""
-    found: list[str] = []
-    for name in ("importances", "history", "slices"):
-        data = store.read_json(collection.parent or "", f"figures/{name}.json") if collection.kind == "study" else None
+    if collection.kind != "study":
+        return []
+    parent, found = collection.parent or "", list[str]()
+    many = ranked_trials(store, parent).complete >= IMPORTANCES_NEED
+    for name in ("importances", "history", "slices") if many else ("history", "slices"):
+        data = store.read_json(parent, f"figures/{name}.json")
         if data is not None:
             figure = plotly.io.from_json(json.dumps(data))
             found.append(plotly.io.to_html(figure, full_html=False, include_plotlyjs=not found))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 from mlflow.entities import Run
@@ -12,6 +12,22 @@ from rdpp.tracking.finished import chosen_metrics
 from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
 from rdpp.tracking.sink import groups, taken_by
 from rdpp.tracking.store import Store
+
+_TAGS = {
+    "method": ("method", "1"),
+    "training images": ("train_manifest", None),
+    "images": ("data_manifest", None),
+    "selection": ("selection", None),
+    "teacher": ("teacher_fingerprint", None),
+}
+"""Tags that two runs of a pair must share, by their names in words; with the value of runs from before the tag."""
+_PARAMS = {
+    "image size": ("data.image_size", None),
+    "fit": ("data.fit", "stretch"),
+    "mask threshold": ("data.mask_threshold", "None"),
+}
+"""The same of parameters."""
+_NAMED = 8  # runs that a note names
 
 
 @dataclass(frozen=True)
@@ -28,12 +44,13 @@ class TrainedRun:
     logged: Mapping[str, float]
     """All that the run logged, the last values."""
     tags: Mapping[str, str]
+    params: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def shared(self) -> tuple[str | None, ...]:
-        """What two runs must share to be a pair: training images, all images, and the method's version."""
-        known = (self.tags.get("train_manifest"), self.tags.get("data_manifest"))
-        return (*known, self.tags.get("method", "1"))
+    def shared(self) -> tuple[tuple[str, str | None], ...]:
+        """What two runs must have in common to be a pair, besides category and seed: names in words, and values."""
+        of_tags = [(name, self.tags.get(tag, default)) for name, (tag, default) in _TAGS.items()]
+        return (*of_tags, *((name, self.params.get(param, default)) for name, (param, default) in _PARAMS.items()))
 
 
 @dataclass(frozen=True)
@@ -84,7 +101,7 @@ def find_runs(store: Store, sources: Sequence[str], by: str | None = None) -> Ru
         found[0].baseline,
         variants,
         tuple(runs),
-        tuple(notes),
+        (*(note for collection in found for note in collection.notes), *notes),
     )
 
 
@@ -163,7 +180,8 @@ def _trained(run: Run, by: str | None, variant: str = "") -> TrainedRun:
     if by is not None:
         variant = _trial(tags[by]) if by == "trial" else tags[by]
     chosen = chosen_metrics(run.data.metrics)
-    return TrainedRun(run.info.run_id, variant, tags["category"], int(tags["seed"]), chosen, run.data.metrics, tags)
+    seed, logged = int(tags["seed"]), run.data.metrics
+    return TrainedRun(run.info.run_id, variant, tags["category"], seed, chosen, logged, tags, run.data.params)
 
 
 def _trial(number: str) -> str:
@@ -177,10 +195,14 @@ def _in_order(runs: Iterable[TrainedRun]) -> tuple[str, ...]:
 def _newest(runs: Iterable[TrainedRun]) -> tuple[list[TrainedRun], list[str]]:
     """One run a cell: runs come the newest first."""
     cells: dict[tuple[str, str, int], TrainedRun] = {}
-    older = 0
+    older: list[TrainedRun] = []
     for run in runs:
         key = (run.variant, run.category, run.seed)
-        older += key in cells
-        cells.setdefault(key, run)
-    notes = [f"{older} older runs of the same variant, category and seed are left out"] if older else []
-    return [cells[key] for key in sorted(cells)], notes
+        if key not in cells:
+            cells[key] = run
+        elif run.run_id != cells[key].run_id:
+            older.append(run)
+    which = ", ".join(f"{run.variant} {run.category} seed {run.seed} (run {run.run_id[:8]})" for run in older[:_NAMED])
+    more = f" and {len(older) - _NAMED} more" if len(older) > _NAMED else ""
+    found = f"{len(older)} older runs of the same variant, category and seed are left out: {which}{more}"
+    return [cells[key] for key in sorted(cells)], [found] if older else []

@@ -1,6 +1,7 @@
 """A comparison in words, as tables, and for programs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,21 +17,26 @@ from rdpp.display.console import percent
 
 def sentences(compared: Compared) -> list[str]:
     """What the comparison says in words, a line a variant."""
-    variants = list(dict.fromkeys(c.variant for c in compared.comparisons))
     lines = []
-    for variant in variants:
+    for variant in dict.fromkeys(c.variant for c in compared.comparisons):
         own = [c for c in compared.comparisons if c.variant == variant]
-        these = ", ".join(_clause(c, c.these_categories) for c in own)
-        new = ", ".join(_clause(c, c.new_categories) for c in own)
-        count = len(own[0].by_category)
-        if all(c.new_categories.minimum_detectable_effect >= 1 and not c.new_categories.sure for c in own):
-            new = f"not enough to tell: {count} categories can show nothing"
-            if count < least_categories(len(variants)):
-                new += f", {least_categories(len(variants))} are the least that could"
-        lines.append(
-            f"{variant} against {compared.baseline}: on these {count} categories {these}. On new categories {new}."
-        )
+        start = f"{variant} against {compared.baseline}:"
+        if own[0].seeds < 2:
+            raw = ", ".join(f"{c.metric} {_signed(c.difference)}" for c in own)
+            lines.append(f"{start} {raw} with one seed. Nothing can be said: train it with at least two (--seeds 1,2).")
+            continue
+        these = _answered(own, [c.these_categories for c in own], "pairs")
+        new = _answered(own, [c.new_categories for c in own], "categories")
+        lines.append(f"{start} on these {len(own[0].by_category)} categories {these}. On new categories {new}.")
     return lines
+
+
+def _answered(comparisons: Sequence[Comparison], answers: Sequence[Answer], units: str) -> str:
+    """One question in every metric."""
+    first = answers[0]
+    if all(answer.units < answer.least for answer in answers):
+        return f"not enough to tell: {first.units} {units} can show nothing, {first.least} are the least that could"
+    return ", ".join(_clause(c, answer) for c, answer in zip(comparisons, answers, strict=True))
 
 
 def _clause(comparison: Comparison, answer: Answer) -> str:
@@ -38,13 +44,8 @@ def _clause(comparison: Comparison, answer: Answer) -> str:
     if answer.sure:
         return f"{comparison.metric} {verdict} ({_signed(comparison.difference)})"
     effect = answer.minimum_detectable_effect
-    reach = "" if effect >= 1 else f" (minimum detectable effect {percent(effect)})"
+    reach = f" (minimum detectable effect {percent(effect)})" if effect < 1 else ""
     return f"{comparison.metric} {verdict}{reach}"
-
-
-def least_categories(variants: int) -> int:
-    """How many categories a signed-rank test needs at least, after Holm's correction over the variants."""
-    return next(n for n in range(1, 99) if 2.0 ** (1 - n) < ALPHA / variants)
 
 
 def print_comparison(compared: Compared, console: Console) -> None:
@@ -63,28 +64,25 @@ def comparison_table(compared: Compared, metric: str) -> Table:
     """The baseline, each variant beside it, and published figures, in per cent."""
     found = compared.of(metric)
     pairs = sorted({c.pairs for c in found})
-    counted = f"{pairs[0]} to {pairs[-1]}" if len(pairs) > 1 else f"{pairs[0]}"
+    counted = f"{pairs[0]} to {pairs[-1]}" if len(pairs) > 1 else f"{pairs[0]}" if pairs else "no"
     title = (
-        f"{metric}: against {compared.baseline}, points; {counted} pairs a variant, 95 % intervals, p after Holm, "
-        "MDE = minimum detectable effect"
+        f"{metric}: against {compared.baseline}, points; {counted} pairs a variant; means of the pairs; intervals and "
+        f"p corrected over {len(compared.comparisons)} comparisons; MDE = minimum detectable effect"
     )
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
-    headers = ["variant", "mean", "difference", "these\ncategories", "p", "MDE"]
+    headers = ["variant", "mean", f"mean of\n{compared.baseline}", "difference", "these\ncategories", "p", "MDE"]
     headers += ["new\ncategories", "p", "MDE", "won/tied/lost\ncategories"]
     for header in headers:
         table.add_column(header, justify="left" if header == "variant" else "right", no_wrap=True)
-    table.add_row(compared.baseline, percent(compared.means[compared.baseline][metric]))
     for c in found:
-        row = [c.variant, percent(compared.means[c.variant][metric]), _signed(c.difference)]
+        row = [c.variant, percent(c.variant_mean), percent(c.baseline_mean), _signed(c.difference)]
         for answer in (c.these_categories, c.new_categories):
             mark = "*" if answer.sure else ""
-            row += [_interval(answer), f"{answer.p_holm:.3f}{mark}", _size(answer.minimum_detectable_effect)]
+            row += [_interval(answer), f"{answer.p_corrected:.3f}{mark}", _size(answer.minimum_detectable_effect)]
         table.add_row(*row, "/".join(map(str, c.wins_ties_losses)))
     for published in compared.published:
         if metric in published.metrics:
-            value = published.metrics[metric]
-            difference = value - 100 * compared.means[compared.baseline][metric]
-            table.add_row(f"{published.name} (published)", f"{value:.2f}", f"{difference:+.2f}", "not paired")
+            table.add_row(f"{published.name} (published)", f"{published.metrics[metric]:.2f}", "", "not paired")
     return table
 
 
@@ -95,7 +93,7 @@ def as_data(compared: Compared) -> dict[str, Any]:
         row = {k: v for k, v in asdict(c).items() if k not in ("these_categories", "new_categories")}
         row["difference"], row["wins_ties_losses"] = c.difference, c.wins_ties_losses
         for name, answer in (("these_categories", c.these_categories), ("new_categories", c.new_categories)):
-            row[name] = {k: v if math.isfinite(v) else None for k, v in asdict(answer).items()}
+            row[name] = {k: _number(v) for k, v in asdict(answer).items()}
             row[name]["verdict"] = c.verdict(answer)
         rows.append(row)
     return {
@@ -103,7 +101,7 @@ def as_data(compared: Compared) -> dict[str, Any]:
         "baseline": compared.baseline,
         "alpha": ALPHA,
         "power": POWER,
-        "means": compared.means,
+        "means": {v: {k: _number(x) for k, x in of.items()} for v, of in compared.means.items()},
         "comparisons": rows,
         "sentences": sentences(compared),
         "published": [asdict(p) for p in compared.published],
@@ -116,6 +114,10 @@ def as_csv(compared: Compared) -> str:
     return pd.json_normalize(as_data(compared)["comparisons"]).to_csv(index=False)
 
 
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def _signed(value: float) -> str:
     return f"{100 * value:+.2f}"
 
@@ -125,4 +127,4 @@ def _interval(answer: Answer) -> str:
 
 
 def _size(value: float) -> str:
-    return "never" if value >= 1 else percent(value)
+    return percent(value) if math.isnan(value) or value < 1 else "never"

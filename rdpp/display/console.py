@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from rdpp.engine import BatchFinished, EpochFinished, Event, RunFinished, RunSpec, RunStarted
+from rdpp.engine.selection import HELD_OUT_METRICS, OFFICIAL_METRICS
 from rdpp.runs import TakenOver
 
 _HEADLINE = ("image_auroc", "pixel_auroc", "pixel_aupro")
@@ -24,6 +25,11 @@ _HEADERS = {
     "pixel_aupimo": "AUPIMO",
 }
 _UNITS = 1000  # of progress a run: its batches differ from category to category
+
+
+def _named(metrics: Sequence[str]) -> str:
+    words = [_HEADERS[name].replace("\n", " ") for name in metrics]
+    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def output_console() -> Console:
@@ -41,10 +47,23 @@ def percent(value: float | None) -> str:
     return "-" if value is None or value != value else f"{100 * value:.2f}"
 
 
-def results_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Results (category, seed, epoch, metrics) as a table: all defects together, per cent."""
+_CHOICES = {
+    "last": "last epoch",
+    "official": f"best epoch chosen on the test set, by the mean of {_named(OFFICIAL_METRICS)}",
+    "held_out": f"epoch chosen on held-out images, by the mean of {_named(HELD_OUT_METRICS)}",
+}
+
+
+def results_table(rows: Sequence[Mapping[str, Any]], selection: str | None = None) -> Table:
+    """Results (category, seed, epoch, metrics) as a table: all defects together, per cent.
+
+    Args:
+        rows: the results.
+        selection: how the epochs were chosen, see `EvaluationConfig`; None where it is not known.
+    """
     names = [name for name in _HEADERS if name in rows[0]["metrics"]]
-    table = Table(title="test set, per cent", box=box.SIMPLE_HEAD, pad_edge=False)
+    title = "test set, per cent" + (f"; {_CHOICES[selection]}" if selection else "")
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("category", "seed", "epoch", *(_HEADERS[name] for name in names)):
         table.add_column(column, justify="left" if column == "category" else "right", no_wrap=True)
     for row in rows:

@@ -34,7 +34,8 @@ def trial_cells(trial: FrozenTrial, objective: tuple[str, ...]) -> dict[tuple[st
 
 
 def value_on_test(trial: FrozenTrial, objective: tuple[str, ...]) -> float:
-    """The objective's metrics on the test images, mean over the trial's cells: shown, never chosen by."""
+    """The objective's metrics on the test images, mean over the trial's cells: shown, never chosen by. NaN where one is
+    undefined there."""
     return float(np.mean(list(_cells(trial, objective, "test").values())))
 
 
@@ -43,7 +44,7 @@ def _cells(trial: FrozenTrial, objective: tuple[str, ...], images: str) -> dict[
     for key, stored in trial.user_attrs.items():
         if key.startswith("cell/"):
             _, category, seed = key.split("/")
-            values[category, int(seed)] = float(np.mean([stored[images][name] for name in objective]))
+            values[category, int(seed)] = float(np.mean([stored[images].get(name, np.nan) for name in objective]))
     return values
 
 
@@ -116,13 +117,13 @@ def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str) -> dict[st
         "best": {"trial": study.best_trial.number, "value": study.best_value, "params": study.best_params}
         if complete
         else None,
-        "spread": {k: None if np.isnan(v) else v for k, v in vars(found).items()},
+        "spread": {k: _known(v) for k, v in vars(found).items()},
         "trials": [
             {
                 "number": t.number,
                 "state": t.state.name.lower(),
                 "value": t.value,
-                "test_value": value_on_test(t, sweep.objective) if t.state == TrialState.COMPLETE else None,
+                "test_value": _known(value_on_test(t, sweep.objective)) if t.state == TrialState.COMPLETE else None,
                 "params": t.params,
                 "steps": t.user_attrs.get(STEPS),
                 "by_category": _by_category(t, sweep),
@@ -137,6 +138,10 @@ def _by_category(trial: FrozenTrial, sweep: SweepConfig) -> Mapping[str, float]:
     for (category, _), value in trial_cells(trial, sweep.objective).items():
         by_category.setdefault(category, []).append(value)
     return {category: float(np.mean(values)) for category, values in sorted(by_category.items())}
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _short(value: Any) -> str:

@@ -18,7 +18,7 @@ from rdpp.sweep.objective import RETRY_OF, STEPS, Objective
 from rdpp.sweep.pruners import PRUNERS, SAMPLERS
 from rdpp.sweep.space import base_point
 from rdpp.tracking.location import DEFAULT_FOLDER, sqlite_file, sqlite_url
-from rdpp.tracking.schema import SCHEMA
+from rdpp.tracking.schema import IMPORTANCES_NEED, SCHEMA
 from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
 
@@ -110,6 +110,7 @@ def run_study(
     study.set_user_attr("pruner", pruner)
     study.pruner = PRUNERS[pruner].make(sweep.halving, _evaluations(sweep.experiment))
     tags = {**tags, "pruner": pruner, "pruner_reason": reason}
+    tags |= {"objective": " ".join(sweep.objective), "objective_images": sweep.experiment.evaluation.watched}
     resume = study.user_attrs.get(_run_key(tree))
     with opened(tree, tree.open(sweep.name, level="study", parent=None, tags=tags, resume=resume)) as node:
         run_id = tree.run_id(node)
@@ -163,12 +164,13 @@ def log_study(store: Store, run_id: str, study: optuna.Study) -> None:
         "history": optuna.visualization.plot_optimization_history,
         "slices": optuna.visualization.plot_slice,
     }
-    if len(complete) > 1 and np.ptp([t.value for t in complete if t.value is not None]) > 0:
+    if len(complete) >= IMPORTANCES_NEED and np.ptp([t.value for t in complete if t.value is not None]) > 0:
         importances = optuna.importance.get_param_importances(study)
         store.log_metrics(run_id, {f"importance/{path}": value for path, value in importances.items()})
         figures["importances"] = optuna.visualization.plot_param_importances
     for name, plot in figures.items():
         figure = plot(study)
+        figure.update_layout(title=f"{figure.layout.title.text}, from {len(complete)} complete trials")
         store.client.log_figure(run_id, figure, f"figures/{name}.html")
         store.client.log_text(run_id, figure.to_json(), f"figures/{name}.json")  # for `rdpp report`
 

@@ -10,7 +10,6 @@ from scipy.ndimage import binary_dilation
 from sklearn.metrics import precision_recall_curve
 
 from rdpp.data import Split
-from rdpp.types import Prediction
 
 _GAP, _HEADER = 6, 56
 _SMALLEST = 256  # panels of small images are enlarged to about this height
@@ -20,21 +19,17 @@ _OUTLINE = (0, 255, 120)
 
 @dataclass(frozen=True)
 class Scale:
-    """One colour scale for a category, and the score that tells good from defective there."""
+    """One colour scale for the images of an epoch, and the score that tells good from defective there."""
 
     low: float
     high: float
     threshold: float
-    """The image score with the best F1 on the test set."""
-
-    @classmethod
-    def of(cls, prediction: Prediction, labels: np.ndarray) -> "Scale":
-        """From the median of all map values (background) to the highest but for one pixel in ten thousand."""
-        return cls.of_maps(prediction.anomaly_maps, prediction.image_scores, labels)
+    """The image score with the best F1 on these images."""
 
     @classmethod
     def of_maps(cls, maps: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> "Scale":
-        """The same of maps (N, H, W), scores (N,) and labels (N,)."""
+        """Of maps (N, H, W), scores (N,) and labels (N,): from the median of all map values (background) to the highest
+        but for one pixel in ten thousand."""
         low, high = np.quantile(maps, [0.5, 0.9999])
         return cls(float(low), max(float(high), float(low) + 1e-6), best_threshold(scores, labels))
 
@@ -65,30 +60,33 @@ def heatmap(
     pixels: np.ndarray,
     mask: np.ndarray,
     anomaly_map: np.ndarray,
+    score: float,
     title: str,
     defective: bool,
     epoch: int,
     scale: Scale,
 ) -> Image.Image:
-    """Four panels under a caption: image and mask above, anomaly map (scale of the category) and overlay below.
+    """Four panels under a caption: image and mask above, anomaly map and overlay below.
 
     Args:
         pixels: (H, W, 3) uint8.
         mask: (H, W) bool.
-        anomaly_map: (H, W); its maximum is the image's score.
+        anomaly_map: (H, W).
+        score: of the image.
         title: of the image.
         defective: whether it is.
         epoch: that the map is from.
-        scale: of the category.
+        scale: of that epoch.
     """
-    enlarge, score = max(1, _SMALLEST // anomaly_map.shape[0]), float(anomaly_map.max())
+    enlarge = max(1, _SMALLEST // anomaly_map.shape[0])
     heat = colour(anomaly_map, scale)
     overlay = outlined((0.55 * pixels + 0.45 * heat).astype(np.uint8), mask)
     panels = [pixels, np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2), heat, overlay]
     caption = (
         f"{title}   epoch {epoch}",
-        f"score {score:.3f}, threshold {scale.threshold:.3f}: {_verdict(defective, score, scale)}",
-        f"map from {scale.low:.2f} (black) to {scale.high:.2f} (yellow); green: outline of the mask",
+        f"score {score:.3f}, threshold {scale.threshold:.3f}: {verdict(defective, score, scale)}"
+        + (f"; {hottest_spot(anomaly_map, mask)}" if mask.any() else ""),
+        f"colours of this epoch: {scale.low:.2f} (black) to {scale.high:.2f} (yellow); green: mask",
     )
     return _grid([p.repeat(enlarge, 0).repeat(enlarge, 1) for p in panels], caption)
 
@@ -111,10 +109,17 @@ def colour(anomaly_map: np.ndarray, scale: Scale) -> np.ndarray:
     return (_COLOURS(relative.clip(0, 1))[..., :3] * 255).astype(np.uint8)
 
 
-def _verdict(defective: bool, score: float, scale: Scale) -> str:
+def verdict(defective: bool, score: float, scale: Scale) -> str:
+    """Whether the image's score lies on its own side of the threshold: where the map is hot does not matter."""
     if score >= scale.threshold:
         return "found" if defective else "FALSE ALARM"
     return "MISSED" if defective else "passed"
+
+
+def hottest_spot(anomaly_map: np.ndarray, mask: np.ndarray) -> str:
+    """Whether the map (H, W) is highest within the mask (H, W)."""
+    inside = mask.flat[int(anomaly_map.argmax())]
+    return "hottest spot in the mask" if inside else "hottest spot OUTSIDE the mask"
 
 
 def _grid(panels: list[np.ndarray], caption: tuple[str, ...]) -> Image.Image:

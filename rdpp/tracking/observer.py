@@ -5,6 +5,7 @@ It needs no MLflow: training does not wait for its import.
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -185,16 +186,18 @@ class RunObserver:
     def _pictures(
         self, chosen: Evaluation, chosen_epoch: int, earlier: Mapping[int, np.ndarray], prefix: str
     ) -> list[dict[str, Any]]:
-        """The same images and one scale in every frame, chosen by what the chosen epoch made of them.
+        """The same images in every frame, chosen by what the chosen epoch made of them. Scale and threshold are each
+        frame's own: maps of another epoch have another range.
 
         The UI's slider starts at step 0, so steps count frames; the picture tells its epoch.
         """
-        from rdpp.tracking.figures import Scale, interesting, picture  # imports matplotlib and scikit-learn
+        from rdpp.tracking.figures import interesting, picture  # imports matplotlib and scikit-learn
 
         assert self._started is not None
         split, scores = chosen.split, chosen.prediction.image_scores
-        scale = Scale.of(chosen.prediction, split.labels)
-        frames = {**earlier, chosen_epoch: chosen.prediction.anomaly_maps}
+        frames = [_Frame.of(epoch, maps, split.labels) for epoch, maps in earlier.items() if epoch != chosen_epoch]
+        frames.append(_Frame.of(chosen_epoch, chosen.prediction.anomaly_maps, split.labels, scores))
+        frames.sort(key=lambda frame: frame.epoch)
         count = self._started.spec.experiment.heatmaps
         return [
             {
@@ -202,21 +205,44 @@ class RunObserver:
                 "step": step,
                 "pixels": picture(split, index),
                 "mask": split.masks[index],
-                "anomaly_map": frames[epoch][index].astype(np.float32),
+                "anomaly_map": frame.maps[index].astype(np.float32),
+                "score": float(frame.scores[index]),
                 "title": f"{split.items[index].defect_type}/{split.items[index].path.name}",
                 "defective": bool(split.labels[index]),
-                "epoch": epoch,
-                "scale": (scale.low, scale.high, scale.threshold),
+                "epoch": frame.epoch,
+                "scale": frame.scale,
             }
             for kind, indices in interesting(scores, split.labels, count).items()
             for rank, index in enumerate(indices, 1)
-            for step, epoch in enumerate(sorted(frames))
+            for step, frame in enumerate(frames)
         ]
 
 
 def _short_name(item: Item) -> str:
     """Of an image, without a folder's slashes; the picture's caption and the table of scores have the whole name."""
     return f"{item.defect_type}_{item.path.stem}".replace("/", "_")
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What one epoch made of the watched images."""
+
+    epoch: int
+    maps: np.ndarray
+    """(N, H, W)."""
+    scores: np.ndarray
+    """(N,)."""
+    scale: tuple[float, float, float]
+    """The fields of `rdpp.tracking.figures.Scale`."""
+
+    @classmethod
+    def of(cls, epoch: int, maps: np.ndarray, labels: np.ndarray, scores: np.ndarray | None = None) -> "_Frame":
+        """Scores that were not kept are the maps' maxima, which is what image scores are."""
+        from rdpp.tracking.figures import Scale
+
+        known = maps.max((1, 2)).astype(np.float32) if scores is None else scores
+        scale = Scale.of_maps(maps.astype(np.float32), known, labels)
+        return cls(epoch, maps, known, (scale.low, scale.high, scale.threshold))
 
 
 def _listed(evaluation: Evaluation) -> dict[str, Any]:

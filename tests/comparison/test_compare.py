@@ -13,9 +13,9 @@ from PIL import Image
 
 from rdpp.cli import main
 from rdpp.comparison.figures import differences
-from rdpp.comparison.pairing import compare_runs, pair
+from rdpp.comparison.pairing import common_means, compare_runs, pair
 from rdpp.comparison.search import RunSet, TrainedRun, find_runs
-from rdpp.comparison.tables import as_data, comparison_table, least_categories, sentences
+from rdpp.comparison.tables import as_data, comparison_table, sentences
 from rdpp.config import ConfigError
 
 
@@ -48,23 +48,87 @@ def test_what_cannot_be_paired_is_left_out_and_told():
     values, notes = pair(frame, "image_auroc", "rd", ["ot", "far"])
     assert set(values["ot"]) == {"a"}
     assert notes == [
-        "ot: left out for lack of a second seed: b (1 seed)",
-        "far shares no two seeds of a category with rd; it is left out",
+        "rd: left out, since ot lacks them: b seed 2",
+        "ot: left out for lack of a second seed: b",
+        "far: left out, since rd lacks them: z seed 1",
+        "rd: left out, since far lacks them: a seeds 1, 2; b seeds 1, 2",
+        "far has no pair with rd in image_auroc; it is left out",
     ]
 
 
-@pytest.mark.parametrize("part", ["train_manifest", "data_manifest", "method"])
-def test_runs_on_other_images_or_by_another_method_are_no_pairs(part):
-    """Such as those of a variant that was added after an image was deleted."""
+def unlike(part, value="other", params=False):
+    """Three categories; in one of them the variant's runs differ from the baseline's."""
     made_of = collection(made(categories=3))
+    where = "params" if params else "tags"
     runs = tuple(
-        dataclasses.replace(run, tags={part: "other" if run.variant == "ot" and run.category == "c1" else "same"})
+        dataclasses.replace(run, **{where: {part: value if run.variant == "ot" and run.category == "c1" else "same"}})
         for run in made_of.runs
     )
-    frame = dataclasses.replace(made_of, runs=runs).frame()
-    values, (note,) = pair(frame, "image_auroc", "rd", ["ot"])
+    return dataclasses.replace(made_of, runs=runs)
+
+
+@pytest.mark.parametrize(
+    ("part", "params", "said"),
+    [
+        ("train_manifest", False, "training images"),
+        ("data_manifest", False, "images"),
+        ("method", False, "method"),
+        ("selection", False, "selection"),
+        ("teacher_fingerprint", False, "teacher"),
+        ("data.image_size", True, "image size"),
+        ("data.fit", True, "fit"),
+    ],
+)
+def test_unlike_runs_are_no_pairs(part, params, said):
+    """Such as those of a variant that was added after an image was deleted."""
+    found = unlike(part, params=params)
+    values, (note,) = pair(found.frame(), "image_auroc", "rd", ["ot"])
     assert set(values["ot"]) == {"c0", "c2"}
-    assert note.startswith("ot: no pairs with rd, since their images or the method's version differ: c1 seed 0, c1")
+    assert note.startswith(f"ot: no pairs with rd, since they differ in {said}: c1 seeds 0, 1, 2; run them again")
+    loose = compare_runs(found, metrics=["image_auroc"], loosely=True)
+    assert set(loose.comparisons[0].by_category) == {"c0", "c1", "c2"}
+    assert loose.notes == (f"ot: paired loosely with rd, though they differ in {said}: c1 seeds 0, 1, 2",)
+
+
+def test_variants_that_are_unlike_everywhere_are_an_error_that_says_so():
+    found = collection({(v, "a", s): 0.5 for v in ("rd", "ot") for s in (1, 2)})
+    runs = tuple(dataclasses.replace(run, tags={"selection": run.variant}) for run in found.runs)
+    with pytest.raises(ConfigError, match=r"they differ in selection: a seeds 1, 2; .* --loosely"):
+        compare_runs(dataclasses.replace(found, runs=runs))
+
+
+def without_the_hard_one():
+    """The variant lacks the hard category: its plain mean is 98.0 against 79.5, its paired difference -1.0."""
+    values = {("rd", c, s): v for c, v in (("easy", 0.99), ("hard", 0.60)) for s in range(8)}
+    return collection(values | {("ot", "easy", s): 0.98 for s in range(8)})
+
+
+def test_means_stand_beside_the_difference_of_the_same_runs():
+    compared = compare_runs(without_the_hard_one(), metrics=["image_auroc"])
+    (found,) = compared.comparisons
+    assert (found.variant_mean, found.baseline_mean) == pytest.approx((0.98, 0.99))
+    table = comparison_table(compared, "image_auroc")
+    cells = {str(c.header): list(c.cells) for c in table.columns}
+    assert cells["mean"] == ["98.00"]
+    assert cells["mean of\nrd"] == ["99.00"]
+    assert cells["difference"] == ["-1.00"]
+    assert compared.means["rd"]["image_auroc"] == pytest.approx(0.99)
+    assert any("left out, since ot lacks them: hard seeds 0, 1, 2" in note for note in compared.notes)
+
+
+def test_means_of_all_variants_are_over_the_runs_that_all_have():
+    frame = without_the_hard_one().frame()
+    means, (note,) = common_means(frame, ["image_auroc"], "rd")
+    assert means == {"rd": {"image_auroc": pytest.approx(0.99)}, "ot": {"image_auroc": pytest.approx(0.98)}}
+    assert note.startswith("means are over the runs that all variants have; left out: hard seeds 0, 1, 2")
+
+
+def test_a_variant_without_a_metric_has_no_mean_and_takes_none_from_the_others():
+    frame = collection(made(categories=2)).frame()
+    frame.loc[frame.variant == "ot", "pixel_auroc"] = np.nan
+    means, _ = common_means(frame, ["image_auroc", "pixel_auroc"], "rd")
+    assert np.isnan(means["ot"]["pixel_auroc"])
+    assert means["rd"]["pixel_auroc"] == pytest.approx(means["rd"]["image_auroc"])
 
 
 def test_undefined_values_are_no_pairs():
@@ -79,9 +143,13 @@ def test_runs_that_share_no_cell():
         compare_runs(collection({("rd", "a", 1): 0.5, ("ot", "b", 1): 0.5, ("ot", "a", 2): 0.5}))
 
 
-def test_one_seed_where_pairs_are_asked_for():
-    with pytest.raises(ConfigError, match="one seed a category is shared with the baseline rd; pairs of at least two"):
-        compare_runs(collection({(v, c, 1): 0.5 for v in ("rd", "ot") for c in "ab"}))
+def test_one_seed_shows_the_difference_and_says_that_nothing_can_be_said():
+    compared = compare_runs(collection({(v, c, 1): 0.5 + (v == "ot") / 10 for v in ("rd", "ot") for c in "ab"}))
+    (line,) = sentences(compared)
+    assert line.startswith("ot against rd: image_auroc +10.00, pixel_auroc +10.00 with one seed. Nothing can be said")
+    row = as_data(compared)["comparisons"][0]
+    assert row["these_categories"]["verdict"] == row["new_categories"]["verdict"] == "not enough to tell"
+    assert row["these_categories"]["low"] is None
 
 
 def test_a_single_variant_an_unknown_baseline_an_unknown_metric():
@@ -108,17 +176,14 @@ def test_in_words():
     assert line.endswith(
         "On new categories not enough to tell: 3 categories can show nothing, 6 are the least that could."
     )
-
-
-@pytest.mark.parametrize(("variants", "least"), [(1, 6), (2, 7), (5, 8), (10, 9)])
-def test_the_least_number_of_categories(variants, least):
-    assert least_categories(variants) == least
+    (line,) = sentences(compare_runs(collection(made(0.05, categories=1, seeds=3)), metrics=["image_auroc"]))
+    assert "on these 1 categories not enough to tell: 3 pairs can show nothing, 6 are the least that could." in line
 
 
 def test_the_table_and_the_data():
     compared = compare_runs(collection(made()))
     table = comparison_table(compared, "image_auroc")
-    assert list(table.columns[0].cells) == ["rd", "ot"]
+    assert list(table.columns[0].cells) == ["ot"]
     data = as_data(compared)
     assert json.loads(json.dumps(data)) == json.loads(json.dumps(data, allow_nan=False))
     row = data["comparisons"][0]
@@ -170,7 +235,7 @@ def test_the_command_prints_tables_and_logs_them(small, capsys):
     uri = ["--tracking-uri", store.uri]
     assert main(["compare", "small", *uri, "--metrics", "image_auroc", "--published"]) == 0
     out = capsys.readouterr().out
-    assert "ot against rd: on these 1 categories image_auroc" in out
+    assert "ot against rd: on these 1 categories not enough to tell: 2 pairs can show nothing, 6 are the least" in out
     assert "RD++ (published)" in out
     assert "not paired" in out
     logged = {a.path for a in store.client.list_artifacts(parent, "compare")}

@@ -11,8 +11,11 @@ from rdpp.cli import main
 from rdpp.comparison.report import render, write_report
 from rdpp.comparison.rescoring import rescore
 from rdpp.comparison.search import find_runs
+from rdpp.comparison.trials import ranked_trials
 from rdpp.config import ConfigError
+from rdpp.display.console import percent
 from rdpp.sweep.config import SamplerConfig, SweepConfig
+from rdpp.sweep.report import value_on_test
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study
 from rdpp.tracking.maps import load_maps
@@ -91,12 +94,22 @@ def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, 
     )
     space = {"noise.scale": FloatRange(0.05, 0.5)}
     sweep = SweepConfig("reported", experiment, space, 2, sampler=SamplerConfig(startup_trials=1), pruner="none")
-    tracked_study(sweep, open_study(sweep, f"sqlite:///{tmp_path / 'o.db'}"), store)
+    study = open_study(sweep, f"sqlite:///{tmp_path / 'o.db'}")
+    tracked_study(sweep, study, store)
     text = write_report("reported", tmp_path / "study.html", store.uri).read_text()
     assert "The search" in Page(text).headings
-    assert len(re.findall(r'class="plotly-graph-div"', text)) >= 2
+    assert len(re.findall(r'class="plotly-graph-div"', text)) == 2  # history and slices; two trials have no importances
+    assert "from 2 complete trials" in text
     assert not re.findall(r"<script[^>]+src=", text)
-    assert "trial-001" in text
+    trials = ranked_trials(store, find_runs(store, ["reported"]).parent)
+    assert trials.header[:2] == ("trial", "noise.scale")
+    assert trials.header[2].startswith("objective: image_auroc and pixel_aupro, held-out images")
+    assert trials.header[3] == "image_auroc and pixel_aupro, test images"
+    best_first = sorted(study.trials, key=lambda trial: -trial.value)
+    assert [row[0] for row in trials.rows] == [f"trial-{trial.number:03d}" for trial in best_first]
+    for row, trial in zip(trials.rows, best_first, strict=True):
+        assert row[2:] == (percent(trial.value), percent(value_on_test(trial, sweep.objective)), "complete")
+        assert row[0] in text
     assert "no run has its anomaly maps stored" in text
 
 
@@ -133,3 +146,47 @@ def test_rescoring_without_maps(small, store_uri):
     bare = store.start_run("bare", tags={"level": "bare"})
     with pytest.raises(ConfigError, match="none of 1 runs has its"):
         rescore(store, [bare])
+
+
+def test_a_variant_without_a_metric_has_a_dash(small):
+    import dataclasses
+
+    _, store, _ = small
+    found = find_runs(store, ["small"])
+    runs = tuple(
+        dataclasses.replace(run, metrics={k: v for k, v in run.metrics.items() if k != "pixel_aupro"})
+        if run.variant == "ot"
+        else run
+        for run in found.runs
+    )
+    text = render(store, dataclasses.replace(found, runs=runs))
+    by_metric = text[text.index("<h3>pixel_aupro</h3>") :]
+    assert re.search(r"<td>ot</td>\s*<td>-</td>", by_metric[: by_metric.index("</table>")])
+
+
+def test_trials_are_ranked_by_what_chose_and_not_by_the_test_images(small):
+    """The best on the test images is not the best; one that was given up has no value."""
+    store = small[1]
+    tags = {"level": "study", "study": "ranked", "objective": "image_auroc", "objective_images": "held_out"}
+    study = store.start_run("ranked", tags=tags)
+    values = [{"objective": 0.6, "image_auroc": 0.9}, {"objective": 0.8, "image_auroc": 0.7}, {}]
+    for number, metrics in enumerate(values):
+        state = {"state": "complete" if metrics else "pruned", "cells": 2}
+        own = {"level": "trial", "trial": number, "root": study, **state}
+        run = store.start_run(f"trial-{number:03d}", parent=study, tags=own)
+        store.log_params(run, {"noise.scale": 0.1 + number})
+        store.log_metrics(run, metrics)
+    found = ranked_trials(store, study)
+    assert found.header == (
+        "trial",
+        "noise.scale",
+        "objective: image_auroc, held-out images",
+        "image_auroc, test images",
+        "state",
+    )
+    assert found.rows == (
+        ("trial-001", "1.1", "80.00", "70.00", "complete"),
+        ("trial-000", "0.1", "60.00", "90.00", "complete"),
+        ("trial-002", "2.1", "-", "-", "pruned after 2 runs"),
+    )
+    assert found.complete == 2

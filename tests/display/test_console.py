@@ -31,3 +31,16 @@ def test_the_table_shows_every_metric_over_all_defects():
     assert "98.77" in text
     assert "hole" not in text
     assert text.count(" -") >= 2  # no seed, an undefined metric
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        ("official", "best epoch chosen on the test set, by the mean of image AUROC, pixel AUROC and PRO per image"),
+        ("held_out", "epoch chosen on held-out images, by the mean of image AUROC, pixel AUROC and AU-PRO 0.3"),
+        ("last", "last epoch"),
+    ],
+)
+def test_the_heading_says_how_the_epoch_was_chosen(selection, said):
+    rows = [{"category": "bolt", "seed": 1, "epoch": 3, "metrics": {"image_auroc": 0.9}}]
+    assert results_table(rows, selection).title == f"test set, per cent; {said}"

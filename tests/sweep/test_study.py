@@ -238,6 +238,15 @@ def test_the_table_and_json_show_every_trial_by_category(sweep):
     assert data["trials"][0]["by_category"] == {"a": 0.5, "b": 0.7}
 
 
+def test_a_metric_that_the_test_images_do_not_define_is_a_dash(sweep):
+    study = optuna.create_study(direction="maximize")
+    trial = finished(0.6, {("a", 1): 0.5})
+    trial.user_attrs["cell/a/1"]["test"] = {"image_auroc": 0.4}
+    study.add_trial(trial)
+    assert list(table(sweep, study).columns[-2].cells) == ["-"]
+    assert as_json(sweep, study, "run")["trials"][0]["test_value"] is None
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -1,7 +1,6 @@
 import numpy as np
 
-from rdpp.tracking.figures import Scale, best_threshold, colour, heatmap, interesting
-from rdpp.types import Prediction
+from rdpp.tracking.figures import Scale, best_threshold, colour, heatmap, hottest_spot, interesting, verdict
 
 
 def test_the_threshold_has_the_best_f1():
@@ -34,7 +33,7 @@ def test_one_scale_colours_equal_values_equally():
 
 def test_the_scale_runs_from_the_background_to_the_highest_values():
     maps = np.concatenate([np.full((1, 10, 10), 0.2), np.full((1, 10, 10), 0.8)]).astype(np.float32)
-    scale = Scale.of(Prediction(maps, np.array([0.2, 0.8])), np.array([False, True]))
+    scale = Scale.of_maps(maps, np.array([0.2, 0.8]), np.array([False, True]))
     assert 0.2 <= scale.low <= 0.8
     assert np.isclose(scale.high, 0.8)
     assert np.isclose(scale.threshold, 0.8)
@@ -47,6 +46,7 @@ def test_a_heatmap_shows_image_mask_map_and_overlay():
         pixels=np.full((256, 256, 3), 127, np.uint8),
         mask=mask,
         anomaly_map=mask.astype(np.float32),
+        score=1.0,
         title="hole/000.png",
         defective=True,
         epoch=3,
@@ -61,3 +61,19 @@ def test_a_heatmap_shows_image_mask_map_and_overlay():
     assert below[110, 110].sum() > below[10, 10].sum()  # the map
     assert (below[99, right + 110] == (0, 255, 120)).all()  # the mask's outline on the overlay
     assert (picture[:40] == 0).any()  # the caption
+
+
+def test_found_goes_by_the_score_and_the_hottest_spot_is_told_apart():
+    scale, mask = Scale(0.0, 1.0, 0.5), np.zeros((8, 8), bool)
+    mask[2:4, 2:4] = True
+    elsewhere = np.zeros((8, 8), np.float32)
+    elsewhere[7, 7] = 0.9
+    assert verdict(True, 0.9, scale) == "found"
+    assert hottest_spot(elsewhere, mask) == "hottest spot OUTSIDE the mask"
+    assert hottest_spot(elsewhere[::-1, ::-1].copy(), mask[::-1, ::-1]) == "hottest spot OUTSIDE the mask"
+    assert hottest_spot(mask * np.float32(0.2), mask) == "hottest spot in the mask"
+    assert [verdict(d, s, scale) for d, s in ((True, 0.4), (False, 0.6), (False, 0.4))] == [
+        "MISSED",
+        "FALSE ALARM",
+        "passed",
+    ]

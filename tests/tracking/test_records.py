@@ -71,3 +71,20 @@ def test_collected_batches_and_frames_are_saved_and_loaded(held_out, tmp_path):
         next(payload["pictures"] for kind, payload in records if kind == "pictures") for records in (first, second)
     ]
     assert [p["epoch"] for p in pictures[0]] == [p["epoch"] for p in pictures[1]]
+
+
+def test_each_epochs_pictures_have_that_epochs_scale_and_threshold(tiny):
+    """Maps shrink as the student learns; on the last epoch's scale all earlier ones were solid yellow and found."""
+    found = []
+    observer = RunObserver(lambda kind, payload: found.append((kind, payload)))
+    spec = RunSpec.of(tiny.with_overrides({"training.epochs": 3, "heatmaps": 2}), "bolt", 1)
+    train(spec, observers=[observer])
+    (pictures,) = (payload["pictures"] for kind, payload in found if kind == "pictures")
+    scales = {picture["epoch"]: picture["scale"] for picture in pictures}
+    assert len(set(scales.values())) == len(scales) > 1
+    for picture in pictures:
+        low, high, threshold = picture["scale"]
+        assert picture["scale"] == scales[picture["epoch"]]
+        assert picture["score"] == pytest.approx(picture["anomaly_map"].max(), rel=1e-3)
+        assert np.median(picture["anomaly_map"]) < high  # not solid yellow
+        assert low < threshold < 1.1 * high

@@ -2,52 +2,94 @@
 
 from mutations.mutation import Mutation
 
+_CODE = "rdpp/comparison/statistics.py"
 _STATISTICS = "tests/comparison/test_statistics.py"
+_COMPARE = "tests/comparison/test_compare.py"
 
 MUTATIONS = [
+    Mutation("statistics: no correction", _CODE, "min(1.0, p * ALPHA / alpha)", "p", _STATISTICS),
     Mutation(
-        "statistics: seeds as if one category",
-        "rdpp/comparison/statistics.py",
-        "math.sqrt(parts.sum()) / len(pairs)",
-        "math.sqrt(parts.sum())",
+        "statistics: metrics are families of their own",
+        _CODE,
+        "family = sum(map(len, values.values()))",
+        "family = max(map(len, values.values()))",
         _STATISTICS,
     ),
     Mutation(
-        "statistics: no correction", "rdpp/comparison/statistics.py", 'method="holm"', 'method="fdr_bh"', _STATISTICS
+        "statistics: the interval is not corrected",
+        _CODE,
+        "math.floor(alpha / 2 * flips)",
+        "math.floor(ALPHA / 2 * flips)",
+        _STATISTICS,
     ),
     Mutation(
         "statistics: uncorrected p decides",
-        "rdpp/comparison/statistics.py",
-        "return self.p_holm < ALPHA",
-        "return self.p < ALPHA",
+        _CODE,
+        "return self.p_corrected <= ALPHA",
+        "return self.p <= ALPHA",
         _STATISTICS,
     ),
     Mutation(
-        "statistics: seeds not resampled",
-        "rdpp/comparison/statistics.py",
-        "(rng.random((_RESAMPLES, count, longest)) * lengths[chosen][..., None])",
-        "(0 * rng.random((_RESAMPLES, count, longest)) + np.arange(longest))",
+        "statistics: the flip that flips nothing does not count",
+        _CODE,
+        "above, below = (1 + (means <= 0).sum(1)) / flips",
+        "above, below = ((means <= 0).sum(1)) / flips",
+        _STATISTICS,
+    ),
+    Mutation(
+        "statistics: rounding breaks ties",
+        _CODE,
+        "means[abs(means) < _ROUNDING] = 0",
+        "pass",
+        f"{_STATISTICS} -k cancel",
+    ),
+    Mutation(
+        "statistics: categories weigh by their seeds",
+        _CODE,
+        "np.full(len(d), 1 / len(d)) for d",
+        "np.full(len(d), 1.0) for d",
+        _STATISTICS,
+    ),
+    Mutation(
+        "statistics: one seed is tested",
+        _CODE,
+        "if not tested:",
+        "if False:",
+        _STATISTICS,
+    ),
+    Mutation(
+        "statistics: power as if the spread were known",
+        _CODE,
+        "-low / first.std(0, ddof=1)",
+        "-low",
         _STATISTICS,
     ),
     Mutation(
         "compare: the sign of a difference",
-        "rdpp/comparison/statistics.py",
+        _CODE,
         "pairs[:, 0] - pairs[:, 1]",
         "pairs[:, 1] - pairs[:, 0]",
         _STATISTICS,
     ),
     Mutation(
-        "compare: runs on other images are pairs",
+        "compare: unlike runs are pairs",
         "rdpp/comparison/pairing.py",
-        "both = both[alike]",
+        "both = both.drop(index=list(differing))",
         "pass",
-        "tests/comparison/test_compare.py",
+        _COMPARE,
     ),
     Mutation(
-        "statistics: percentiles are not expanded",
-        "rdpp/comparison/statistics.py",
-        "share = float(stats.norm.cdf(-math.sqrt(count / (count - 1)) * stats.t.isf(ALPHA / 2, count - 1)))",
-        "share = ALPHA / 2",
-        "tests/comparison/test_statistics.py",
+        "compare: means over whatever each variant has",
+        "rdpp/comparison/pairing.py",
+        "common = table[having].dropna()",
+        "common = table[having]",
+        _COMPARE,
+    ),
+    Mutation(
+        "report: trials are ranked from the worst",
+        "rdpp/comparison/trials.py",
+        '-run.data.metrics.get("objective", -np.inf)',
+        'run.data.metrics.get("objective", np.inf)',
+        "tests/comparison/test_report.py -k what_chose",
     ),
 ]

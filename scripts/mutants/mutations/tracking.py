@@ -57,6 +57,20 @@ MUTATIONS = [
         f"{_RUNS} -k equal_runs",
     ),
     Mutation(
+        "pictures: one scale for all epochs",
+        "rdpp/tracking/observer.py",
+        "scale = Scale.of_maps(maps.astype(np.float32), known, labels)",
+        "scale = Scale(0.1, 0.2, 0.15)",
+        "tests/tracking/test_records.py",
+    ),
+    Mutation(
+        "pictures: found where the spot is",
+        "rdpp/tracking/figures.py",
+        "mask.flat[int(anomaly_map.argmax())]",
+        "mask.any()",
+        "tests/tracking/test_figures.py",
+    ),
+    Mutation(
         "runs: taken over, a run does not belong to the ablation",
         "rdpp/tracking/sink.py",
         "self.store.set_tags(finished, {tag: json.dumps(list(all_groups))})",

@@ -1,0 +1,52 @@
+"""The trials of a study as its MLflow runs tell them, the best first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from mlflow.entities import Run
+
+from rdpp.display.console import percent
+from rdpp.tracking.store import Store
+
+_WORDS = {"held_out": "held-out", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Trials:
+    """A table of text, and what it is made of."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    complete: int
+    """Trials that were trained to their end."""
+
+
+def ranked_trials(store: Store, study: str) -> Trials:
+    """One row a trial, the best objective first; then those that were given up, which have none.
+
+    Args:
+        store: where the study is.
+        study: id of its MLflow run.
+    """
+    tags = store.client.get_run(study).data.tags
+    metrics = tags.get("objective", "").split()
+    runs = store.search(f"tags.level = 'trial' and tags.root = '{study}'")
+    runs.sort(key=lambda run: (-run.data.metrics.get("objective", -np.inf), int(run.data.tags["trial"])))
+    swept = sorted({path for run in runs for path in run.data.params})
+    images = _WORDS.get(tags.get("objective_images", ""), "unknown")
+    what = " and ".join(metrics) or "objective"
+    header = ("trial", *swept, f"objective: {what}, {images} images", f"{what}, test images", "state")
+    rows = tuple(_row(run, swept, metrics) for run in runs)
+    return Trials(header, rows, sum("objective" in run.data.metrics for run in runs))
+
+
+def _row(run: Run, swept: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
+    data = run.data
+    values = [data.params.get(path, "-") for path in swept]
+    objective = data.metrics.get("objective")
+    on_test = [data.metrics.get(name, np.nan) for name in metrics]
+    test = float(np.mean(on_test)) if on_test and objective is not None else None
+    state, cells = data.tags.get("state", "not finished"), data.tags.get("cells")
+    state = f"{state} after {cells} runs" if state == "pruned" else state
+    return (f"trial-{int(data.tags['trial']):03d}", *values, percent(objective), percent(test), state)
