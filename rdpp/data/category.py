@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 
 from rdpp.config import ConfigError, choose, digest
-from rdpp.data.files import file_digest, image_size
+from rdpp.data.files import file_digest, image_size, printable
 from rdpp.data.item import Item
+from rdpp.data.listing import list_images
 from rdpp.data.readers import DEFAULT_READER, READERS, Reader
 
 
@@ -31,12 +32,24 @@ class Category:
 
     @cached_property
     def test(self) -> tuple[Item, ...]:
-        """Good and defective images. ConfigError: there are none, or a mask is missing or of another size."""
+        """Good and defective images. ConfigError: there are none, some masks are missing (not all of them, which may
+        be so), or a mask is of another size."""
         items = self._some(self.reader.test(self.root, self.name), "test images")
+        self._check_masks(items)
         for item in items:
             for mask in item.masks or ():
                 _check_size(self.root / mask, self.root / item.path)
         return items
+
+    @property
+    def passed_over(self) -> dict[str, tuple[Path, ...]]:
+        """What lies in the category's folder and is neither image nor mask, by reason; a folder stands for all in it.
+        Nothing where the reader keeps categories in another way."""
+        used = {path for item in (*self.train, *(self.test if self.has_test else ())) for path in item.files}
+        listing = list_images(self.root / self.name)
+        unused = tuple(path for path in listing.images if path.relative_to(self.root) not in used)
+        found = {**listing.passed_over, **({"no part of the layout": unused} if unused else {})}
+        return {why: tuple(path.relative_to(self.root) for path in paths) for why, paths in found.items()}
 
     @property
     def has_test(self) -> bool:
@@ -82,10 +95,20 @@ class Category:
     def _some(self, items: tuple[Item, ...], what: str) -> tuple[Item, ...]:
         if not items:
             raise ConfigError(
-                f"no {what} in {self.root} for category '{self.name}' (png, jpg, bmp, tif); "
+                f"no {what} in {self.root} for category '{self.name}' (png, jpg, bmp, tif, webp, pgm, ppm, jp2); "
                 f"the {self.reader.title} layout has {self.reader.layout}"
             )
         return items
+
+    def _check_masks(self, items: tuple[Item, ...]) -> None:
+        defective = [item for item in items if item.label]
+        missing = [item for item in defective if item.masks is None]
+        if missing and len(missing) < len(defective):
+            raise ConfigError(
+                f"{len(missing)} of {len(defective)} defective images of '{self.name}' have no mask, first "
+                f"{printable(self.root / missing[0].path)}; the {self.reader.title} layout has {self.reader.layout}. "
+                "Add the masks, or take all away to have image metrics alone"
+            )
 
     def _digests(self, items: Iterable[Item]) -> dict[str, str]:
         files = sorted({path for item in items for path in item.files})
@@ -145,7 +168,8 @@ def _categories(root: Path, reader: Reader) -> list[str]:
 def _check_size(mask: Path, image: Path) -> None:
     if image_size(mask) != image_size(image):
         raise ConfigError(
-            f"the mask {mask} is {image_size(mask)} pixels, its image {image_size(image)}; they must agree"
+            f"the mask {printable(mask)} is {image_size(mask)} pixels, its image {image_size(image)}; they must agree "
+            "(each as it is seen, turned upright by EXIF)"
         )
 
 

@@ -63,7 +63,7 @@ def interesting(scores: np.ndarray, labels: np.ndarray, count: int) -> Mapping[s
 def heatmap(
     *,
     pixels: np.ndarray,
-    mask: np.ndarray,
+    mask: np.ndarray | None,
     anomaly_map: np.ndarray,
     title: str,
     defective: bool,
@@ -74,7 +74,7 @@ def heatmap(
 
     Args:
         pixels: (H, W, 3) uint8.
-        mask: (H, W) bool.
+        mask: (H, W) bool; None where none is known.
         anomaly_map: (H, W); its maximum is the image's score.
         title: of the image.
         defective: whether it is.
@@ -83,12 +83,14 @@ def heatmap(
     """
     enlarge, score = max(1, _SMALLEST // anomaly_map.shape[0]), float(anomaly_map.max())
     heat = colour(anomaly_map, scale)
-    overlay = outlined((0.55 * pixels + 0.45 * heat).astype(np.uint8), mask)
-    panels = [pixels, np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2), heat, overlay]
+    overlay = (0.55 * pixels + 0.45 * heat).astype(np.uint8)
+    drawn = np.full_like(pixels, 128) if mask is None else np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2)
+    panels = [pixels, drawn, heat, overlay if mask is None else outlined(overlay, mask)]
     caption = (
         f"{title}   epoch {epoch}",
         f"score {score:.3f}, threshold {scale.threshold:.3f}: {_verdict(defective, score, scale)}",
-        f"map from {scale.low:.2f} (black) to {scale.high:.2f} (yellow); green: outline of the mask",
+        f"map from {scale.low:.2f} (black) to {scale.high:.2f} (yellow); "
+        + ("no mask is known" if mask is None else "green: outline of the mask"),
     )
     return _grid([p.repeat(enlarge, 0).repeat(enlarge, 1) for p in panels], caption)
 

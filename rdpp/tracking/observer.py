@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rdpp.config import flatten
+from rdpp.data import Split, printable
 from rdpp.engine import (
     BatchFinished,
     EpochFinished,
@@ -33,7 +34,18 @@ _FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for 
 # Settings that are tags, or that do not change the result. They are not logged as parameters: the UI prints all
 # parameters beside each picture.
 _NOT_PARAMS = frozenset(
-    {"name", "data.root", "data.categories", "data.cache", "teacher.weights", "seeds", "device", "keep", "heatmaps"}
+    {
+        "name",
+        "data.root",
+        "data.categories",
+        "data.cache",
+        "data.max_megapixels",
+        "teacher.weights",
+        "seeds",
+        "device",
+        "keep",
+        "heatmaps",
+    }
 )
 
 _Point = tuple[str, float, int]
@@ -111,9 +123,17 @@ class RunObserver:
         counts = {"train": len(train), "held_out": len(held_out or ()), "test": len(result.evaluation.split)}
         described = {"name": category.name, "digest": category.fingerprint, "folder": str(category.root)}
         self._put("dataset", {**described, "profile": counts})
-        manifest = "".join(f"{digest}  {path}\n" for path, digest in category.manifest.items())
+        manifest = "".join(f"{digest}  {printable(path)}\n" for path, digest in category.manifest.items())
         self._put("text", {"path": "data_manifest.txt", "text": manifest})
-        tags = {"data_manifest": category.fingerprint, "test_manifest": identity.test_files}
+        test = result.evaluation.split
+        tags = {
+            "data_manifest": category.fingerprint,
+            "test_manifest": identity.test_files,
+            "masks": "all" if test.has_masks else "none",
+            "empty_masks": len(test.empty),
+            "vanished_masks": len(test.vanished),
+            "passed_over": sum(map(len, category.passed_over.values())),
+        }
         self._put("tags", {"tags": {**tags, "key": identity.key, "key_training": identity.training}})
 
     def _finish_epoch(self, event: EpochFinished) -> None:
@@ -168,7 +188,7 @@ class RunObserver:
         columns = {
             **_listed(evaluation),
             "score": [float(score) for score in evaluation.prediction.image_scores],
-            "mask_pixels": [int(n) for n in evaluation.split.masks.sum((1, 2))],
+            "mask_pixels": _mask_pixels(evaluation.split),
         }
         self._put("table", {"path": "image_scores.json", "columns": columns})
 
@@ -197,12 +217,12 @@ class RunObserver:
         count = self._started.spec.experiment.heatmaps
         return [
             {
-                "key": f"{prefix}{kind}/{rank}_{split.items[index].defect_type}_{split.items[index].path.stem}",
+                "key": f"{prefix}{kind}/{rank}_{split.items[index].defect_type}_{_stem(split, index)}",
                 "step": step,
                 "pixels": picture(split, index),
-                "mask": split.masks[index],
+                "mask": split.masks[index] if split.has_masks else None,
                 "anomaly_map": frames[epoch][index].astype(np.float32),
-                "title": f"{split.items[index].defect_type}/{split.items[index].path.name}",
+                "title": printable(f"{split.items[index].defect_type}/{split.items[index].path.name}"),
                 "defective": bool(split.labels[index]),
                 "epoch": epoch,
                 "scale": (scale.low, scale.high, scale.threshold),
@@ -213,11 +233,22 @@ class RunObserver:
         ]
 
 
+def _stem(split: Split, index: int) -> str:
+    return printable(split.items[index].path.stem)
+
+
+def _mask_pixels(split: Split) -> list[int | None]:
+    """Of each image at the network's size; None where no masks are known."""
+    if not split.has_masks:
+        return [None] * len(split)
+    return [int(count) for count in split.masks.sum((1, 2))]
+
+
 def _listed(evaluation: Evaluation) -> dict[str, Any]:
     """The images of an evaluation, as columns of a table."""
     split = evaluation.split
     return {
-        "image": [item.path.as_posix() for item in split.items],
+        "image": [printable(item.path.as_posix()) for item in split.items],
         "defect_type": list(split.defect_types),
         "defective": [bool(label) for label in split.labels],
     }
