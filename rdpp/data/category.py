@@ -1,6 +1,6 @@
 """One category of a data set: its files as a reader lists them, checked, and known by their contents."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,9 +43,14 @@ class Category:
 
     @property
     def passed_over(self) -> dict[str, tuple[Path, ...]]:
-        """What lies in the category's folder and is neither image nor mask, by reason; a folder stands for all in it.
-        Nothing where the reader keeps categories in another way."""
-        used = {path for item in (*self.train, *(self.test if self.has_test else ())) for path in item.files}
+        """What lies in the category's folder and is neither image nor mask of it; see `beside`."""
+        return self.beside(
+            {path for item in (*self.train, *(self.test if self.has_test else ())) for path in item.files}
+        )
+
+    def beside(self, used: Collection[Path]) -> dict[str, tuple[Path, ...]]:
+        """What lies in the category's folder but for these files, by the reason why it is passed over; a folder stands
+        for all in it. Nothing where the reader keeps categories in another way than a folder of that name."""
         listing = list_images(self.root / self.name)
         unused = tuple(path for path in listing.images if path.relative_to(self.root) not in used)
         found = {**listing.passed_over, **({"no part of the layout": unused} if unused else {})}
@@ -160,9 +165,16 @@ def _categories(root: Path, reader: Reader) -> list[str]:
     if not names:
         raise ConfigError(
             f"{root} holds no category in the {reader.title} layout, which has {reader.layout}; "
-            f"give another folder with --data DIR, or name its layout in data.reader: {', '.join(READERS)}"
+            f"{_remedy(root, reader)}, or name its layout in data.reader: {', '.join(READERS)}"
         )
     return names
+
+
+def _remedy(root: Path, reader: Reader) -> str:
+    root = root.absolute()
+    if root.name in reader.categories(root.parent):
+        return f"it is a category itself: give the folder above it with --data {printable(root.parent)}"
+    return "give another folder with --data DIR"
 
 
 def _check_size(mask: Path, image: Path) -> None:

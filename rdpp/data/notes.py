@@ -26,10 +26,10 @@ def notes(category: Category, train: Split, test: Split | None) -> tuple[str, ..
 
 
 def summary(passed_over: Mapping[str, Sequence[Path]]) -> str:
-    """Counts by reason, and the first file: `2 hidden, 1 suffix .txt (first bolt/notes.txt)`."""
-    counts = ", ".join(f"{len(paths)} {why}" for why, paths in passed_over.items())
+    """Counts by reason, and the first file: `hidden: 2, suffix .txt: 1; first bolt/notes.txt`."""
+    counts = ", ".join(f"{why}: {len(paths)}" for why, paths in passed_over.items())
     first = min(path for paths in passed_over.values() for path in paths)
-    return f"{counts} (first {printable(first.as_posix())})"
+    return f"{counts}; first {printable(first.as_posix())}"
 
 
 def undefined_because(test: Split) -> str | None:
@@ -48,7 +48,7 @@ def undefined_because(test: Split) -> str | None:
 def _passed_over(category: Category) -> Iterator[str]:
     found = category.passed_over
     if found:
-        yield f"passed over: {summary(found)}"
+        yield f"passed over, {summary(found)}"
 
 
 def _of_light(splits: Sequence[Split]) -> Iterator[str]:
