@@ -11,6 +11,9 @@ from rdpp.data.item import Item
 from rdpp.data.listing import list_images
 from rdpp.data.readers import DEFAULT_READER, READERS, Reader
 
+_DESCRIPTIONS = frozenset({"", ".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".pdf"})
+"""Suffixes of files about a category; nobody takes them for images."""
+
 
 @dataclass(frozen=True)
 class Category:
@@ -50,11 +53,17 @@ class Category:
 
     def beside(self, used: Collection[Path]) -> dict[str, tuple[Path, ...]]:
         """What lies in the category's folder but for these files, by the reason why it is passed over; a folder stands
-        for all in it. Nothing where the reader keeps categories in another way than a folder of that name."""
-        listing = list_images(self.root / self.name)
-        unused = tuple(path for path in listing.images if path.relative_to(self.root) not in used)
-        found = {**listing.passed_over, **({"no part of the layout": unused} if unused else {})}
-        return {why: tuple(path.relative_to(self.root) for path in paths) for why, paths in found.items()}
+        for all in it. Texts directly in the folder, such as a licence, are not listed.
+        Nothing where the reader keeps categories in another way than a folder of that name."""
+        folder = self.root / self.name
+        listing = list_images(folder)
+        unused = [path for path in listing.images if path.relative_to(self.root) not in used]
+        found = {
+            why: [path for path in paths if not (path.parent == folder and path.suffix.lower() in _DESCRIPTIONS)]
+            for why, paths in listing.passed_over.items()
+        }
+        found["no part of the layout"] = unused
+        return {why: tuple(path.relative_to(self.root) for path in paths) for why, paths in found.items() if paths}
 
     @property
     def has_test(self) -> bool:
