@@ -13,7 +13,7 @@ import numpy as np
 from rdpp.config import ConfigError
 from rdpp.data.category import Category
 from rdpp.data.decoding import BY_TYPE, Reading, decode
-from rdpp.data.facts import Facts
+from rdpp.data.facts import Box, Facts
 from rdpp.data.files import printable
 from rdpp.data.item import Item
 from rdpp.data.resizing import fitted, fitted_mask, joined, placed
@@ -39,6 +39,8 @@ class Split:
     """Of the data set: the items' paths are relative to it."""
     facts: Facts | None = None
     """What its files were; None where they were made, not read."""
+    boxes: tuple[Box, ...] | None = None
+    """Where each picture lies in its image, the rest of which is padding; None where pictures fill their images."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -53,6 +55,14 @@ class Split:
     def defect_types(self) -> list[str]:
         """Of each image; `good` where there is no defect."""
         return [item.defect_type for item in self.items]
+
+    @property
+    def padding(self) -> np.ndarray:
+        """(N, H, W) bool, True outside of the pictures."""
+        outside = np.full(self.masks.shape, self.boxes is not None)
+        for i, (top, left, height, width) in enumerate(self.boxes or ()):
+            outside[i, top : top + height, left : left + width] = False
+        return outside
 
     @property
     def has_masks(self) -> bool:
@@ -114,7 +124,9 @@ def _load(
     # copy-on-write: torch wants writable memory, and nothing written may reach the file
     images = np.load(folder / "images.npy", mmap_mode="c", allow_pickle=False)
     masks = np.load(folder / "masks.npy", allow_pickle=False)
-    return Split(items, images, masks, folder.name, category.root, Facts.read(folder / _FACTS))
+    facts = Facts.read(folder / _FACTS)
+    boxes = facts.boxes if reading.fit == "pad" else None
+    return Split(items, images, masks, folder.name, category.root, facts, boxes)
 
 
 def _key(items: Sequence[Item], manifest: Mapping[str, str], reading: Reading) -> str:

@@ -63,16 +63,17 @@ def fitted(pixels: np.ndarray, size: tuple[int, int], box: Box) -> np.ndarray:
     """(height, width, 3) to (3, H, W), resized as float into its box; the rest repeats the picture's border."""
     tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
     resized = interpolate(tensor, size=box[2:], mode="bilinear", align_corners=False)[0].numpy()
-    return np.pad(resized, ((0, 0), *_margins(size, box)), mode="edge")
+    return np.pad(resized, ((0, 0), *margins(size, box)), mode="edge")
 
 
 def fitted_mask(mask: np.ndarray, size: tuple[int, int], box: Box) -> np.ndarray:
     """(height, width) bool to (H, W) bool, antialiased and cut above a half; False around its box."""
     picture = Image.fromarray(mask.astype(np.uint8) * 255)
     resized = picture.resize((box[3], box[2]), Image.Resampling.BILINEAR)
-    return np.pad(np.asarray(resized, dtype=np.float32) / 255 > 0.5, _margins(size, box))
+    return np.pad(np.asarray(resized, dtype=np.float32) / 255 > 0.5, margins(size, box))
 
 
-def _margins(size: tuple[int, int], box: Box) -> tuple[tuple[int, int], tuple[int, int]]:
+def margins(size: tuple[int, ...], box: Box) -> tuple[tuple[int, int], tuple[int, int]]:
+    """What a box leaves of (H, W): above and below, left and right, as np.pad wants it."""
     top, left, height, width = box
     return (top, size[0] - top - height), (left, size[1] - left - width)

@@ -16,6 +16,7 @@ _GAP, _HEADER = 6, 56
 _SMALLEST = 256  # panels of small images are enlarged to about this height
 _COLOURS = matplotlib.colormaps["inferno"]
 _OUTLINE = (0, 255, 120)
+_PADDING = (128, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Scale:
     @classmethod
     def of_maps(cls, maps: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> "Scale":
         """The same of maps (N, H, W), scores (N,) and labels (N,)."""
-        low, high = np.quantile(maps, [0.5, 0.9999])
+        low, high = np.quantile(maps[np.isfinite(maps)], [0.5, 0.9999])  # padding is -inf
         return cls(float(low), max(float(high), float(low) + 1e-6), best_threshold(scores, labels))
 
 
@@ -108,9 +109,11 @@ def outlined(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def colour(anomaly_map: np.ndarray, scale: Scale) -> np.ndarray:
-    """(H, W) to (H, W, 3) uint8; values beyond the scale take its end colours."""
+    """(H, W) to (H, W, 3) uint8; values beyond the scale take its end colours, padding (-inf) is grey."""
     relative = (anomaly_map - scale.low) / (scale.high - scale.low)
-    return (_COLOURS(relative.clip(0, 1))[..., :3] * 255).astype(np.uint8)
+    colours = (_COLOURS(relative.clip(0, 1))[..., :3] * 255).astype(np.uint8)
+    colours[np.isneginf(anomaly_map)] = _PADDING
+    return colours
 
 
 def _verdict(defective: bool, score: float, scale: Scale) -> str:
