@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rdpp.config import ConfigError
 from rdpp.tracking.maps import load_maps
+from rdpp.tracking.names import name_of
 from rdpp.tracking.store import Store
 
 _SAME = 1e-9
@@ -49,7 +50,7 @@ def _rescore(store: Store, run_id: str) -> Rescored | None:
     if stored is None:
         return None
     run = store.client.get_run(run_id)
-    logged = run.data.metrics
+    logged = {name_of(key): value for key, value in run.data.metrics.items()}
     metrics = stored.metrics()
     keys = {name: f"chosen/{name}" for name, value in metrics.items() if math.isfinite(value)}
     added = tuple(name for name, key in keys.items() if key not in logged)

@@ -9,6 +9,7 @@ from mlflow.entities import Run
 from rdpp.engine import RunSpec, read_checkpoint
 from rdpp.metrics import METRICS
 from rdpp.runs import Finished
+from rdpp.tracking.names import name_of
 from rdpp.tracking.store import Store
 
 _CHOSEN, _HELD_OUT = "chosen/", "held_out/"
@@ -58,7 +59,7 @@ def _with_undefined(metrics: Mapping[str, float]) -> dict[str, float]:
 def chosen_metrics(logged: Mapping[str, float]) -> dict[str, float]:
     """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/scratch`, on the
     held-out ones as `held_out/image_auroc`."""
-    return {name.removeprefix(_CHOSEN): value for name, value in logged.items() if name.startswith(_CHOSEN)}
+    return {name_of(key).removeprefix(_CHOSEN): value for key, value in logged.items() if key.startswith(_CHOSEN)}
 
 
 def read_evaluations(store: Store, run_id: str) -> Sequence[tuple[int, Mapping[str, float]]]:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
 from rdpp.tracking.location import check_location, sqlite_file, tracking_uri, unusable
+from rdpp.tracking.names import key_of
 from rdpp.tracking.provenance import code_tags
 from rdpp.tracking.schema import SCHEMA
 
@@ -159,7 +160,9 @@ class Store:
     def log_series(self, run_id: str, points: list[tuple[str, float, int]]) -> None:
         """Log many (name, value, step). Undefined values (NaN, infinite) are left out: absent, not zero."""
         now = get_current_time_millis()
-        metrics = [Metric(name, float(value), now, step) for name, value, step in points if math.isfinite(value)]
+        metrics = [
+            Metric(key_of(name), float(value), now, step) for name, value, step in points if math.isfinite(value)
+        ]
         for start in range(0, len(metrics), _BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
 
