@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 
 from rdpp.config import ConfigError, Registered, choose, decode, encode, require
-from rdpp.data import DEFAULT_READER, READERS
+from rdpp.data import DEFAULT_READER, MAX_MEGAPIXELS, READERS, Fit, Reading
 from rdpp.losses import LOSSES, Distillation, Loss
 from rdpp.models import TeacherConfig
 from rdpp.noise import NOISES, Noise
@@ -36,6 +36,8 @@ _ASIDE = (
     "strict",
 )
 """What decides no result but for rounding."""
+_PLACES = ("root", "cache", "max_megapixels")
+"""Keys of `data` that decide no result."""
 EPOCHS = 200  # RD4AD
 STRIDE = 32  # of the bottleneck's embedding; other image sides break the student's sizes
 
@@ -52,10 +54,27 @@ class DataConfig:
     """The categories to use; empty: every category in root."""
     image_size: int | tuple[int, ...] = 256  # RD4AD
     """Images are resized to this: a side, or [height, width], in pixels; multiples of 32."""
+    fit: Fit = "stretch"  # released code
+    """`stretch`: images are stretched to image_size. `pad`: they keep their aspect, and what they leave of image_size
+    repeats their border; it is no part of anomaly maps, scores and metrics."""
+    white: float | None = None
+    """The value that is white in files of more than 8 bits, such as 4095 where a camera uses 12 bits of 16; null: the
+    type's own (16 bits and 32-bit integers 65535, floating point 1)."""
+    mask_threshold: float | None = None
+    """Share of white from which on a mask's pixel is defective, where the mask has more than two values; null: 0.5 for
+    more than 16 values (an antialiased mask), else all values but 0 (labels)."""
+    max_megapixels: float = MAX_MEGAPIXELS
+    """Larger image files are refused: a small file can unfold to an image that fills the memory."""
     cache: str = "~/.cache/rdpp"
     """Folder for the decoded and resized images (0.75 MB an image of 256 x 256)."""
 
     def __post_init__(self) -> None:
+        require(self.white is None or self.white > 0, f"white must be above 0, got {self.white}")
+        threshold = self.mask_threshold
+        require(
+            threshold is None or 0 < threshold <= 1, f"mask_threshold must be above 0 and at most 1, got {threshold}"
+        )
+        require(self.max_megapixels > 0, f"max_megapixels must be above 0, got {self.max_megapixels}")
         choose(self.reader, READERS, "reader")
         size = self.size
         require(len(size) == 2, f"image_size must be a side or [height, width], got {list(size)}")
@@ -69,6 +88,11 @@ class DataConfig:
     def size(self) -> tuple[int, int]:
         """(height, width)."""
         return (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size  # type: ignore[return-value]
+
+    @property
+    def reading(self) -> Reading:
+        """How files are read."""
+        return Reading(self.white, self.mask_threshold, self.fit, self.max_megapixels)
 
 
 @dataclass(frozen=True)
@@ -265,7 +289,7 @@ class ExperimentConfig:
         data = self.to_mapping()
         for key in _ASIDE:
             del data[key]
-        data["data"] = {key: value for key, value in data["data"].items() if key not in ("root", "cache")}
+        data["data"] = {key: value for key, value in data["data"].items() if key not in _PLACES}
         return data
 
     @property

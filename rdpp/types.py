@@ -55,6 +55,6 @@ class Prediction:
     """What a trained network says of a split."""
 
     anomaly_maps: np.ndarray
-    """(N, H, W) float32, larger = more anomalous."""
+    """(N, H, W) float32, larger = more anomalous; -inf where an image is padding and no picture."""
     image_scores: np.ndarray
     """(N,) float32."""

@@ -49,7 +49,7 @@ def run_ablation(
     Raises:
         ConfigError: images or weights that cannot be used.
     """
-    prepare([spec for _, spec in whole])
+    prepare([spec for _, spec in whole], observers)
     tags = {"ablation": ablation.name, "teacher": ablation.base.teacher.name}
     own = {**tags, "baseline": ablation.baseline, "key": ablation.name}
     resume = tree.find_parent("ablation", ablation.name)

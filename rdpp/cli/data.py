@@ -4,9 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
-HELP = "make data"
+from rdpp.cli.flags import declare_json
+
+HELP = "make data, or look through it"
 EXAMPLES = """  rdpp data synth data/synthetic
-  rdpp data synth data/large --size 256 --seed 1"""
+  rdpp data synth data/large --size 256 --seed 1
+  rdpp data check /path/to/mvtec
+  rdpp data check DIR --image-size 128 --set white=4095 --json"""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -16,11 +20,56 @@ def declare(parser: argparse.ArgumentParser) -> None:
     synth.add_argument("folder", type=Path, metavar="DIR", help="made if it is missing")
     synth.add_argument("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
     synth.add_argument("--size", type=int, default=128, help="side of the images in pixels (%(default)s)")
+    synth.set_defaults(act=_synth)
+    check = actions.add_parser("check", help="say what a data set holds, and what is wrong with it")
+    check.add_argument("folder", type=Path, metavar="DIR", help="of the data set: one folder for each category")
+    check.add_argument("--reader", metavar="NAME", help="layout of its folders, as data.reader")
+    check.add_argument("--image-size", type=int, metavar="N", help="side at which masks are looked at, by default 256")
+    check.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any other key of data, such as white=4095; may be given often",
+    )
+    declare_json(check)
+    check.set_defaults(act=_check)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Make the synthetic categories, the only action so far."""
+    """Do what the action says."""
+    options.act(options)
+
+
+def _synth(options: argparse.Namespace) -> None:
     from rdpp.demo import make_categories
 
     make_categories(options.folder, seed=options.seed, size=options.size)
     print(f"synthetic categories in {options.folder}", file=sys.stderr)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Print what was found; raises ConfigError (exit code 2) where a run would be refused."""
+    import dataclasses
+    import json
+
+    from rdpp.cli.flags import pairs_of
+    from rdpp.config import ConfigError, decode
+    from rdpp.data.check import check_data
+    from rdpp.display.check import print_check
+    from rdpp.experiment import DataConfig
+
+    given = {"reader": options.reader, "image_size": options.image_size}
+    keys = {**{key: value for key, value in given.items() if value is not None}, **pairs_of(options.set)}
+    data = decode(DataConfig, {**keys, "root": str(options.folder)}, "data")
+    found = check_data(Path(data.root).expanduser(), data.reader, data.size, data.reading)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(category) for category in found], indent=1))
+    else:
+        print_check(found, data.size)
+    unusable = [category for category in found if category.problems]
+    if unusable:
+        raise ConfigError(
+            f"{len(unusable)} of {len(found)} categories cannot be used as they are, first "
+            f"{unusable[0].category}: {unusable[0].problems[0]}"
+        )

@@ -1,6 +1,7 @@
 """Flags that several commands have, and what they change in an experiment."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -74,10 +75,6 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigError: --set without a key, or with a value that is not YAML.
     """
-    import yaml
-
-    from rdpp.config import ConfigError
-
     flags = {
         "data.root": options.data,
         "data.categories": options.categories,
@@ -88,15 +85,29 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
     epochs, steps = getattr(options, "epochs", None), getattr(options, "steps", None)
     if epochs is not None or steps is not None:
         changes |= {"training.epochs": epochs, "training.steps": steps}
-    for item in options.set:
+    return {**changes, **pairs_of(options.set)}
+
+
+def pairs_of(given: Sequence[str]) -> dict[str, Any]:
+    """`key=value` texts as a mapping, the values read as YAML.
+
+    Raises:
+        ConfigError: one without a key, or with a value that is not YAML.
+    """
+    import yaml
+
+    from rdpp.config import ConfigError
+
+    pairs: dict[str, Any] = {}
+    for item in given:
         path, equals, text = item.partition("=")
         if not equals:
             raise ConfigError(f"--set takes key=value, such as losses.ssot.weight=0.3, got '{item}'")
         try:
-            changes[path] = yaml.safe_load(text)
+            pairs[path] = yaml.safe_load(text)
         except yaml.YAMLError:
             raise ConfigError(f"--set {path}: '{text}' is not a YAML value") from None
-    return changes
+    return pairs
 
 
 def names(text: str) -> list[str]:

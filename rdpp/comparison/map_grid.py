@@ -77,7 +77,7 @@ def _split(store: Store, run: TrainedRun, category: str) -> Split:
     found = scan(Path(data.root), category, data.reader)
     if found.fingerprint != run.tags["data_manifest"]:
         raise ConfigError(f"the images of {category} in {found.root} are no longer those that were tested")
-    return load_test(found, data.size, Path(data.cache))
+    return load_test(found, data.size, Path(data.cache), data.reading)
 
 
 def _telling(split: Split, ranks: Mapping[str, np.ndarray]) -> list[int]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rdpp.config import ConfigError
+from rdpp.tracking.finished import chosen_metrics
 from rdpp.tracking.maps import load_maps
 from rdpp.tracking.store import Store
 
@@ -49,14 +50,12 @@ def _rescore(store: Store, run_id: str) -> Rescored | None:
     if stored is None:
         return None
     run = store.client.get_run(run_id)
-    logged = run.data.metrics
+    logged = chosen_metrics(run.data.metrics)
     metrics = stored.metrics()
     keys = {name: f"chosen/{name}" for name, value in metrics.items() if math.isfinite(value)}
-    added = tuple(name for name, key in keys.items() if key not in logged)
-    changed = {
-        name: logged[key] for name, key in keys.items() if key in logged and abs(logged[key] - metrics[name]) > _SAME
-    }
+    added = tuple(name for name in keys if name not in logged)
+    changed = {name: logged[name] for name in keys if name in logged and abs(logged[name] - metrics[name]) > _SAME}
     store.log_metrics(run_id, {keys[name]: metrics[name] for name in (*added, *changed)})
-    epoch, tags = int(logged["chosen_epoch"]), run.data.tags
+    epoch, tags = int(run.data.metrics["chosen_epoch"]), run.data.tags
     name = run.info.run_name or run_id
     return Rescored(run_id, name, tags["category"], int(tags["seed"]), epoch, metrics, added, changed)

@@ -3,7 +3,8 @@
 from rdpp.data.batches import ordered, shuffled
 from rdpp.data.cache import Split, load_test, load_train
 from rdpp.data.category import Category, list_categories, scan
-from rdpp.data.files import file_digest
+from rdpp.data.decoding import MAX_MEGAPIXELS, Fit, Reading
+from rdpp.data.files import file_digest, printable
 from rdpp.data.held_out import held_out_rows, hold_out
 from rdpp.data.item import GOOD, Item
 from rdpp.data.readers import DEFAULT_READER, READERS, Reader
@@ -11,10 +12,13 @@ from rdpp.data.readers import DEFAULT_READER, READERS, Reader
 __all__ = [
     "DEFAULT_READER",
     "GOOD",
+    "MAX_MEGAPIXELS",
     "READERS",
     "Category",
+    "Fit",
     "Item",
     "Reader",
+    "Reading",
     "Split",
     "file_digest",
     "held_out_rows",
@@ -23,6 +27,7 @@ __all__ = [
     "load_test",
     "load_train",
     "ordered",
+    "printable",
     "scan",
     "shuffled",
 ]

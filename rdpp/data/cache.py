@@ -1,28 +1,27 @@
-"""Images decoded and resized once: float32 on disk, memory-mapped, shared by all runs and processes.
-
-Resizing follows the official code: images as float, bilinear without antialiasing; masks with Pillow's
-antialiased bilinear filter, then > 0.5. Resizing as 8-bit numbers would err by 2e-3.
-"""
+"""Images decoded and resized once: float32 on disk, memory-mapped, shared by all runs and processes."""
 
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image, UnidentifiedImageError
-from torch.nn.functional import interpolate
 
 from rdpp.config import ConfigError
 from rdpp.data.category import Category
-from rdpp.data.files import undecodable
+from rdpp.data.decoding import BY_TYPE, Reading, decode
+from rdpp.data.facts import Box, Facts
+from rdpp.data.files import printable
 from rdpp.data.item import Item
+from rdpp.data.resizing import fitted, fitted_mask, joined, placed
+from rdpp.data.resizing import read_image as read_image
+from rdpp.data.resizing import read_mask as read_mask
 
-_FORMAT = "1"  # raise it when decoding or resizing changes
+_FACTS = "facts.json"
+_FORMAT = "2"  # raise it when decoding or resizing changes
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,10 @@ class Split:
     """Tells splits of other files, contents, sizes or portions apart."""
     root: Path
     """Of the data set: the items' paths are relative to it."""
+    facts: Facts | None = None
+    """What its files were; None where they were made, not read."""
+    boxes: tuple[Box, ...] | None = None
+    """Where each picture lies in its image, the rest of which is padding; None where pictures fill their images."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -53,53 +56,91 @@ class Split:
         """Of each image; `good` where there is no defect."""
         return [item.defect_type for item in self.items]
 
+    @property
+    def padding(self) -> np.ndarray:
+        """(N, H, W) bool, True outside of the pictures."""
+        outside = np.full(self.masks.shape, self.boxes is not None)
+        for i, (top, left, height, width) in enumerate(self.boxes or ()):
+            outside[i, top : top + height, left : left + width] = False
+        return outside
 
-def load_train(category: Category, size: tuple[int, int], cache: Path) -> Split:
+    @property
+    def has_masks(self) -> bool:
+        """Whether it is known where the defects are; else the masks are empty, and no pixel can be judged."""
+        return self.facts is None or all(item.masks is not None for item in self.items if item.label)
+
+    @property
+    def empty(self) -> np.ndarray:
+        """Indices of defective images whose masks are empty as files."""
+        return self._without_pixels(lambda pixels: pixels == 0)
+
+    @property
+    def vanished(self) -> np.ndarray:
+        """Indices of defective images whose masks are not empty as files, but at this size."""
+        return self._without_pixels(lambda pixels: pixels > 0)
+
+    def _without_pixels(self, in_files: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        if self.facts is None or not self.has_masks:
+            return np.array([], int)
+        gone = self.labels & ~self.masks.any((1, 2))
+        return np.flatnonzero(gone & in_files(np.array(self.facts.mask_pixels)))
+
+
+def load_train(category: Category, size: tuple[int, int], cache: Path, reading: Reading = BY_TYPE) -> Split:
     """The good training images of a category, at size (H, W).
 
     Raises:
         ConfigError: an image that cannot be decoded.
     """
-    return _load(category, category.train, category.train_manifest, size, cache)
+    return _load(category, category.train, category.train_manifest, size, cache, reading)
 
 
-def load_test(category: Category, size: tuple[int, int], cache: Path) -> Split:
+def load_test(category: Category, size: tuple[int, int], cache: Path, reading: Reading = BY_TYPE) -> Split:
     """The test images of a category with their masks, at size (H, W).
 
     Raises:
-        ConfigError: an image that cannot be decoded, or whose label or masks are not known.
+        ConfigError: an image that cannot be decoded, or whose label is not known.
     """
     for item in category.test:
-        if item.label is None or item.masks is None:
+        if item.label is None:
             raise ConfigError(
-                f"the data set does not say whether and where {category.root / item.path} is defective, "
+                f"the data set does not say whether {printable(category.root / item.path)} is defective, "
                 "which every evaluation needs; leave it out of the test images"
             )
-    return _load(category, category.test, category.test_manifest, size, cache)
+    return _load(category, category.test, category.test_manifest, size, cache, reading)
 
 
 def _load(
-    category: Category, items: tuple[Item, ...], manifest: Mapping[str, str], size: tuple[int, int], cache: Path
+    category: Category,
+    items: tuple[Item, ...],
+    manifest: Mapping[str, str],
+    size: tuple[int, int],
+    cache: Path,
+    reading: Reading,
 ) -> Split:
-    folder = cache / f"{category.name}-{size[0]}x{size[1]}-{_key(items, manifest)}"
+    folder = cache / f"{category.name}-{size[0]}x{size[1]}-{_key(items, manifest, reading)}"
     if not folder.is_dir():
-        _build(category.root, items, size, folder)
+        _build(category.root, items, size, folder, reading)
     # copy-on-write: torch wants writable memory, and nothing written may reach the file
     images = np.load(folder / "images.npy", mmap_mode="c", allow_pickle=False)
-    return Split(items, images, np.load(folder / "masks.npy", allow_pickle=False), folder.name, category.root)
+    masks = np.load(folder / "masks.npy", allow_pickle=False)
+    facts = Facts.read(folder / _FACTS)
+    boxes = facts.boxes if reading.fit == "pad" else None
+    return Split(items, images, masks, folder.name, category.root, facts, boxes)
 
 
-def _key(items: Sequence[Item], manifest: Mapping[str, str]) -> str:
-    """Of the contents of images and masks, and of which masks belong to which image."""
-    digest = hashlib.sha256(_FORMAT.encode())
+def _key(items: Sequence[Item], manifest: Mapping[str, str], reading: Reading) -> str:
+    """Of the contents of images and masks, of which masks belong to which image, and of how they are read."""
+    how = f"{_FORMAT} {reading.white} {reading.mask_threshold} {reading.fit}"
+    digest = hashlib.sha256(how.encode())
     for item in items:
         for path in item.files:
             role, name = "image" if path == item.path else "mask", path.as_posix()
-            digest.update(f"\n{role} {manifest[name]} {name}".encode())
+            digest.update(os.fsencode(f"\n{role} {manifest[name]} {name}"))
     return digest.hexdigest()[:24]
 
 
-def _build(root: Path, items: Sequence[Item], size: tuple[int, int], folder: Path) -> None:
+def _build(root: Path, items: Sequence[Item], size: tuple[int, int], folder: Path, reading: Reading) -> None:
     """Fill a folder of its own, then move it into place, so that a reader never sees half of it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -108,12 +149,20 @@ def _build(root: Path, items: Sequence[Item], size: tuple[int, int], folder: Pat
             scratch / "images.npy", mode="w+", dtype=np.float32, shape=(len(items), 3, *size)
         )
         masks = np.zeros((len(items), *size), dtype=bool)
+        kinds, highest, mask_pixels, boxes = [], [], [], []
         for i, item in enumerate(items):
-            images[i] = read_image(root / item.path, size)
-            if item.masks:
-                masks[i] = read_mask([root / path for path in item.masks], size)
+            pixels, raw = decode(root / item.path, reading)
+            box = placed(pixels.shape[:2], size, reading.fit)
+            images[i] = fitted(pixels, size, box)
+            mask = joined([root / path for path in item.masks or ()], pixels.shape[:2], reading)
+            masks[i] = fitted_mask(mask, size, box)
+            kinds.append(raw.kind)
+            highest.append(float(raw.values.max()) / raw.white)
+            mask_pixels.append(int(mask.sum()))
+            boxes.append(box)
         images.flush()
         np.save(scratch / "masks.npy", masks)
+        Facts(tuple(kinds), tuple(highest), tuple(mask_pixels), tuple(boxes)).write(scratch / _FACTS)
         try:
             os.rename(scratch, folder)
         except OSError:
@@ -121,42 +170,3 @@ def _build(root: Path, items: Sequence[Item], size: tuple[int, int], folder: Pat
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """(3, H, W) float32 in [0, 1], RGB, resized as float.
-
-    Raises:
-        ConfigError: not an image.
-    """
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError):
-        raise undecodable(path) from None
-    tensor = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]
-    return interpolate(tensor, size=size, mode="bilinear", align_corners=False)[0].numpy()
-
-
-def read_mask(paths: Sequence[Path], size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool, True where any of an image's masks is. They are joined first and resized then, as one would be.
-
-    Args:
-        paths: of one mask or several, all of the image's size.
-        size: (H, W).
-
-    Raises:
-        ConfigError: not an image.
-    """
-    height, width = size
-    joined = Image.fromarray(np.maximum.reduce([_grey(path) for path in paths]))
-    resized = joined.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(resized, dtype=np.float32) / 255 > 0.5
-
-
-def _grey(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("L"))
-    except (UnidentifiedImageError, OSError, SyntaxError):
-        raise undecodable(path) from None

@@ -1,14 +1,18 @@
 """One category of a data set: its files as a reader lists them, checked, and known by their contents."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from rdpp.config import ConfigError, choose, digest
-from rdpp.data.files import file_digest, image_size
+from rdpp.data.files import file_digest, image_size, printable
 from rdpp.data.item import Item
+from rdpp.data.listing import list_images
 from rdpp.data.readers import DEFAULT_READER, READERS, Reader
+
+_DESCRIPTIONS = frozenset({"", ".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".pdf"})
+"""Suffixes of files about a category; nobody takes them for images."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,35 @@ class Category:
 
     @cached_property
     def test(self) -> tuple[Item, ...]:
-        """Good and defective images. ConfigError: there are none, or a mask is missing or of another size."""
+        """Good and defective images. ConfigError: there are none, some masks are missing (not all of them, which may
+        be so), or a mask is of another size."""
         items = self._some(self.reader.test(self.root, self.name), "test images")
+        self._check_masks(items)
         for item in items:
             for mask in item.masks or ():
                 _check_size(self.root / mask, self.root / item.path)
         return items
+
+    @property
+    def passed_over(self) -> dict[str, tuple[Path, ...]]:
+        """What lies in the category's folder and is neither image nor mask of it; see `beside`."""
+        return self.beside(
+            {path for item in (*self.train, *(self.test if self.has_test else ())) for path in item.files}
+        )
+
+    def beside(self, used: Collection[Path]) -> dict[str, tuple[Path, ...]]:
+        """What lies in the category's folder but for these files, by the reason why it is passed over; a folder stands
+        for all in it. Texts directly in the folder, such as a licence, are not listed.
+        Nothing where the reader keeps categories in another way than a folder of that name."""
+        folder = self.root / self.name
+        listing = list_images(folder)
+        unused = [path for path in listing.images if path.relative_to(self.root) not in used]
+        found = {
+            why: [path for path in paths if not (path.parent == folder and path.suffix.lower() in _DESCRIPTIONS)]
+            for why, paths in listing.passed_over.items()
+        }
+        found["no part of the layout"] = unused
+        return {why: tuple(path.relative_to(self.root) for path in paths) for why, paths in found.items() if paths}
 
     @property
     def has_test(self) -> bool:
@@ -82,10 +109,20 @@ class Category:
     def _some(self, items: tuple[Item, ...], what: str) -> tuple[Item, ...]:
         if not items:
             raise ConfigError(
-                f"no {what} in {self.root} for category '{self.name}' (png, jpg, bmp, tif); "
+                f"no {what} in {self.root} for category '{self.name}' (png, jpg, bmp, tif, webp, pgm, ppm, jp2); "
                 f"the {self.reader.title} layout has {self.reader.layout}"
             )
         return items
+
+    def _check_masks(self, items: tuple[Item, ...]) -> None:
+        defective = [item for item in items if item.label]
+        missing = [item for item in defective if item.masks is None]
+        if missing and len(missing) < len(defective):
+            raise ConfigError(
+                f"{len(missing)} of {len(defective)} defective images of '{self.name}' have no mask, first "
+                f"{printable(self.root / missing[0].path)}; the {self.reader.title} layout has {self.reader.layout}. "
+                "Add the masks, or take all away to have image metrics alone"
+            )
 
     def _digests(self, items: Iterable[Item]) -> dict[str, str]:
         files = sorted({path for item in items for path in item.files})
@@ -137,15 +174,23 @@ def _categories(root: Path, reader: Reader) -> list[str]:
     if not names:
         raise ConfigError(
             f"{root} holds no category in the {reader.title} layout, which has {reader.layout}; "
-            f"give another folder with --data DIR, or name its layout in data.reader: {', '.join(READERS)}"
+            f"{_remedy(root, reader)}, or name its layout in data.reader: {', '.join(READERS)}"
         )
     return names
+
+
+def _remedy(root: Path, reader: Reader) -> str:
+    root = root.absolute()
+    if root.name in reader.categories(root.parent):
+        return f"it is a category itself: give the folder above it with --data {printable(root.parent)}"
+    return "give another folder with --data DIR"
 
 
 def _check_size(mask: Path, image: Path) -> None:
     if image_size(mask) != image_size(image):
         raise ConfigError(
-            f"the mask {mask} is {image_size(mask)} pixels, its image {image_size(image)}; they must agree"
+            f"the mask {printable(mask)} is {image_size(mask)} pixels, its image {image_size(image)}; they must agree "
+            "(each as it is seen, turned upright by EXIF)"
         )
 
 

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ from rdpp.config import ConfigError
 
 T = TypeVar("T")
 
-_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+ORIENTATION = 0x0112
+"""The EXIF tag that says how the camera was held."""
+_ON_ITS_SIDE = (5, 6, 7, 8)
 _SETTLED = 50_000_000
 """Nanoseconds: a few ticks of the clock by which file systems stamp changes. Two changes in one tick look the same."""
 
@@ -64,23 +67,42 @@ def file_digest(path: Path) -> str:
 
 @once_per_content
 def image_size(path: Path) -> tuple[int, int]:
-    """(width, height) in pixels, from the file's header; read once a process while the file stays as it is.
+    """(width, height) in pixels of the upright picture, from the file's header; read once a process while the file
+    stays as it is.
 
     Raises:
         ConfigError: not an image.
     """
+    if not path.is_file():
+        raise undecodable(path)
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # a header is read, whatever the size
     try:
         with Image.open(path) as image:
-            return image.size
-    except (UnidentifiedImageError, OSError):
+            turned = image.format != "TIFF" and _is_turned(image, path)
+            return (image.height, image.width) if turned else image.size
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         raise undecodable(path) from None
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _is_turned(image: Image.Image, path: Path) -> bool:
+    """Whether EXIF lays the picture on its side. Of a PNG, which Pillow would decode whole, only where it has EXIF."""
+    if image.format == "PNG" and not ("exif" in image.info or b"eXIf" in path.read_bytes()):
+        return False
+    try:
+        return image.getexif().get(ORIENTATION) in _ON_ITS_SIDE
+    except (OSError, SyntaxError, ValueError, struct.error):
+        return False  # as in `decode`: a block that cannot be read says nothing
 
 
 def undecodable(path: Path) -> ConfigError:
     """The error for a file that is no image, or a broken one."""
-    return ConfigError(f"cannot decode the image {path}; repair it or take it (and its mask) out of the folder")
+    return ConfigError(
+        f"cannot decode the image {printable(path)}; repair it or take it (and its mask) out of the folder"
+    )
 
 
-def images_in(folder: Path) -> list[Path]:
-    """The images that lie in a folder (png, jpg, bmp, tif), sorted; none where there is no such folder."""
-    return sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
+def printable(name: object) -> str:
+    """A path or name as text that every encoding takes: bytes of a name that are not UTF-8 become `\\xff`."""
+    return os.fsencode(str(name)).decode("utf-8", "backslashreplace")

@@ -20,7 +20,9 @@ from scipy import ndimage
 from rdpp.config import require
 from rdpp.data.cache import Split
 from rdpp.data.drawing import blob, grid, stroke
+from rdpp.data.facts import Box
 from rdpp.data.item import GOOD, Item
+from rdpp.data.resizing import margins
 
 LEAST = 8
 """Good images held out, whatever the share."""
@@ -65,22 +67,35 @@ def held_out_rows(split: Split, share: float) -> tuple[Array, Array]:
 
 def _part(split: Split, rows: Array, name: str) -> Split:
     items = tuple(split.items[i] for i in rows)
-    return Split(items, split.images[rows], split.masks[rows], f"{split.key}, {name}", split.root)
+    boxes = split.boxes and tuple(split.boxes[i] for i in rows)
+    return Split(items, split.images[rows], split.masks[rows], f"{split.key}, {name}", split.root, boxes=boxes)
 
 
 def _with_defects(good: Split) -> Split:
     copies = -(-DEFECTIVE // len(good))
     items, images, masks = list(good.items), list(good.images), list(good.masks)
+    boxes = list(good.boxes or ())
     kinds = list(DRAW)
     for number in range(copies * len(good)):
         row, kind = number % len(good), kinds[number % len(kinds)]
         rng = np.random.default_rng([crc32(b"defects"), number])
-        picture, mask = DRAW[kind](rng, good.images[row].transpose(1, 2, 0))
+        box = (0, 0, *good.masks.shape[1:]) if good.boxes is None else good.boxes[row]
+        picture, mask = _drawn(kind, rng, good.images[row].transpose(1, 2, 0), box)
         items.append(Item(good.items[row].path, kind, True, None))
         images.append(picture.transpose(2, 0, 1).clip(0, 1).astype(np.float32))
         masks.append(mask)
+        boxes.append(box)
     assert all(item.defect_type == GOOD for item in good.items)
-    return Split(tuple(items), np.stack(images), np.stack(masks), good.key, good.root)
+    placed = None if good.boxes is None else tuple(boxes)
+    return Split(tuple(items), np.stack(images), np.stack(masks), good.key, good.root, boxes=placed)
+
+
+def _drawn(kind: str, rng: np.random.Generator, image: Array, box: Box) -> tuple[Array, Array]:
+    """(H, W, 3) with a defect drawn on what is no padding, and the defect's mask (H, W)."""
+    top, left, height, width = box
+    picture, mask = DRAW[kind](rng, image[top : top + height, left : left + width])
+    around = margins(image.shape[:2], box)
+    return np.pad(picture, (*around, (0, 0)), mode="edge"), np.pad(mask, around)
 
 
 def _stain(rng: np.random.Generator, picture: Array) -> tuple[Array, Array]:

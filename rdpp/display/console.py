@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rdpp.engine import BatchFinished, EpochFinished, Event, RunFinished, RunSpec, RunStarted
+from rdpp.engine import BatchFinished, EpochFinished, Event, ImagesRead, RunFinished, RunSpec, RunStarted
 from rdpp.engine.selection import HELD_OUT_METRICS, OFFICIAL_METRICS
 from rdpp.runs import TakenOver
 
@@ -124,6 +124,9 @@ class ConsoleObserver:
                     f"{found.run_id} is taken over; --again trains it anew)"
                 )
                 self._show()
+            case ImagesRead():
+                for note in event.notes:
+                    self.line(f"{event.category}: {note}")
             case RunStarted():
                 self._label = self._name(event.spec)
                 self._batch, self._batches = 0, event.steps

@@ -3,12 +3,22 @@
 from rdpp.engine.checkpoint import CheckpointWriter, load_network, read_checkpoint
 from rdpp.engine.device import device_name, resolve_device
 from rdpp.engine.evaluation import evaluate
-from rdpp.engine.events import BatchFinished, EpochFinished, Event, GivenUp, Observer, RunFinished, RunStarted
+from rdpp.engine.events import (
+    BatchFinished,
+    EpochFinished,
+    Event,
+    GivenUp,
+    ImagesRead,
+    Observer,
+    RunFinished,
+    RunStarted,
+)
 from rdpp.engine.inspection import TermInspection
 from rdpp.engine.machine import machine_digest, machine_parts
+from rdpp.engine.preparing import prepare
 from rdpp.engine.resolving import resolve
 from rdpp.engine.results import Evaluation, Result
-from rdpp.engine.setup import planned_epochs, prepare
+from rdpp.engine.setup import planned_epochs
 from rdpp.engine.spec import Identity, RunSpec, grid, grids
 from rdpp.engine.state import Resumable
 from rdpp.engine.stored import (
@@ -29,6 +39,7 @@ __all__ = [
     "Event",
     "GivenUp",
     "Identity",
+    "ImagesRead",
     "Observer",
     "Pause",
     "Result",

@@ -37,4 +37,7 @@ def predict(detector: Detector, loader: DataLoader, *, batch_size: int) -> Predi
         rows = batch.indices.numpy()
         maps[rows] = batch_maps[:, 0].cpu().numpy()
         scores[rows] = batch_scores.cpu().numpy()
+    if loader.split.boxes is not None:
+        maps[loader.split.padding] = -np.inf
+        scores = maps.max((1, 2))
     return Prediction(maps, scores)

@@ -13,6 +13,15 @@ from rdpp.models import Network
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImagesRead:
+    """The images of a category were read, before the first run of several."""
+
+    category: str
+    notes: tuple[str, ...]
+    """What a person should know of them, a sentence each; empty where nothing is out of the ordinary."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunStarted:
     """Everything is loaded; training begins, or goes on."""
 
@@ -72,5 +81,5 @@ class GivenUp(Exception):
     """What an observer raises to end a run that is not worth going on with: no failure."""
 
 
-Event = RunStarted | BatchFinished | EpochFinished | RunFinished
+Event = ImagesRead | RunStarted | BatchFinished | EpochFinished | RunFinished
 Observer = Callable[[Event], None]

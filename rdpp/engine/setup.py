@@ -1,7 +1,6 @@
 """What a run needs and does not change: its teacher, its images, its length."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +48,7 @@ class Setup:
         device = torch.device(experiment.device)
         train, held_out = training_images(spec)
         watched = held_out if experiment.evaluation.watched == "held_out" else None
-        watched = watched or load_test(spec.category, experiment.data.size, Path(experiment.data.cache))
+        watched = watched or test_images(spec)
         batch_size = experiment.training.batch_size
         steps_per_epoch = -(-len(train) // batch_size)
         steps = experiment.training.steps_of(spec.category.name, steps_per_epoch)
@@ -118,7 +117,7 @@ def training_images(spec: RunSpec) -> tuple[Split, Split | None]:
         ConfigError: images that cannot be used, or too few to hold some out.
     """
     data, share = spec.experiment.data, spec.experiment.evaluation.held_out_share
-    whole = load_train(spec.category, data.size, Path(data.cache))
+    whole = load_train(spec.category, data.size, Path(data.cache), data.reading)
     return hold_out(whole, share) if share > 0 else (whole, None)
 
 
@@ -128,33 +127,19 @@ def test_images_now(spec: RunSpec) -> tuple[RunSpec, Split]:
     Raises:
         ConfigError: there are none, or they cannot be used.
     """
-    data = spec.experiment.data
     category = spec.category.with_test_files_of_now()
-    return RunSpec(experiment=spec.experiment, category=category), load_test(category, data.size, Path(data.cache))
+    now = RunSpec(experiment=spec.experiment, category=category)
+    return now, test_images(now)
 
 
-def prepare(specs: Sequence[RunSpec]) -> None:
-    """Read what runs will need, so that bad input is told before the first of them.
-
-    Where held-out images are watched, the test images need not be there yet; those that are there are listed.
+def test_images(spec: RunSpec) -> Split:
+    """The test images as they were first seen.
 
     Raises:
-        ConfigError: images or weights that cannot be used.
+        ConfigError: there are none, or they cannot be used.
     """
-    seen: set[object] = set()
-    for spec in specs:
-        experiment = spec.experiment
-        data, evaluation = experiment.data, experiment.evaluation
-        what = (spec.category, data.size, data.cache, evaluation.held_out_share, evaluation.watched)
-        _ = spec.identity  # loads the teacher and hashes the files
-        if what in seen:
-            continue
-        seen.add(what)
-        split = load_train(spec.category, data.size, Path(data.cache))
-        if evaluation.held_out_share > 0:
-            held_out_rows(split, evaluation.held_out_share)
-        if evaluation.watched == "test":
-            load_test(spec.category, data.size, Path(data.cache))
+    data = spec.experiment.data
+    return load_test(spec.category, data.size, Path(data.cache), data.reading)
 
 
 def planned_epochs(spec: RunSpec) -> int:
@@ -168,7 +153,7 @@ def planned_epochs(spec: RunSpec) -> int:
     if epochs is not None:
         return epochs
     data, share = experiment.data, experiment.evaluation.held_out_share
-    split = load_train(spec.category, data.size, Path(data.cache))
+    split = load_train(spec.category, data.size, Path(data.cache), data.reading)
     images = len(held_out_rows(split, share)[0]) if share > 0 else len(split)
     per_epoch = -(-images // experiment.training.batch_size)
     return -(-experiment.training.steps_of(spec.category.name, per_epoch) // per_epoch)

@@ -44,7 +44,7 @@ def aupimo(pixels: Pixels, labels: np.ndarray, bounds: tuple[float, float] = FPR
     if not 0 < lower < upper <= 1:
         raise ValueError(f"bounds must be 0 < L < U <= 1, got {bounds}")
     values, good = np.full(len(labels), np.nan), np.flatnonzero(~labels)
-    normal = len(good) * pixels.maps.shape[1]
+    normal = len(good) * pixels.maps.shape[1] - int(pixels.padding[good].sum())
     if normal < round(1 / lower):
         return values
     first, last = math.floor(lower * normal), math.ceil(upper * normal)

@@ -97,9 +97,10 @@ def mean_of_defined(values: np.ndarray) -> float:
 def _official_area(pixels: Pixels, index: int) -> float:
     """For an image that has regions."""
     image, (scores, weights) = pixels.maps[index], pixels.anomalous(index)
-    low, high = image.min(), image.max()
+    padding = pixels.padding[index]
+    low, high = (image[image > image.min()] if padding else image).min(), image.max()
     step = (high - low) / _OFFICIAL_STEPS
-    normal = len(image) - len(scores)
+    normal = len(image) - padding - len(scores)
     if normal == 0:
         return float("nan")
     if step == 0:

@@ -65,27 +65,29 @@ class Pixels:
     """(N + 1,) how many anomalous pixels lie in the images before each; then P."""
     regions: np.ndarray
     """(N,) how many 8-connected regions each mask has."""
+    padding: np.ndarray
+    """(N,) how many of the M are none: they lie below all others in `maps`, and are not counted."""
 
     @classmethod
     def of(cls, maps: np.ndarray, masks: "np.ndarray | Regions") -> "Pixels":
         """Find the anomalous pixels.
 
         Args:
-            maps: (N, H, W) floating point, larger = more anomalous.
+            maps: (N, H, W) floating point, larger = more anomalous; -inf: padding, which counts for nothing.
             masks: (N, H, W) bool (or 0 and 1), True = anomalous; or their regions, where these are known already.
 
         Raises:
-            ValueError: the shapes differ or are not (N, H, W); a value of the maps is not finite.
+            ValueError: the shapes differ or are not (N, H, W); a value of the maps is NaN or infinite; there is an
+                anomalous pixel in the padding.
         """
         if maps.shape != masks.shape or maps.ndim != 3:
             raise ValueError(f"maps and masks must both be (N, H, W), got {maps.shape} and {masks.shape}")
-        if wrong := maps.size - np.count_nonzero(np.isfinite(maps)):
-            raise ValueError(f"{wrong} of {maps.size} pixels of the maps are not finite; did training diverge?")
         regions = masks if isinstance(masks, Regions) else Regions.of(masks)
         flat, positions = np.ascontiguousarray(maps.reshape(len(maps), -1)), regions.positions
+        flat, padding = _without_padding(flat, positions)
         weights = 1.0 / np.bincount(regions.labels)[regions.labels]
         starts = np.searchsorted(positions // max(flat.shape[1], 1), np.arange(len(maps) + 1))
-        return cls(flat, flat.ravel()[positions], weights, starts, regions.of_each_image)
+        return cls(flat, flat.ravel()[positions], weights, starts, regions.of_each_image, padding)
 
     @property
     def defects(self) -> np.ndarray:
@@ -108,6 +110,22 @@ class Pixels:
             own = group[image]
             anomalous = np.bincount(index_of[own], minlength=len(scores))
             normal[:, :-1] -= anomalous  # which were counted with the normal ones, and equal their scores
+            normal[0, 0] -= self.padding[group].sum()  # which lies below all scores
             weights = np.bincount(index_of[own], self.weights[own], minlength=len(scores))
             tallies.append(Tally(anomalous, weights, normal, int(self.regions[group].sum())))
         return tallies
+
+
+def _without_padding(maps: np.ndarray, anomalous: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, M) maps with finite values in the padding, below all others, and (N,) how many these are."""
+    infinite = maps.size - np.count_nonzero(np.isfinite(maps))
+    if not infinite:
+        return maps, np.zeros(len(maps), int)
+    outside = np.isneginf(maps)
+    if wrong := infinite - np.count_nonzero(outside):
+        raise ValueError(f"{wrong} of {maps.size} pixels of the maps are not finite; did training diverge?")
+    if outside.all(1).any():
+        raise ValueError("a map is padding alone (-inf); did training diverge?")
+    if outside.ravel()[anomalous].any():
+        raise ValueError("there are anomalous pixels in the padding (-inf) of the maps; masks must be empty there")
+    return np.where(outside, maps[~outside].min() - 1, maps), outside.sum(1)

@@ -25,7 +25,7 @@ def train_grid(
     Raises:
         ConfigError: images or weights that cannot be used, told before the first run.
     """
-    prepare(specs)
+    prepare(specs, observers)
     experiment = specs[0].experiment
     key = _key(specs)
     tags = {"variant": experiment.name, "teacher": experiment.teacher.name, "key": key}

@@ -100,7 +100,7 @@ def run_study(
     Returns:
         The id of the study's MLflow run.
     """
-    prepare(grid(sweep.experiment))
+    prepare(grid(sweep.experiment), observers, sweep.objective)
     if not study.trials:
         point = base_point(sweep.space, sweep.experiment)
         if point is not None:

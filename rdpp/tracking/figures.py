@@ -15,6 +15,7 @@ _GAP, _HEADER = 6, 56
 _SMALLEST = 256  # panels of small images are enlarged to about this height
 _COLOURS = matplotlib.colormaps["inferno"]
 _OUTLINE = (0, 255, 120)
+_PADDING = (128, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Scale:
     def of_maps(cls, maps: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> "Scale":
         """Of maps (N, H, W), scores (N,) and labels (N,): from the median of all map values (background) to the highest
         but for one pixel in ten thousand."""
-        low, high = np.quantile(maps, [0.5, 0.9999])
+        low, high = np.quantile(maps[np.isfinite(maps)], [0.5, 0.9999])  # padding is -inf
         return cls(float(low), max(float(high), float(low) + 1e-6), best_threshold(scores, labels))
 
 
@@ -58,7 +59,7 @@ def interesting(scores: np.ndarray, labels: np.ndarray, count: int) -> Mapping[s
 def heatmap(
     *,
     pixels: np.ndarray,
-    mask: np.ndarray,
+    mask: np.ndarray | None,
     anomaly_map: np.ndarray,
     score: float,
     title: str,
@@ -70,7 +71,7 @@ def heatmap(
 
     Args:
         pixels: (H, W, 3) uint8.
-        mask: (H, W) bool.
+        mask: (H, W) bool; None where none is known.
         anomaly_map: (H, W).
         score: of the image.
         title: of the image.
@@ -80,13 +81,15 @@ def heatmap(
     """
     enlarge = max(1, _SMALLEST // anomaly_map.shape[0])
     heat = colour(anomaly_map, scale)
-    overlay = outlined((0.55 * pixels + 0.45 * heat).astype(np.uint8), mask)
-    panels = [pixels, np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2), heat, overlay]
+    overlay = (0.55 * pixels + 0.45 * heat).astype(np.uint8)
+    drawn = np.full_like(pixels, 128) if mask is None else np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2)
+    panels = [pixels, drawn, heat, overlay if mask is None else outlined(overlay, mask)]
     caption = (
         f"{title}   epoch {epoch}",
         f"score {score:.3f}, threshold {scale.threshold:.3f}: {verdict(defective, score, scale)}"
-        + (f"; {hottest_spot(anomaly_map, mask)}" if mask.any() else ""),
-        f"colours of this epoch: {scale.low:.2f} (black) to {scale.high:.2f} (yellow); green: mask",
+        + (f"; {hottest_spot(anomaly_map, mask)}" if mask is not None and mask.any() else ""),
+        f"colours of this epoch: {scale.low:.2f} (black) to {scale.high:.2f} (yellow); "
+        + ("no mask is known" if mask is None else "green: mask"),
     )
     return _grid([p.repeat(enlarge, 0).repeat(enlarge, 1) for p in panels], caption)
 
@@ -104,9 +107,11 @@ def outlined(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def colour(anomaly_map: np.ndarray, scale: Scale) -> np.ndarray:
-    """(H, W) to (H, W, 3) uint8; values beyond the scale take its end colours."""
+    """(H, W) to (H, W, 3) uint8; values beyond the scale take its end colours, padding (-inf) is grey."""
     relative = (anomaly_map - scale.low) / (scale.high - scale.low)
-    return (_COLOURS(relative.clip(0, 1))[..., :3] * 255).astype(np.uint8)
+    colours = (_COLOURS(relative.clip(0, 1))[..., :3] * 255).astype(np.uint8)
+    colours[np.isneginf(anomaly_map)] = _PADDING
+    return colours
 
 
 def verdict(defective: bool, score: float, scale: Scale) -> str:

@@ -2,12 +2,14 @@
 
 MLflow's keys hold letters and digits of any script, `_`, `-`, `.`, space and `/`. Every other character is written by
 its number, such as `scratch _x28_deep_x29_` for `scratch (deep)`. Its values and artifacts hold any text that UTF-8 can
-express; bytes of a file's name that are no UTF-8 are shown as such (`\\udce9`).
+express; bytes of a file's name that are no UTF-8 are shown as such (`\\xe9`).
 """
 
 import hashlib
 import re
 from typing import Any
+
+from rdpp.data import printable as printable_name
 
 LONGEST = 250
 """Characters of a key."""
@@ -50,7 +52,7 @@ def from_key(key: str) -> str:
 def printable(data: Any) -> Any:
     """Plain data with every text in it such that UTF-8 can express it."""
     if isinstance(data, str):
-        return data.encode("utf-8", "backslashreplace").decode("utf-8")
+        return printable_name(data)
     if isinstance(data, dict):
         return {printable(key): printable(value) for key, value in data.items()}
     if isinstance(data, list | tuple):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rdpp.config import flatten
-from rdpp.data import Item
+from rdpp.data import Item, Split
 from rdpp.engine import (
     BatchFinished,
     EpochFinished,
@@ -35,7 +35,18 @@ _FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for 
 # Settings that are tags, or that do not change the result. They are not logged as parameters: the UI prints all
 # parameters beside each picture.
 _NOT_PARAMS = frozenset(
-    {"name", "data.root", "data.categories", "data.cache", "teacher.weights", "seeds", "device", "keep", "heatmaps"}
+    {
+        "name",
+        "data.root",
+        "data.categories",
+        "data.cache",
+        "data.max_megapixels",
+        "teacher.weights",
+        "seeds",
+        "device",
+        "keep",
+        "heatmaps",
+    }
 )
 
 _Point = tuple[str, float, int]
@@ -115,7 +126,15 @@ class RunObserver:
         self._put("dataset", {**described, "profile": counts})
         manifest = "".join(f"{digest}  {path}\n" for path, digest in category.manifest.items())
         self._put("text", {"path": "data_manifest.txt", "text": manifest})
-        tags = {"data_manifest": category.fingerprint, "test_manifest": identity.test_files}
+        test = result.evaluation.split
+        tags = {
+            "data_manifest": category.fingerprint,
+            "test_manifest": identity.test_files,
+            "masks": "all" if test.has_masks else "none",
+            "empty_masks": len(test.empty),
+            "vanished_masks": len(test.vanished),
+            "passed_over": sum(map(len, category.passed_over.values())),
+        }
         self._put("tags", {"tags": {**tags, "key": identity.key, "key_training": identity.training}})
 
     def _finish_epoch(self, event: EpochFinished) -> None:
@@ -170,7 +189,7 @@ class RunObserver:
         columns = {
             **_listed(evaluation),
             "score": [float(score) for score in evaluation.prediction.image_scores],
-            "mask_pixels": [int(n) for n in evaluation.split.masks.sum((1, 2))],
+            "mask_pixels": _mask_pixels(evaluation.split),
         }
         self._put("table", {"path": "image_scores.json", "columns": columns})
 
@@ -204,7 +223,7 @@ class RunObserver:
                 "key": f"{prefix}{kind}/{rank}_{_short_name(split.items[index])}",
                 "step": step,
                 "pixels": picture(split, index),
-                "mask": split.masks[index],
+                "mask": split.masks[index] if split.has_masks else None,
                 "anomaly_map": frame.maps[index].astype(np.float32),
                 "score": float(frame.scores[index]),
                 "title": f"{split.items[index].defect_type}/{split.items[index].path.name}",
@@ -243,6 +262,13 @@ class _Frame:
         known = maps.max((1, 2)).astype(np.float32) if scores is None else scores
         scale = Scale.of_maps(maps.astype(np.float32), known, labels)
         return cls(epoch, maps, known, (scale.low, scale.high, scale.threshold))
+
+
+def _mask_pixels(split: Split) -> list[int | None]:
+    """Of each image at the network's size; None where no masks are known."""
+    if not split.has_masks:
+        return [None] * len(split)
+    return [int(count) for count in split.masks.sum((1, 2))]
 
 
 def _listed(evaluation: Evaluation) -> dict[str, Any]:

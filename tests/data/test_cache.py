@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from rdpp.config import ConfigError
-from rdpp.data import Category, Item, load_test, load_train, scan
+from rdpp.data import Category, Item, Reading, load_test, load_train, scan
 from rdpp.data.cache import read_image, read_mask
 from rdpp.models.teacher import IMAGENET_MEAN, IMAGENET_STD
 
@@ -139,12 +139,12 @@ def test_splits_hold_images_masks_labels_and_types(category, tmp_path):
 def test_what_is_cached_is_used_and_not_touched(category, tmp_path, monkeypatch):
     first = load_test(category, SIZE, tmp_path / "cache")
     before = contents(tmp_path / "cache")
-    assert len(before) == 2
+    assert len(before) == 3
 
-    def refuse(path, size):
+    def refuse(path, reading):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr("rdpp.data.cache.read_image", refuse)
+    monkeypatch.setattr("rdpp.data.cache.decode", refuse)
     again = load_test(scan(category.root, "nut"), SIZE, tmp_path / "cache")
     np.testing.assert_array_equal(again.images, first.images)
     np.testing.assert_array_equal(again.masks, first.masks)
@@ -212,12 +212,51 @@ def test_joined_masks_are_resized_as_one_mask_would_be(tmp_path):
     np.testing.assert_array_equal(read_mask(paths, (32, 32)), expected)
 
 
-@pytest.mark.parametrize(("label", "masks"), [(None, ()), (None, None), (True, None)])
-def test_test_images_without_known_label_or_masks_are_refused(tmp_path, label, masks):
+@pytest.mark.parametrize("masks", [(), None])
+def test_test_images_without_known_label_are_refused(tmp_path, masks):
     save(tmp_path / "image.png", random_pixels(0, 32, 32, 3))
-    unknown = Category("nut", tmp_path, Listed((Item(Path("image.png"), "cut", label, masks),)))
-    with pytest.raises(ConfigError, match=r"does not say whether and where .*image.png is defective, which every eval"):
+    unknown = Category("nut", tmp_path, Listed((Item(Path("image.png"), "cut", None, masks),)))
+    with pytest.raises(ConfigError, match=r"does not say whether .*image.png is defective, which every evaluation"):
         load_test(unknown, (32, 32), tmp_path / "cache")
+
+
+def test_a_data_set_may_have_no_masks_at_all(tmp_path):
+    save(tmp_path / "image.png", random_pixels(0, 32, 32, 3))
+    items = (Item(Path("image.png"), "cut", True, None), Item(Path("image.png"), "good", False))
+    split = load_test(Category("nut", tmp_path, Listed(items)), (32, 32), tmp_path / "cache")
+    assert not split.has_masks
+    assert not split.masks.any()
+    assert len(split.empty) == len(split.vanished) == 0
+
+
+def test_empty_and_vanishing_masks_are_told_apart(tmp_path):
+    save(tmp_path / "image.png", random_pixels(0, 128, 128, 3))
+    masks = np.zeros((3, 128, 128), np.uint8)
+    masks[1, 60, 60] = masks[2, 32:96, 32:96] = 255
+    for i, mask in enumerate(masks):
+        save(tmp_path / f"{i}.png", mask)
+    items = tuple(Item(Path("image.png"), "cut", True, (Path(f"{i}.png"),)) for i in range(3))
+    split = load_test(Category("nut", tmp_path, Listed(items)), (32, 32), tmp_path / "cache")
+    assert split.has_masks
+    assert split.empty.tolist() == [0]
+    assert split.vanished.tolist() == [1]
+    assert split.facts.mask_pixels == (0, 1, 64 * 64)
+
+
+@pytest.mark.parametrize("reading", [Reading(white=4095), Reading(mask_threshold=0.3), Reading(fit="pad")])
+def test_another_way_of_reading_has_an_entry_of_its_own(category, tmp_path, reading):
+    keys = {load_test(category, SIZE, tmp_path / "cache", how).key for how in (Reading(), reading)}
+    assert len(keys) == 2
+    assert load_test(category, SIZE, tmp_path / "cache", Reading(max_megapixels=1)).key in keys
+
+
+def test_names_that_are_not_utf8_are_read(category, tmp_path):
+    before = load_train(category, SIZE, tmp_path / "cache")
+    folder = category.root / "nut/train/good"
+    (folder / "2.png").rename(folder / os.fsdecode(b"2\xff.png"))
+    after = load_train(scan(category.root, "nut"), SIZE, tmp_path / "cache")
+    np.testing.assert_array_equal(after.images, before.images)
+    assert after.key != before.key
 
 
 def test_writing_to_a_split_does_not_reach_the_cache(category, tmp_path):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from rdpp.config import ConfigError
 from rdpp.data import file_digest
-from rdpp.data.files import image_size, images_in, once_per_content
+from rdpp.data.files import image_size, once_per_content, printable
 
 
 @pytest.fixture
@@ -106,8 +106,19 @@ def test_a_file_that_cannot_be_read(tmp_path, find):
             find(tmp_path / name)
 
 
-def test_images_are_told_by_their_suffix_and_sorted(tmp_path):
-    for name in ("b.PNG", "a.jpeg", "c.txt", "d.tif"):
-        (tmp_path / name).touch()
-    assert [path.name for path in images_in(tmp_path)] == ["a.jpeg", "b.PNG", "d.tif"]
-    assert images_in(tmp_path / "gone") == []
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_the_size_is_that_of_the_upright_picture(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (8, 6)).save(tmp_path / f"a.{suffix}", exif=exif)
+    assert image_size(tmp_path / f"a.{suffix}") == (6, 8)
+
+
+def test_a_named_pipe_is_never_opened(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ConfigError, match=r"cannot decode the image .*a.png"):
+        image_size(tmp_path / "a.png")
+
+
+def test_every_name_can_be_printed():
+    assert printable(os.fsdecode(b"a\xff/\xc3\xa4.png")) == "a\\xff/ä.png"

@@ -50,10 +50,17 @@ def judged(sweep: SweepConfig, store: Store, trial: optuna.trial.FixedTrial) -> 
             return Objective(sweep, tree, parent, PRUNERS["none"], again=True)(trial)
 
 
-def test_an_undefined_objective_ends_the_study_with_its_name(sweep, storage, store_uri):
+def test_an_undefined_objective_is_refused_before_the_first_trial(sweep, storage, store_uri):
     study = open_study(dataclasses.replace(sweep, objective=("image_auroc", "pixel_aupimo")), storage)
-    with pytest.raises(ConfigError, match="objective pixel_aupimo is undefined"):
+    with pytest.raises(ConfigError, match=r"the objective goes by pixel_aupimo, which .* too few normal"):
         tracked_study(dataclasses.replace(sweep, objective=("image_auroc", "pixel_aupimo")), study, Store(store_uri))
+    assert study.trials == []
+
+
+def test_an_objective_that_turns_out_undefined_is_named(sweep):
+    objective = Objective(dataclasses.replace(sweep, objective=("image_auroc", "pixel_aupro")), None, None, None)
+    with pytest.raises(ConfigError, match="objective pixel_aupro is undefined"):
+        objective.value({"image_auroc": 0.5, "pixel_aupro": float("nan")})
 
 
 def params(study: optuna.Study) -> list[dict]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tracked import tracked_training
 
-from rdpp.engine import BatchFinished, RunSpec, evaluate_checkpoint, grid, train
+from rdpp.engine import BatchFinished, RunSpec, RunStarted, evaluate_checkpoint, grid, train
 from rdpp.experiment import ExperimentConfig
 from rdpp.metrics import auroc
 from rdpp.runs import Outcome, means
@@ -165,7 +165,8 @@ def test_an_interrupted_run_is_marked_killed(trained):
     store, experiment, _, _ = trained
 
     def stop(event) -> None:
-        raise KeyboardInterrupt
+        if isinstance(event, RunStarted):
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         tracked_training(store, experiment.with_overrides({"name": "stopped"}), [stop])

@@ -3,7 +3,10 @@
     bolt/train/good/000.png
     bolt/test/good/000.png
     bolt/test/scratch/000.png
-    bolt/ground_truth/scratch/000_mask.png      (or 000.png)
+    bolt/ground_truth/scratch/000_mask.png      (or 000.png, 000_GT.png)
+
+Folders may have folders: `test/scratch/day1` is the defect type `scratch/day1`, whose masks lie in
+`ground_truth/scratch/day1` or in `ground_truth/scratch`.
 
 The functions below are the layout, for whoever writes it. Each takes the category's folder.
 """
@@ -13,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from rdpp.config import ConfigError
-from rdpp.data.files import images_in
+from rdpp.data.files import printable
 from rdpp.data.item import GOOD, Item
+from rdpp.data.listing import folders_in, images_in
+from rdpp.data.readers.mask_names import masks_by_image
 
-_TRAIN, _TEST = "train", "test"
+_TRAIN, _TEST, _MASKS = "train", "test", "ground_truth"
 
 
 def train_folder(category: Path) -> Path:
@@ -32,27 +36,22 @@ def test_folder(category: Path, defect_type: str) -> Path:
 
 def mask_path(category: Path, defect_type: str, image: str) -> Path:
     """Of the mask of a defective test image, given the image's file name."""
-    return _mask_paths(category, defect_type, image)[0]
-
-
-def _mask_paths(category: Path, defect_type: str, image: str) -> list[Path]:
-    """Where a mask may lie: the first that exists counts."""
-    folder = category / "ground_truth" / defect_type
-    return [folder / f"{Path(image).stem}{tail}" for tail in ("_mask.png", ".png")]
+    return category / _MASKS / defect_type / f"{Path(image).stem}_mask.png"
 
 
 @dataclass(frozen=True)
 class MvtecAd:
-    """The layout of MVTec AD. Every defective image has one mask."""
+    """The layout of MVTec AD. Every defective image has a mask, or several, or none of them has."""
 
     title: ClassVar[str] = "MVTec AD"
     layout: ClassVar[str] = (
-        "CATEGORY/train/good, CATEGORY/test/good, CATEGORY/test/DEFECT_TYPE and CATEGORY/ground_truth/DEFECT_TYPE"
+        "CATEGORY/train/good, CATEGORY/test/good, CATEGORY/test/DEFECT_TYPE and "
+        "CATEGORY/ground_truth/DEFECT_TYPE/NAME_mask.png"
     )
 
     def categories(self, root: Path) -> list[str]:
         """The folders that have training images, or a place for them."""
-        return sorted(path.parent.name for path in root.glob(f"*/{_TRAIN}") if path.is_dir())
+        return [folder.name for folder in folders_in(root) if (folder / _TRAIN).is_dir()]
 
     def train(self, root: Path, category: str) -> tuple[Item, ...]:
         """The images of train/good, by name."""
@@ -60,11 +59,7 @@ class MvtecAd:
         return tuple(Item(path.relative_to(root), GOOD, False) for path in images)
 
     def test(self, root: Path, category: str) -> tuple[Item, ...]:
-        """The images of test/good and test/DEFECT_TYPE, by defect type and name.
-
-        Raises:
-            ConfigError: a defective image without its mask.
-        """
+        """The images of test/good and test/DEFECT_TYPE, by defect type and name."""
         return tuple(_test_items(root, category))
 
     def has_test(self, root: Path, category: str) -> bool:
@@ -73,15 +68,14 @@ class MvtecAd:
 
 
 def _test_items(root: Path, category: str) -> Iterator[Item]:
-    for folder in sorted(path for path in (root / category / _TEST).glob("*") if path.is_dir()):
-        for path in images_in(folder):
-            masks = () if folder.name == GOOD else (_mask(root, category, path).relative_to(root),)
-            yield Item(path.relative_to(root), folder.name, folder.name != GOOD, masks)
-
-
-def _mask(root: Path, category: str, image: Path) -> Path:
-    candidates = _mask_paths(root / category, image.parent.name, image.name)
-    mask = next((path for path in candidates if path.is_file()), None)
-    if mask is None:
-        raise ConfigError(f"the defective image {image} has no mask; expected {candidates[0]}")
-    return mask
+    test, ground_truth = root / category / _TEST, root / category / _MASKS
+    for top in folders_in(test):
+        images = images_in(top)
+        if top.name == GOOD:
+            yield from (Item(path.relative_to(root), GOOD, False) for path in images)
+            continue
+        masks = masks_by_image(images, top, ground_truth / top.name)
+        for path in images:
+            defect_type = printable(path.parent.relative_to(test).as_posix())
+            own = masks.get(path)
+            yield Item(path.relative_to(root), defect_type, True, own and tuple(mask.relative_to(root) for mask in own))

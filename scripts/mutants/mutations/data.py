@@ -5,19 +5,22 @@ from mutations.mutation import Mutation
 _CACHE = "tests/data/test_cache.py"
 _FILES = "tests/data/test_files.py"
 _READERS = "tests/data/readers"
+_RESIZING = "rdpp/data/resizing.py"
+_DECODING, _DECODING_TEST = "rdpp/data/decoding.py", "tests/data/test_decoding.py"
+_MASKS, _MASKS_TEST = "rdpp/data/masks.py", "tests/data/test_masks.py"
 _HELD = "tests/data/test_held_out.py"
 
 MUTATIONS = [
-    Mutation("mask: threshold", "rdpp/data/cache.py", "/ 255 > 0.5", "/ 255 > 0.3", _CACHE),
-    Mutation("mask: nearest", "rdpp/data/cache.py", "Resampling.BILINEAR", "Resampling.NEAREST", _CACHE),
+    Mutation("mask: threshold", _RESIZING, "/ 255 > 0.5", "/ 255 > 0.3", _CACHE),
+    Mutation("mask: nearest", _RESIZING, "Resampling.BILINEAR", "Resampling.NEAREST", _CACHE),
     Mutation(
         "image: resized as 8-bit numbers",
-        "rdpp/data/cache.py",
-        "return interpolate(tensor, size=size",
-        "return interpolate((tensor * 255).byte(), size=size",
+        _RESIZING,
+        "interpolate(tensor, size=box[2:]",
+        "interpolate((tensor * 255).byte(), size=box[2:]",
         _CACHE,
     ),
-    Mutation("image: antialiased", "rdpp/data/cache.py", "align_corners=False)", "antialias=True)", _CACHE),
+    Mutation("image: antialiased", _RESIZING, "align_corners=False)", "antialias=True)", _CACHE),
     Mutation("cache: content not looked at", "rdpp/data/cache.py", "{manifest[name]} {name}", "{name}", _CACHE),
     Mutation(
         "cache: masks' contents left out of its key",
@@ -36,8 +39,8 @@ MUTATIONS = [
     Mutation(
         "mask: the first of several alone",
         "rdpp/data/cache.py",
-        "for path in item.masks]",
-        "for path in item.masks[:1]]",
+        "for path in item.masks or ()]",
+        "for path in (item.masks or ())[:1]]",
         _CACHE,
     ),
     Mutation("files: hashed again each time", "rdpp/data/files.py", "known[path] = stamp, value", "pass", _FILES),
@@ -61,16 +64,119 @@ MUTATIONS = [
     Mutation(
         "reader: good test images count as defective",
         "rdpp/data/readers/mvtec_ad.py",
-        "folder.name, folder.name != GOOD, masks",
-        "folder.name, True, masks",
+        "if top.name == GOOD:",
+        "if False:",
         _READERS,
     ),
     Mutation(
         "reader: a mask of the image's own name comes first",
-        "rdpp/data/readers/mvtec_ad.py",
-        '("_mask.png", ".png")',
-        '(".png", "_mask.png")',
+        "rdpp/data/readers/mask_names.py",
+        "_FAMILY = (0, 0, 1, 1, 2, 2)",
+        "_FAMILY = (1, 1, 0, 0, 2, 2)",
         _READERS,
+    ),
+    Mutation(
+        "reader: a mask goes to the image with the shortest name",
+        "rdpp/data/readers/mask_names.py",
+        "return max(fitting",
+        "return min(fitting",
+        _READERS,
+    ),
+    Mutation(
+        "reader: images of two folders share a mask",
+        "rdpp/data/readers/mask_names.py",
+        "if other.parent != image.parent:",
+        "if False:",
+        _READERS,
+    ),
+    Mutation(
+        "listing: a named pipe is an image",
+        "rdpp/data/listing.py",
+        "if not stat.S_ISREG(found.st_mode):",
+        "if False:",
+        "tests/data/test_listing.py",
+    ),
+    Mutation(
+        "listing: folders in folders are not read",
+        "rdpp/data/listing.py",
+        "yield from _walk(path, (*above, here))",
+        "pass",
+        "tests/data/test_listing.py",
+    ),
+    Mutation(
+        "decoding: 16 bits are cut off at 255",
+        _DECODING,
+        "scaled = raw.values.astype(np.float32) / np.float32(raw.white)",
+        "scaled = raw.values.clip(0, 255).astype(np.float32) / np.float32(255)",
+        _DECODING_TEST,
+    ),
+    Mutation(
+        "decoding: the low bytes of 16-bit colours are lost",
+        _DECODING,
+        "values = 256 * high + low",
+        "values = 257 * high",
+        _DECODING_TEST,
+    ),
+    Mutation(
+        "decoding: EXIF's orientation is not looked at",
+        _DECODING,
+        "return found if found in _UPRIGHT else 1",
+        "return 1",
+        _DECODING_TEST,
+    ),
+    Mutation(
+        "decoding: values above white pass", _DECODING, "if high > raw.white + slack:", "if False:", _DECODING_TEST
+    ),
+    Mutation(
+        "decoding: the setting of the white is not looked at",
+        _DECODING,
+        "if reading.white is not None and deep",
+        "if False and deep",
+        _DECODING_TEST,
+    ),
+    Mutation(
+        "masks: two values are cut at a half",
+        _MASKS,
+        "return values == levels[1] if len(levels) == 2 else values != 0",
+        "return values >= raw.white / 2",
+        _MASKS_TEST,
+    ),
+    Mutation("masks: labels of a JPEG count", _MASKS, '_LOSSY = ("JPEG", "MPO")', "_LOSSY = ()", _MASKS_TEST),
+    Mutation("masks: an antialiased mask is labels", _MASKS, "MOST_LABELS = 16", "MOST_LABELS = 999", _MASKS_TEST),
+    Mutation(
+        "masks: colours count by their smallest channel",
+        _MASKS,
+        "values = colours.max(2)",
+        "values = colours.min(2)",
+        _MASKS_TEST,
+    ),
+    Mutation(
+        "cache: another way of reading has the same key",
+        "rdpp/data/cache.py",
+        'how = f"{_FORMAT} {reading.white} {reading.mask_threshold} {reading.fit}"',
+        "how = _FORMAT",
+        _CACHE,
+    ),
+    Mutation(
+        "category: some masks may be missing",
+        "rdpp/data/category.py",
+        "if missing and len(missing) < len(defective):",
+        "if False:",
+        _READERS,
+    ),
+    Mutation(
+        "notes: vanished masks are not told",
+        "rdpp/data/cache.py",
+        "self._without_pixels(lambda pixels: pixels > 0)",
+        "self._without_pixels(lambda pixels: pixels < 0)",
+        "tests/engine/test_preparing.py",
+    ),
+    Mutation(
+        "padding: a defect is drawn across it",
+        "rdpp/data/held_out.py",
+        "box = (0, 0, *good.masks.shape[1:]) if good.boxes is None else good.boxes[row]",
+        "box = (0, 0, *good.masks.shape[1:])",
+        "tests/engine/test_padded_run.py",
     ),
     Mutation(
         "category: masks of another size pass",

@@ -287,4 +287,18 @@ MUTATIONS = [
         'HELD_OUT_METRICS = ("image_auroc", "pixel_auroc", "pixel_aupro_per_image")',
         "tests/engine/test_selection.py",
     ),
+    Mutation(
+        "preparing: a choice by an undefined metric passes",
+        "rdpp/engine/preparing.py",
+        "    if undefined:\n",
+        "    if False:\n",
+        "tests/engine/test_preparing.py",
+    ),
+    Mutation(
+        "evaluation: padding is judged",
+        "rdpp/engine/evaluation.py",
+        "maps[loader.split.padding] = -np.inf",
+        "pass",
+        "tests/engine/test_padded_run.py",
+    ),
 ]

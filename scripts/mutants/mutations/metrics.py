@@ -51,4 +51,11 @@ MUTATIONS = [
         "_highest(pixels.maps, np.arange(len(labels)),",
         _AUPIMO,
     ),
+    Mutation(
+        "padding: counted as normal pixels",
+        "rdpp/metrics/pixels.py",
+        "normal[0, 0] -= self.padding[group].sum()",
+        "normal[0, 0] -= 0",
+        "tests/metrics/test_padding.py",
+    ),
 ]
