@@ -7,7 +7,7 @@ from variants import RELEASED, VARIANTS
 from rdpp.ablation.config import AblationConfig
 from rdpp.ablation.run import matrix, missing
 from rdpp.config import ConfigError
-from rdpp.engine import BatchFinished, RunStarted
+from rdpp.engine import BatchFinished, ImagesRead, RunStarted
 from rdpp.runs import TakenOver
 from rdpp.tracking.tree import MlflowTree
 
@@ -51,7 +51,7 @@ def test_nothing_is_missing_then_and_nothing_is_run_again(small):
 
     told = []
     assert tracked_ablation(ablation, store, [told.append]) == parent
-    assert [type(event) for event in told] == [TakenOver] * 4
+    assert [type(event) for event in told] == [ImagesRead, *[TakenOver] * 4]
 
 
 def test_only_missing_cells_are_run(small, write_ablation, store_uri):
