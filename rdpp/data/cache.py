@@ -19,7 +19,9 @@ from rdpp.data.item import Item
 from rdpp.data.resizing import fitted, fitted_mask, joined, placed
 from rdpp.data.resizing import read_image as read_image
 from rdpp.data.resizing import read_mask as read_mask
+from rdpp.folders import unwritable
 
+_NAME_BYTES = 80  # of a category in a folder's name, which has at most 255
 _FACTS = "facts.json"
 _FORMAT = "2"  # raise it when decoding or resizing changes
 
@@ -118,7 +120,8 @@ def _load(
     cache: Path,
     reading: Reading,
 ) -> Split:
-    folder = cache / f"{category.name}-{size[0]}x{size[1]}-{_key(items, manifest, reading)}"
+    name = os.fsdecode(os.fsencode(category.name)[:_NAME_BYTES])  # for people; the key tells folders apart
+    folder = cache / f"{name}-{size[0]}x{size[1]}-{_key(items, manifest, reading)}"
     if not folder.is_dir():
         _build(category.root, items, size, folder, reading)
     # copy-on-write: torch wants writable memory, and nothing written may reach the file
@@ -142,8 +145,11 @@ def _key(items: Sequence[Item], manifest: Mapping[str, str], reading: Reading) -
 
 def _build(root: Path, items: Sequence[Item], size: tuple[int, int], folder: Path, reading: Reading) -> None:
     """Fill a folder of its own, then move it into place, so that a reader never sees half of it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise unwritable(folder.parent, error, "set data.cache to a folder for decoded images") from None
     try:
         images = np.lib.format.open_memmap(
             scratch / "images.npy", mode="w+", dtype=np.float32, shape=(len(items), 3, *size)

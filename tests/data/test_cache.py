@@ -321,3 +321,22 @@ def test_two_processes_may_build_at_once(category, tmp_path):
     assert other.returncode == 0
     assert answer == f"{float(split.images.sum())} {int(split.masks.sum())}\n"
     assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_a_cache_that_cannot_be_written_names_the_setting(tiny_data, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"file cannot be written \(.+\); set data.cache to a folder for decoded"):
+        load_train(scan(tiny_data, "bolt"), (32, 32), tmp_path / "file")
+
+
+def test_a_ready_cache_is_read_where_nothing_can_be_written(tiny_data, tmp_path, monkeypatch):
+    first = load_train(scan(tiny_data, "bolt"), (32, 32), tmp_path)
+    monkeypatch.setattr("tempfile.mkdtemp", None)
+    np.testing.assert_array_equal(load_train(scan(tiny_data, "bolt"), (32, 32), tmp_path).images, first.images)
+
+
+def test_a_category_of_a_long_name(tiny_data, tmp_path):
+    name = "划痕" * 40  # 240 bytes
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).symlink_to(tiny_data / "bolt")
+    assert len(load_train(scan(tmp_path / "data", name), (32, 32), tmp_path / "cache")) == 5

@@ -41,7 +41,8 @@ def test_padding_is_no_part_of_maps_scores_metrics_and_held_out_defects(held_out
         scores = evaluation.prediction.image_scores
         alone = evaluate(maps[:, 20:44], split.masks[:, 20:44], scores, split.labels, split.defect_types)
         np.testing.assert_equal(dict(evaluation.metrics), alone)
-    scale = Scale.of(result.evaluation.prediction, result.evaluation.split.labels)
+    prediction = result.evaluation.prediction
+    scale = Scale.of_maps(prediction.anomaly_maps, prediction.image_scores, result.evaluation.split.labels)
     assert np.isfinite([scale.low, scale.high]).all()
     picture = colour(result.evaluation.prediction.anomaly_maps[0], scale)
     assert (picture[:20] == 128).all()

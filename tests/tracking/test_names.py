@@ -95,7 +95,7 @@ def test_a_run_full_of_odd_names_is_logged_and_read(store_uri):
     write("json", path="names.json", data=ODD)
     pixels = np.zeros((8, 8, 3), np.uint8)
     shown = {"mask": pixels[..., 0] > 0, "anomaly_map": np.zeros((8, 8), np.float32), "title": "划痕 \udce9"}
-    whether = {"defective": True, "epoch": 1, "scale": (0.0, 1.0, 0.5), "step": 0}
+    whether = {"defective": True, "score": 0.1, "epoch": 1, "scale": (0.0, 1.0, 0.5), "step": 0}
     pictures = [{"key": f"miss/{odd}", "pixels": pixels, **shown, **whether} for odd in ODD]
     write("pictures", pictures=pictures)
     write("close", status="FINISHED", tags={})
