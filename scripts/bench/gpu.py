@@ -81,9 +81,13 @@ def main() -> None:
     options = parser.parse_args()
     ways = [("fp32", "off"), ("bf16", "off"), *([("bf16", "on")] if options.compiled else [])]
     names = dict.fromkeys([options.teacher, options.small])
-    rows = [row for name in names for row in steps(name, options.device, options.turns, ways)]
-    rows += [together(options.small, options.device, count, options.seconds) for count in (1, 2, 4)]
-    keep(rows)
+    rows: list[dict[str, Any]] = []
+    try:
+        for name in names:
+            rows.extend(steps(name, options.device, options.turns, ways))
+        rows.extend(together(options.small, options.device, count, options.seconds) for count in (1, 2, 4))
+    finally:
+        keep(rows)  # what was measured before an interruption too
     for row in rows:
         if "images_per_second" in row:
             busy = f", {row['utilisation']:.0f} % busy" if "utilisation" in row else ""
