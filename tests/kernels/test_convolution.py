@@ -199,7 +199,7 @@ def test_a_network_trains_by_them_as_exactly_as_by_torchs_own(name, means, monke
         else:
             assert ours.grad.stride() == ours.stride(), parameter
             errors = [float((grad - true.grad).norm() / true.grad.norm()) for grad in (ours.grad, other.grad)]
-            assert errors[0] < 1e-5 + 3 * errors[1], parameter
+            assert errors[0] < 1e-5 + 4 * errors[1], parameter
 
 
 @pytest.mark.parametrize("stride", [1, 2])

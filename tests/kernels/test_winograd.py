@@ -45,4 +45,4 @@ def test_rounding_is_what_the_docstring_says(monkeypatch):
     for ours, theirs, exact in rounding.directions(128).values():
         (largest, rms), (_, rms_of_torch) = (rounding.error(found, exact) for found in (ours, theirs))
         assert largest < 2e-5
-        assert rms_of_torch < rms < 3e-6
+        assert rms_of_torch < rms < 5e-6
