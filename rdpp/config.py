@@ -219,7 +219,8 @@ def _mapping(value: Any, path: str) -> Mapping[str, Any]:
 
 
 def _wrong_type(path: str, wanted: str, value: Any) -> ConfigError:
-    return ConfigError(f"{path or 'value'} must be {wanted}, got {value!r}")
+    quotes = "; put it in quotes" if wanted == "text" and isinstance(value, int | float) else ""
+    return ConfigError(f"{path or 'value'} must be {wanted}, got {value!r}{quotes}")
 
 
 def _describe(kind: Any) -> str:

@@ -98,7 +98,7 @@ def test_null_is_a_value_only_where_it_is_allowed(data):
         ({"shape": {"radius": "wide"}}, r"^shape.radius must be a number, got 'wide'"),
         ({"shape": None}, r"^shape must be a mapping of keys to values, got None"),
         ({"shape": 3}, r"^shape must be a mapping of keys to values, got 3"),
-        ({"title": 3}, r"^title must be text, got 3"),
+        ({"title": 3}, r"^title must be text, got 3; put it in quotes"),
         ({"title": None}, r"^title must be text, got None"),
         ({"layers": 3}, r"^layers must be a list, got 3"),
         ({"layers": "12"}, r"^layers must be a list, got '12'"),

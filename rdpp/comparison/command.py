@@ -49,11 +49,11 @@ def log_comparison(store: Store, compared: Compared) -> str:
     Returns:
         The run's id; a query, that has no parent, gets a run of its own.
     """
-    parent = compared.collection.parent
+    parent = compared.run_set.parent
     if parent is not None:
         _log(store, parent, compared)
         return parent
-    name = f"compare {compared.collection.title}"[:200]
+    name = f"compare {compared.run_set.title}"[:200]
     with (
         MlflowTree(store=store) as tree,
         opened(tree, tree.open(name, level="comparison", parent=None, tags={})) as node,

@@ -37,7 +37,7 @@ class ImageRow:
     """(variant, caption, data URI)."""
 
 
-def image_rows(store: Store, collection: RunSet) -> tuple[list[ImageRow], list[str]]:
+def image_rows(store: Store, run_set: RunSet) -> tuple[list[ImageRow], list[str]]:
     """For each category, with the first seed that every variant with stored maps has: the defective images on whose
     rank among the test images the variants disagree most, and the good image they rank highest.
 
@@ -46,9 +46,9 @@ def image_rows(store: Store, collection: RunSet) -> tuple[list[ImageRow], list[s
     """
     rows: list[ImageRow] = []
     missing: list[str] = []
-    for category in sorted({run.category for run in collection.runs}):
-        runs = _one_seed([run for run in collection.runs if run.category == category])
-        names = [name for name in collection.variants if name in runs]
+    for category in sorted({run.category for run in run_set.runs}):
+        runs = _one_seed([run for run in run_set.runs if run.category == category])
+        names = [name for name in run_set.variants if name in runs]
         maps = {name: stored for name in names if (stored := load_maps(store, runs[name].run_id)) is not None}
         if not maps:
             missing.append(f"{category}: no run has its anomaly maps stored (keep_maps: true)")

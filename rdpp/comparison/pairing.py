@@ -34,7 +34,7 @@ class Published:
 class Compared:
     """All that a comparison says."""
 
-    collection: RunSet
+    run_set: RunSet
     baseline: str
     metrics: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
@@ -49,7 +49,7 @@ class Compared:
 
 
 def compare_runs(
-    collection: RunSet,
+    run_set: RunSet,
     baseline: str | None = None,
     metrics: Sequence[str] | None = None,
     published: Sequence[Published] = (),
@@ -59,8 +59,8 @@ def compare_runs(
     """Pair every variant's runs with the baseline's and compare.
 
     Args:
-        collection: the runs.
-        baseline: by default the collection's own, or its first variant.
+        run_set: the runs.
+        baseline: by default the run_set's own, or its first variant.
         metrics: by default the headline metrics that the runs have.
         published: figures to show beside.
         loosely: pair by category and seed alone.
@@ -68,16 +68,16 @@ def compare_runs(
     Raises:
         ConfigError: an unknown baseline or metric, or no pairs at all.
     """
-    baseline = baseline or collection.baseline or collection.variants[0]
-    choose(baseline, collection.variants, "baseline")
-    frame = collection.frame()
+    baseline = baseline or run_set.baseline or run_set.variants[0]
+    choose(baseline, run_set.variants, "baseline")
+    frame = run_set.frame()
     known = [name for name in frame.columns if name.removeprefix("held_out/") in METRICS]
     for name in metrics or ():
         choose(name, known, "metric (of these runs)")
     names = tuple(dict.fromkeys(metrics or (name for name in HEADLINE if name in known)))
-    others = [name for name in collection.variants if name != baseline]
-    require(len(others) > 0, f"only one variant ({baseline}) in {collection.title}; comparing needs two")
-    notes = dict.fromkeys(collection.notes)
+    others = [name for name in run_set.variants if name != baseline]
+    require(len(others) > 0, f"only one variant ({baseline}) in {run_set.title}; comparing needs two")
+    notes = dict.fromkeys(run_set.notes)
     values: dict[str, Values] = {}
     for metric in names:
         values[metric], left_out = pair(frame, metric, baseline, others, loosely=loosely)
@@ -86,7 +86,7 @@ def compare_runs(
         raise ConfigError(_nothing_paired(baseline, others, list(notes)))
     means, _ = common_means(frame, names, baseline, loosely=loosely)
     comparisons = tuple(compare(baseline, values))
-    return Compared(collection, baseline, names, comparisons, means, tuple(published), tuple(notes))
+    return Compared(run_set, baseline, names, comparisons, means, tuple(published), tuple(notes))
 
 
 def _nothing_paired(baseline: str, others: Sequence[str], notes: Sequence[str]) -> str:

@@ -49,21 +49,21 @@ def write_report(source: str, out: Path | None, tracking_uri: str | None, baseli
         ConfigError: no such study or ablation, or no finished run in it.
     """
     store = Store(tracking_uri)
-    collection = find_runs(store, [source])
-    if collection.parent is None:
+    run_set = find_runs(store, [source])
+    if run_set.parent is None:
         raise ConfigError(f"a report is of one study or ablation, got the query '{source}'; see rdpp compare")
-    page = render(store, collection, baseline)
-    path = out or Path(f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', collection.title)}.html")
+    page = render(store, run_set, baseline)
+    path = out or Path(f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', run_set.title)}.html")
     ensure_writable(path.parent, "give another file with --out")
     path.write_text(page, encoding="utf-8")
-    store.client.log_text(collection.parent, page, "report.html")
+    store.client.log_text(run_set.parent, page, "report.html")
     return path
 
 
-def render(store: Store, collection: RunSet, baseline: str | None = None) -> str:
+def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
     """The page."""
-    compared, problem = _compared(collection, baseline)
-    figures = _plotly_figures(store, collection)
+    compared, problem = _compared(run_set, baseline)
+    figures = _plotly_figures(store, run_set)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rdpp.comparison", "."),
         autoescape=True,
@@ -71,69 +71,69 @@ def render(store: Store, collection: RunSet, baseline: str | None = None) -> str
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    leaderboard, ranking = _leaderboard(store, collection, baseline)
-    images, missing = image_rows(store, collection)
+    leaderboard, ranking = _leaderboard(store, run_set, baseline)
+    images, missing = image_rows(store, run_set)
     return environment.get_template("report.html").render(
-        collection=collection,
-        categories=sorted({run.category for run in collection.runs}),
-        seeds=sorted({run.seed for run in collection.runs}),
+        run_set=run_set,
+        categories=sorted({run.category for run in run_set.runs}),
+        seeds=sorted({run.seed for run in run_set.runs}),
         leaderboard=leaderboard,
         ranking=ranking,
         comparison=as_data(compared) if compared else None,
         problem=problem,
         picture=data_uri(differences(compared.comparisons)) if compared else None,
-        by_category=[_by_category(collection, metric) for metric in HEADLINE],
-        by_type=_by_type(collection),
-        terms=_terms(collection),
+        by_category=[_by_category(run_set, metric) for metric in HEADLINE],
+        by_type=_by_type(run_set),
+        terms=_terms(run_set),
         figures=figures,
         images=images,
         missing=missing,
     )
 
 
-def _compared(collection: RunSet, baseline: str | None) -> tuple[Compared | None, str]:
+def _compared(run_set: RunSet, baseline: str | None) -> tuple[Compared | None, str]:
     """The comparison, or why there is none: a report of runs that cannot be paired is a report all the same."""
     try:
-        return compare_runs(collection, baseline), ""
+        return compare_runs(run_set, baseline), ""
     except ConfigError as error:
         return None, str(error)
 
 
-def _leaderboard(store: Store, collection: RunSet, baseline: str | None) -> tuple[Tabulated, str]:
+def _leaderboard(store: Store, run_set: RunSet, baseline: str | None) -> tuple[Tabulated, str]:
     """Of a study its trials, by the objective that chose; else variants by the mean of the headline metrics. And a line
     that says how to read it."""
-    if collection.kind == "study":
-        trials = ranked_trials(store, collection.parent or "")
+    if run_set.kind == "study":
+        trials = ranked_trials(store, run_set.parent or "")
         return Tabulated("Leaderboard", trials.header, trials.rows), (
             "Ranked by the objective, which chose. The values on the test images stand beside: they chose nothing, "
             "unless the objective is of the test images itself."
         )
-    frame = collection.frame()
+    frame = run_set.frame()
     names = [name for name in METRICS if name in frame.columns]
     names += [f"held_out/{name}" for name in HEADLINE if f"held_out/{name}" in frame.columns]
-    against = baseline or collection.baseline or collection.variants[0]
+    against = baseline or run_set.baseline or run_set.variants[0]
     means, notes = common_means(frame, names, against)
     headline = [name for name in HEADLINE if name in names]
     order = sorted(means, key=lambda v: -np.nan_to_num(sum(means[v][name] for name in headline), nan=-np.inf))
-    runs = [run.variant for run in collection.runs]
-    rows = [(v, str(runs.count(v)), *(percent(means[v][name]) for name in names), _dead(collection, v)) for v in order]
+    runs = [run.variant for run in run_set.runs]
+    rows = [(v, str(runs.count(v)), *(percent(means[v][name]) for name in names), _dead(run_set, v)) for v in order]
     shown = [name.replace("held_out/", "held-out ").replace("_", " ") for name in names]
     line = "Ranked by the mean of the headline metrics. " + ". ".join(note[0].upper() + note[1:] for note in notes)
     return Tabulated("Leaderboard", ("variant", "runs", *shown, "dead terms"), tuple(rows)), line
 
 
-def _dead(collection: RunSet, variant: str) -> str:
-    found = {run.tags.get("dead_terms", "unknown") for run in collection.runs if run.variant == variant}
+def _dead(run_set: RunSet, variant: str) -> str:
+    found = {run.tags.get("dead_terms", "unknown") for run in run_set.runs if run.variant == variant}
     terms = sorted({term for text in found for term in text.split()} - {"none"})
     return ", ".join(terms)
 
 
-def _by_category(collection: RunSet, metric: str) -> Tabulated:
-    categories = sorted({run.category for run in collection.runs})
-    seeds = len({run.seed for run in collection.runs})
+def _by_category(run_set: RunSet, metric: str) -> Tabulated:
+    categories = sorted({run.category for run in run_set.runs})
+    seeds = len({run.seed for run in run_set.runs})
     rows = []
-    for variant in collection.variants:
-        own = [run for run in collection.runs if run.variant == variant]
+    for variant in run_set.variants:
+        own = [run for run in run_set.runs if run.variant == variant]
         values = [
             [run.metrics[metric] for run in own if run.category == category and metric in run.metrics]
             for category in categories
@@ -149,15 +149,15 @@ def _with_spread(values: Sequence[float], seeds: int) -> str:
     return f"{mean}{spread}" + (f" ({len(values)} of {seeds} seeds)" if 0 < len(values) < seeds else "")
 
 
-def _by_type(collection: RunSet) -> list[Tabulated]:
+def _by_type(run_set: RunSet) -> list[Tabulated]:
     """Image AUROC of each defect type against the good images, a table a category, means over seeds."""
     tables = []
-    for category in sorted({run.category for run in collection.runs}):
-        runs = [run for run in collection.runs if run.category == category]
+    for category in sorted({run.category for run in run_set.runs}):
+        runs = [run for run in run_set.runs if run.category == category]
         start = of_defect_type("image_auroc", "")
         types = sorted({key.removeprefix(start) for run in runs for key in run.metrics if key.startswith(start)})
         rows = []
-        for variant in collection.variants:
+        for variant in run_set.variants:
             own = [run for run in runs if run.variant == variant]
             if own:
                 values = [np.mean([run.metrics.get(start + t, np.nan) for run in own]) for t in types]
@@ -167,11 +167,11 @@ def _by_type(collection: RunSet) -> list[Tabulated]:
     return tables
 
 
-def _terms(collection: RunSet) -> Tabulated:
+def _terms(run_set: RunSet) -> Tabulated:
     """What each loss term came to at the end of training, and how much it moved: means over a variant's runs."""
     rows = []
-    for variant in collection.variants:
-        runs = [run for run in collection.runs if run.variant == variant]
+    for variant in run_set.variants:
+        runs = [run for run in run_set.runs if run.variant == variant]
         names = [key.removeprefix("loss_weight/") for key in runs[0].logged if key.startswith("loss_weight/")]
         for term in names:
             keys = [f"{kind}/{term}" for kind in ("loss_weight", "loss", "loss_weighted")]
@@ -189,11 +189,11 @@ def _mean_of(runs: Sequence[TrainedRun], key: str) -> str:
     return f"{np.mean(values):.3g}" if values else "-"
 
 
-def _plotly_figures(store: Store, collection: RunSet) -> list[str]:
+def _plotly_figures(store: Store, run_set: RunSet) -> list[str]:
     """Optuna's own figures of a study, as HTML; plotly's code comes with the first."""
-    if collection.kind != "study":
+    if run_set.kind != "study":
         return []
-    parent, found = collection.parent or "", list[str]()
+    parent, found = run_set.parent or "", list[str]()
     many = ranked_trials(store, parent).complete >= IMPORTANCES_NEED
     for name in ("importances", "history", "slices") if many else ("history", "slices"):
         data = store.read_json(parent, f"figures/{name}.json")

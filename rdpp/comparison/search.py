@@ -89,19 +89,19 @@ def find_runs(store: Store, sources: Sequence[str], by: str | None = None) -> Ru
         ConfigError: a source that is none of these, or no finished run in them.
     """
     found = [_find(store, source, by) for source in sources]
-    runs, notes = _newest(run for collection in found for run in collection.runs)
+    runs, notes = _newest(run for run_set in found for run in run_set.runs)
     require(len(runs) > 0, f"no finished run in {', '.join(sources)}; let it run first (rdpp ablate, rdpp sweep)")
-    variants = tuple(dict.fromkeys(name for collection in found for name in collection.variants))
+    variants = tuple(dict.fromkeys(name for run_set in found for name in run_set.variants))
     variants = tuple(name for name in variants if name in {run.variant for run in runs})
     one = found[0] if len(found) == 1 else None
     return RunSet(
-        ", ".join(collection.title for collection in found),
+        ", ".join(run_set.title for run_set in found),
         one.kind if one else "runs",
         one.parent if one else None,
         found[0].baseline,
         variants,
         tuple(runs),
-        (*(note for collection in found for note in collection.notes), *notes),
+        (*(note for run_set in found for note in run_set.notes), *notes),
     )
 
 
@@ -113,7 +113,7 @@ def _find(store: Store, source: str, by: str | None) -> RunSet:
     if re.fullmatch(r"[0-9a-f]{32}", source):
         places = (f"tags.`mlflow.parentRunId` = '{source}'", f"tags.`{taken_by(source)}` != ''")
         below = [_of_query(store, query, by or "variant") for query in places]
-        if runs := tuple(run for collection in below for run in collection.runs):
+        if runs := tuple(run for run_set in below for run in run_set.runs):
             return RunSet(source, "runs", None, None, _in_order(runs), runs, ())
         return _of_query(store, f"attributes.run_id = '{source}'", by or "variant")
     if re.search(r"[=<>]| like ", source, re.IGNORECASE):

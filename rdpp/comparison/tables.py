@@ -97,7 +97,7 @@ def as_data(compared: Compared) -> dict[str, Any]:
             row[name]["verdict"] = c.verdict(answer)
         rows.append(row)
     return {
-        "title": compared.collection.title,
+        "title": compared.run_set.title,
         "baseline": compared.baseline,
         "alpha": ALPHA,
         "power": POWER,

@@ -47,6 +47,6 @@ def _row(run: Run, swept: Sequence[str], metrics: Sequence[str]) -> tuple[str, .
     objective = data.metrics.get("objective")
     on_test = [data.metrics.get(name, np.nan) for name in metrics]
     test = float(np.mean(on_test)) if on_test and objective is not None else None
-    state, cells = data.tags.get("state", "not finished"), data.tags.get("cells")
-    state = f"{state} after {cells} runs" if state == "pruned" else state
+    state, runs = data.tags.get("state", "not finished"), data.tags.get("runs")
+    state = f"{state} after {runs} runs" if state == "pruned" else state
     return (f"trial-{int(data.tags['trial']):03d}", *values, percent(objective), percent(test), state)

@@ -17,6 +17,8 @@ from rdpp.sweep.space import suggest
 
 STEPS = "steps"
 """User attribute of a trial that is complete or pruned: the batches it trained."""
+RUN = "run/"
+"""User attributes of a trial, one a run: `run/SEED/CATEGORY`."""
 RUN_ID = "mlflow_run_id"
 """User attribute of a trial: its MLflow run."""
 RETRY_OF = "retry_of"
@@ -62,10 +64,10 @@ class Objective:
             values, pruned = self._train(trial, point, node, tags, steps)
             trial.set_user_attr(STEPS, steps.count)
             self.tree.log_metrics(node, {"steps": steps.count})
-            self.tree.set_tags(node, {"state": "pruned" if pruned else "complete", "cells": len(values)})
+            self.tree.set_tags(node, {"state": "pruned" if pruned else "complete", "runs": len(values)})
         self.tree.finish()
         if pruned:
-            raise optuna.TrialPruned(f"trial {trial.number} pruned after {len(values)} cells")
+            raise optuna.TrialPruned(f"trial {trial.number} pruned after {len(values)} runs")
         return float(np.mean(values))
 
     def _train(
@@ -88,7 +90,7 @@ class Objective:
             for index, outcome in enumerate(run_all(planned, self.tree, observers, again=self.again)):
                 outcomes.append(outcome)
                 values.append(self.value(outcome.deciding))
-                trial.set_user_attr(f"cell/{outcome.spec.category.name}/{outcome.spec.seed}", _plain(outcome))
+                trial.set_user_attr(f"{RUN}{outcome.spec.seed}/{outcome.spec.category.name}", _plain(outcome))
                 self.tree.log_metrics(node, {"objective_running_mean": float(np.mean(values))}, step=index)
                 last = len(outcomes) == len(specs)
                 if not self.pruner.within_runs and self._gives_up(trial, values, index, last=last):

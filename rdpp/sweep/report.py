@@ -12,7 +12,7 @@ from rich.table import Table
 
 from rdpp.display.console import percent
 from rdpp.sweep.config import SweepConfig
-from rdpp.sweep.objective import STEPS
+from rdpp.sweep.objective import RUN, STEPS
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,22 @@ class Spread:
     """The same for a trial's mean over its seeds: seeds / sqrt(number of seeds)."""
 
 
-def trial_cells(trial: FrozenTrial, objective: tuple[str, ...]) -> dict[tuple[str, int], float]:
+def values_by_run(trial: FrozenTrial, objective: tuple[str, ...]) -> dict[tuple[str, int], float]:
     """The objective of each (category, seed) that the trial finished."""
-    return _cells(trial, objective, "metrics")
+    return _of_runs(trial, objective, "metrics")
 
 
 def value_on_test(trial: FrozenTrial, objective: tuple[str, ...]) -> float:
-    """The objective's metrics on the test images, mean over the trial's cells: shown, never chosen by. NaN where one is
+    """The objective's metrics on the test images, mean over the trial's runs: shown, never chosen by. NaN where one is
     undefined there."""
-    return float(np.mean(list(_cells(trial, objective, "test").values())))
+    return float(np.mean(list(_of_runs(trial, objective, "test").values())))
 
 
-def _cells(trial: FrozenTrial, objective: tuple[str, ...], images: str) -> dict[tuple[str, int], float]:
+def _of_runs(trial: FrozenTrial, objective: tuple[str, ...], images: str) -> dict[tuple[str, int], float]:
     values = {}
     for key, stored in trial.user_attrs.items():
-        if key.startswith("cell/"):
-            _, category, seed = key.split("/")
+        if key.startswith(RUN):
+            seed, _, category = key.removeprefix(RUN).partition("/")
             values[category, int(seed)] = float(np.mean([stored[images].get(name, np.nan) for name in objective]))
     return values
 
@@ -55,7 +55,7 @@ def spread(sweep: SweepConfig, study: optuna.Study) -> Spread:
     variances, seeds = [], 1
     for trial in complete:
         by_seed: dict[int, list[float]] = {}
-        for (_, seed), value in trial_cells(trial, sweep.objective).items():
+        for (_, seed), value in values_by_run(trial, sweep.objective).items():
             by_seed.setdefault(seed, []).append(value)
         seeds = len(by_seed)
         if seeds > 1:
@@ -83,7 +83,7 @@ def spread_sentence(found: Spread) -> str:
 def table(sweep: SweepConfig, study: optuna.Study) -> Table:
     """One row a trial, the best first: its values, the objective by category (mean over seeds) and overall."""
     rows = sorted(study.get_trials(deepcopy=False), key=lambda t: (t.state != TrialState.COMPLETE, -(t.value or 0)))
-    categories = sorted({c for t in rows for c, _ in trial_cells(t, sweep.objective)})
+    categories = sorted({c for t in rows for c, _ in values_by_run(t, sweep.objective)})
     where = "held-out" if sweep.experiment.evaluation.watched == "held_out" else "test"
     title = f"{sweep.name}: mean of {' and '.join(sweep.objective)} on the {where} images, per cent"
     columns = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
@@ -101,7 +101,7 @@ def _row(trial: FrozenTrial, sweep: SweepConfig, categories: list[str]) -> list[
     params = [_short(trial.params.get(path)) for path in sweep.space]
     means = [percent(by_category[c]) if c in by_category else "" for c in categories]
     complete = trial.state == TrialState.COMPLETE and trial.value is not None
-    state = "complete" if complete else f"pruned in run {len(trial_cells(trial, sweep.objective)) + 1}"
+    state = "complete" if complete else f"pruned in run {len(values_by_run(trial, sweep.objective)) + 1}"
     mean, on_test = (percent(trial.value), percent(value_on_test(trial, sweep.objective))) if complete else ("", "")
     return [str(trial.number), *params, *means, mean, on_test, state]
 
@@ -135,7 +135,7 @@ def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str) -> dict[st
 
 def _by_category(trial: FrozenTrial, sweep: SweepConfig) -> Mapping[str, float]:
     by_category: dict[str, list[float]] = {}
-    for (category, _), value in trial_cells(trial, sweep.objective).items():
+    for (category, _), value in values_by_run(trial, sweep.objective).items():
         by_category.setdefault(category, []).append(value)
     return {category: float(np.mean(values)) for category, values in sorted(by_category.items())}
 

@@ -19,7 +19,7 @@ from rdpp.comparison.tables import as_data, comparison_table, sentences
 from rdpp.config import ConfigError
 
 
-def collection(values, baseline="rd"):
+def run_set(values, baseline="rd"):
     """From {(variant, category, seed): value}."""
     runs = tuple(
         TrainedRun("id", v, c, s, {"image_auroc": value, "pixel_auroc": value}, {}, {})
@@ -36,7 +36,7 @@ def made(effect=0.05, categories=8, seeds=3, seed=0):
 
 
 def test_pairs_share_category_and_seed():
-    frame = collection({("rd", "a", 1): 0.5, ("rd", "a", 2): 0.6, ("ot", "a", 2): 0.9, ("ot", "a", 1): 0.7}).frame()
+    frame = run_set({("rd", "a", 1): 0.5, ("rd", "a", 2): 0.6, ("ot", "a", 2): 0.9, ("ot", "a", 1): 0.7}).frame()
     values, notes = pair(frame, "image_auroc", "rd", ["ot"])
     np.testing.assert_array_equal(values["ot"]["a"], [[0.7, 0.5], [0.9, 0.6]])
     assert notes == []
@@ -44,7 +44,7 @@ def test_pairs_share_category_and_seed():
 
 def test_what_cannot_be_paired_is_left_out_and_told():
     cells = {(v, c, s): 0.5 for v in ("rd", "ot") for c, s in [("a", 1), ("a", 2), ("b", 1)]}
-    frame = collection({**cells, ("rd", "b", 2): 0.5, ("far", "z", 1): 0.5}).frame()
+    frame = run_set({**cells, ("rd", "b", 2): 0.5, ("far", "z", 1): 0.5}).frame()
     values, notes = pair(frame, "image_auroc", "rd", ["ot", "far"])
     assert set(values["ot"]) == {"a"}
     assert notes == [
@@ -58,7 +58,7 @@ def test_what_cannot_be_paired_is_left_out_and_told():
 
 def unlike(part, value="other", params=False):
     """Three categories; in one of them the variant's runs differ from the baseline's."""
-    made_of = collection(made(categories=3))
+    made_of = run_set(made(categories=3))
     where = "params" if params else "tags"
     runs = tuple(
         dataclasses.replace(run, **{where: {part: value if run.variant == "ot" and run.category == "c1" else "same"}})
@@ -91,7 +91,7 @@ def test_unlike_runs_are_no_pairs(part, params, said):
 
 
 def test_variants_that_are_unlike_everywhere_are_an_error_that_says_so():
-    found = collection({(v, "a", s): 0.5 for v in ("rd", "ot") for s in (1, 2)})
+    found = run_set({(v, "a", s): 0.5 for v in ("rd", "ot") for s in (1, 2)})
     runs = tuple(dataclasses.replace(run, tags={"selection": run.variant}) for run in found.runs)
     with pytest.raises(ConfigError, match=r"they differ in selection: a seeds 1, 2; .* --loosely"):
         compare_runs(dataclasses.replace(found, runs=runs))
@@ -100,7 +100,7 @@ def test_variants_that_are_unlike_everywhere_are_an_error_that_says_so():
 def without_the_hard_one():
     """The variant lacks the hard category: its plain mean is 98.0 against 79.5, its paired difference -1.0."""
     values = {("rd", c, s): v for c, v in (("easy", 0.99), ("hard", 0.60)) for s in range(8)}
-    return collection(values | {("ot", "easy", s): 0.98 for s in range(8)})
+    return run_set(values | {("ot", "easy", s): 0.98 for s in range(8)})
 
 
 def test_means_stand_beside_the_difference_of_the_same_runs():
@@ -124,7 +124,7 @@ def test_means_of_all_variants_are_over_the_runs_that_all_have():
 
 
 def test_a_variant_without_a_metric_has_no_mean_and_takes_none_from_the_others():
-    frame = collection(made(categories=2)).frame()
+    frame = run_set(made(categories=2)).frame()
     frame.loc[frame.variant == "ot", "pixel_auroc"] = np.nan
     means, _ = common_means(frame, ["image_auroc", "pixel_auroc"], "rd")
     assert np.isnan(means["ot"]["pixel_auroc"])
@@ -132,7 +132,7 @@ def test_a_variant_without_a_metric_has_no_mean_and_takes_none_from_the_others()
 
 
 def test_undefined_values_are_no_pairs():
-    frame = collection(made()).frame()
+    frame = run_set(made()).frame()
     frame.loc[(frame.variant == "ot") & (frame.category == "c0"), "image_auroc"] = np.nan
     values, _ = pair(frame, "image_auroc", "rd", ["ot"])
     assert "c0" not in values["ot"]
@@ -140,11 +140,11 @@ def test_undefined_values_are_no_pairs():
 
 def test_runs_that_share_no_cell():
     with pytest.raises(ConfigError, match="ot share no category and seed with the baseline rd"):
-        compare_runs(collection({("rd", "a", 1): 0.5, ("ot", "b", 1): 0.5, ("ot", "a", 2): 0.5}))
+        compare_runs(run_set({("rd", "a", 1): 0.5, ("ot", "b", 1): 0.5, ("ot", "a", 2): 0.5}))
 
 
 def test_one_seed_shows_the_difference_and_says_that_nothing_can_be_said():
-    compared = compare_runs(collection({(v, c, 1): 0.5 + (v == "ot") / 10 for v in ("rd", "ot") for c in "ab"}))
+    compared = compare_runs(run_set({(v, c, 1): 0.5 + (v == "ot") / 10 for v in ("rd", "ot") for c in "ab"}))
     (line,) = sentences(compared)
     assert line.startswith("ot against rd: image_auroc +10.00, pixel_auroc +10.00 with one seed. Nothing can be said")
     row = as_data(compared)["comparisons"][0]
@@ -154,34 +154,34 @@ def test_one_seed_shows_the_difference_and_says_that_nothing_can_be_said():
 
 def test_a_single_variant_an_unknown_baseline_an_unknown_metric():
     with pytest.raises(ConfigError, match=r"only one variant \(rd\) in made"):
-        compare_runs(collection({("rd", "a", 1): 0.5, ("rd", "a", 2): 0.5}))
+        compare_runs(run_set({("rd", "a", 1): 0.5, ("rd", "a", 2): 0.5}))
     with pytest.raises(ConfigError, match="unknown baseline 'rdd', did you mean 'rd'"):
-        compare_runs(collection(made()), "rdd")
+        compare_runs(run_set(made()), "rdd")
     with pytest.raises(ConfigError, match=r"unknown metric \(of these runs\) 'pixel_auro', did you mean 'pixel_auroc'"):
-        compare_runs(collection(made()), metrics=["pixel_auro"])
+        compare_runs(run_set(made()), metrics=["pixel_auro"])
 
 
 def test_means_weigh_categories_equally():
     values = {("rd", "a", 1): 0.2, ("rd", "a", 2): 0.4, ("rd", "b", 1): 0.9, ("rd", "b", 2): 0.9, ("rd", "b", 3): 0.9}
     values |= {("ot", c, s): v for (_, c, s), v in values.items()}
-    assert compare_runs(collection(values)).means["rd"]["image_auroc"] == pytest.approx(0.6)
+    assert compare_runs(run_set(values)).means["rd"]["image_auroc"] == pytest.approx(0.6)
 
 
 def test_in_words():
-    (line,) = sentences(compare_runs(collection(made(0.05)), metrics=["image_auroc"]))
+    (line,) = sentences(compare_runs(run_set(made(0.05)), metrics=["image_auroc"]))
     higher = r"image_auroc higher \(\+\d\.\d\d\)"
     assert re.fullmatch(rf"ot against rd: on these 8 categories {higher}. On new categories {higher}.", line)
-    (line,) = sentences(compare_runs(collection(made(0.0005, categories=3, seed=1)), metrics=["image_auroc"]))
+    (line,) = sentences(compare_runs(run_set(made(0.0005, categories=3, seed=1)), metrics=["image_auroc"]))
     assert "on these 3 categories image_auroc not enough to tell (minimum detectable effect " in line
     assert line.endswith(
         "On new categories not enough to tell: 3 categories can show nothing, 6 are the least that could."
     )
-    (line,) = sentences(compare_runs(collection(made(0.05, categories=1, seeds=3)), metrics=["image_auroc"]))
+    (line,) = sentences(compare_runs(run_set(made(0.05, categories=1, seeds=3)), metrics=["image_auroc"]))
     assert "on these 1 categories not enough to tell: 3 pairs can show nothing, 6 are the least that could." in line
 
 
 def test_the_table_and_the_data():
-    compared = compare_runs(collection(made()))
+    compared = compare_runs(run_set(made()))
     table = comparison_table(compared, "image_auroc")
     assert list(table.columns[0].cells) == ["ot"]
     data = as_data(compared)
@@ -192,7 +192,7 @@ def test_the_table_and_the_data():
 
 
 def test_the_picture_has_a_panel_a_metric():
-    one, two = (compare_runs(collection(made()), metrics=m) for m in (["image_auroc"], ["image_auroc", "pixel_auroc"]))
+    one, two = (compare_runs(run_set(made()), metrics=m) for m in (["image_auroc"], ["image_auroc", "pixel_auroc"]))
     sizes = [Image.open(io.BytesIO(differences(c.comparisons))).size for c in (one, two)]
     assert sizes[1][0] > 1.4 * sizes[0][0]
 

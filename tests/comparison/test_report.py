@@ -171,7 +171,7 @@ def test_trials_are_ranked_by_what_chose_and_not_by_the_test_images(small):
     study = store.start_run("ranked", tags=tags)
     values = [{"objective": 0.6, "image_auroc": 0.9}, {"objective": 0.8, "image_auroc": 0.7}, {}]
     for number, metrics in enumerate(values):
-        state = {"state": "complete" if metrics else "pruned", "cells": 2}
+        state = {"state": "complete" if metrics else "pruned", "runs": 2}
         own = {"level": "trial", "trial": number, "root": study, **state}
         run = store.start_run(f"trial-{number:03d}", parent=study, tags=own)
         store.log_params(run, {"noise.scale": 0.1 + number})

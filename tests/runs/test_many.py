@@ -215,14 +215,14 @@ def test_an_ablation_takes_over_what_plain_training_finished_and_compares_it(sto
     told = Told()
     tracked_ablation(AblationConfig.from_yaml(tmp_path / "ablation.yaml"), store, [told])
     assert (told.trained, told.count(TakenOver)) == (2, 2)
-    collection = find_runs(store, ["taking"])
-    assert sorted((run.variant, run.seed) for run in collection.runs) == [
+    run_set = find_runs(store, ["taking"])
+    assert sorted((run.variant, run.seed) for run in run_set.runs) == [
         ("other", 1),
         ("other", 2),
         ("same", 1),
         ("same", 2),
     ]
-    assert collection.notes == ()
+    assert run_set.notes == ()
 
 
 def test_a_repeated_trial_takes_its_finished_runs_over_and_reports_them_as_before(store, experiment, tmp_path):

@@ -156,7 +156,7 @@ def test_the_objective_is_the_mean_over_cells_and_metrics(sweep, store_uri):
     store = Store(store_uri)
     fixed = optuna.trial.FixedTrial({"losses.ssot.weight": 0.1, "noise.scale": 0.2})
     value = judged(sweep, store, fixed)
-    cells = [v["metrics"] for k, v in fixed.user_attrs.items() if k.startswith("cell/")]
+    cells = [v["metrics"] for k, v in fixed.user_attrs.items() if k.startswith("run/")]
     assert len(cells) == 2
     assert value == pytest.approx(sum(c["image_auroc"] + c["pixel_auroc"] for c in cells) / 4)
 
@@ -198,7 +198,7 @@ def test_the_objective_of_a_trial_does_not_see_the_test_set(held_out, store_uri,
         )
         sweep = SweepConfig("scrambled", experiment, SPACE, 1, METRICS)
         fixed = optuna.trial.FixedTrial({"losses.ssot.weight": 0.1, "noise.scale": 0.2})
-        values.append((judged(sweep, store, fixed), fixed.user_attrs["cell/bolt/1"]))
+        values.append((judged(sweep, store, fixed), fixed.user_attrs["run/1/bolt"]))
     assert values[0][0] == values[1][0]
     assert values[0][1]["metrics"] == values[1][1]["metrics"]
     assert values[0][1]["test"] != values[1][1]["test"]
@@ -212,7 +212,7 @@ def finished(value: float, by_cell: dict[tuple[str, int], float]) -> optuna.tria
     def metrics(v: float) -> dict[str, float]:
         return {"image_auroc": v, "pixel_auroc": v}
 
-    attrs = {f"cell/{c}/{s}": {"metrics": metrics(v), "test": metrics(v / 2)} for (c, s), v in by_cell.items()}
+    attrs = {f"run/{s}/{c}": {"metrics": metrics(v), "test": metrics(v / 2)} for (c, s), v in by_cell.items()}
     distributions = {path: optuna.distributions.FloatDistribution(0.01, 1.0) for path in SPACE}
     return optuna.trial.create_trial(
         value=value, params=dict.fromkeys(SPACE, 0.1), distributions=distributions, user_attrs=attrs
@@ -248,7 +248,7 @@ def test_the_table_and_json_show_every_trial_by_category(sweep):
 def test_a_metric_that_the_test_images_do_not_define_is_a_dash(sweep):
     study = optuna.create_study(direction="maximize")
     trial = finished(0.6, {("a", 1): 0.5})
-    trial.user_attrs["cell/a/1"]["test"] = {"image_auroc": 0.4}
+    trial.user_attrs["run/1/a"]["test"] = {"image_auroc": 0.4}
     study.add_trial(trial)
     assert list(table(sweep, study).columns[-2].cells) == ["-"]
     assert as_json(sweep, study, "run")["trials"][0]["test_value"] is None
