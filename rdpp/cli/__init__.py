@@ -28,6 +28,7 @@ _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACC
 
 _EXIT_CODES = """exit codes:
   0    done
+  1    a run failed: one line on standard error says why
   2    bad input: one line on standard error says what to mend
   130  stopped by Ctrl-C; the same command goes on from there"""
 
@@ -43,11 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
     except ValueError as error:
         from rdpp.config import ConfigError
+        from rdpp.metrics import NotFinite
 
-        if not isinstance(error, ConfigError):
+        if not isinstance(error, ConfigError | NotFinite):
             raise
         print(f"rdpp: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, ConfigError) else 1
     except OSError as error:
         if error.errno not in _OF_THE_MACHINE:
             raise

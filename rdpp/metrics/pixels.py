@@ -7,6 +7,7 @@ import numpy as np
 
 from rdpp.kernels.counting import above, count_between
 from rdpp.kernels.threads import usable_cores
+from rdpp.metrics.finite import NotFinite
 from rdpp.metrics.ranking import Curve
 from rdpp.metrics.regions import Regions
 
@@ -123,9 +124,9 @@ def _without_padding(maps: np.ndarray, anomalous: np.ndarray) -> tuple[np.ndarra
         return maps, np.zeros(len(maps), int)
     outside = np.isneginf(maps)
     if wrong := infinite - np.count_nonzero(outside):
-        raise ValueError(f"{wrong} of {maps.size} pixels of the maps are not finite; did training diverge?")
+        raise NotFinite(f"{wrong} of {maps.size} pixels of the maps are not finite; did training diverge?")
     if outside.all(1).any():
-        raise ValueError("a map is padding alone (-inf); did training diverge?")
+        raise NotFinite("a map is padding alone (-inf); did training diverge?")
     if outside.ravel()[anomalous].any():
         raise ValueError("there are anomalous pixels in the padding (-inf) of the maps; masks must be empty there")
     return np.where(outside, maps[~outside].min() - 1, maps), outside.sum(1)

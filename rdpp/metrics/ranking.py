@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rdpp.metrics.finite import NotFinite
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -84,7 +86,7 @@ def curve(scores: ArrayLike, labels: ArrayLike) -> Curve:
     if values.shape != positive.shape or values.ndim != 1:
         raise ValueError(f"scores and labels must both be (N,), got {values.shape} and {positive.shape}")
     if missing := np.count_nonzero(np.isnan(values)):
-        raise ValueError(f"{missing} of {values.size} scores are NaN and have no rank; did training diverge?")
+        raise NotFinite(f"{missing} of {values.size} scores are NaN and have no rank; did training diverge?")
     return Curve.of(np.sort(values[positive]), np.sort(values[~positive]))
 
 

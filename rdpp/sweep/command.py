@@ -14,8 +14,9 @@ from rdpp.engine import Event, RunFinished, RunStarted
 from rdpp.runs import TakenOver
 from rdpp.sweep import report
 from rdpp.sweep.config import SweepConfig, describe, runs_a_trial
+from rdpp.sweep.objective import FAILURE
 from rdpp.sweep.report import spread, spread_sentence, table
-from rdpp.sweep.study import DONE, chosen_pruner, open_study, remaining_trials, run_study, spent_steps
+from rdpp.sweep.study import chosen_pruner, done_trials, open_study, remaining_trials, run_study, spent_steps
 from rdpp.tracking.tree import MlflowTree
 
 
@@ -88,7 +89,9 @@ class TrialDisplay:
         per_trial = runs_a_trial(self.sweep.experiment)
         if self._trial is not None and self._runs < per_trial:
             self.console.skip(per_trial - self._runs)
-            self.console.line(f"trial {self._trial} pruned after {self._runs} of {per_trial} runs")
+            before = self.study.get_trials(deepcopy=False)[self._trial]
+            ended = "failed" if FAILURE in before.user_attrs else "pruned"
+            self.console.line(f"trial {self._trial} {ended} after {self._runs} of {per_trial} runs")
         self._trial, self._runs = trial.number, 0
         self.console.prefix = f"trial {trial.number} "
         self.console.line(f"trial {trial.number}: {describe(trial.params)}   {self._best()}")
@@ -102,7 +105,7 @@ class TrialDisplay:
 
 
 def _progress(sweep: SweepConfig, study: optuna.Study) -> str:
-    done = len(study.get_trials(deepcopy=False, states=DONE))
+    done = done_trials(study)
     trials = f"{done} trials done" if sweep.trials is None else f"{done} of {sweep.trials} trials done"
     return trials if sweep.budget is None else f"{trials}, {_spent(sweep, study)}"
 

@@ -9,6 +9,7 @@ import optuna
 
 from rdpp.config import encode, require
 from rdpp.engine import BatchFinished, Event, RunFinished, RunStarted, grid
+from rdpp.metrics import NotFinite
 from rdpp.runs import Node, Outcome, Planned, RunObserver, TakenOver, Tree, means, opened, run_all
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.halving import PruningObserver
@@ -21,6 +22,8 @@ RUN = "run/"
 """User attributes of a trial, one a run: `run/SEED/CATEGORY`."""
 RUN_ID = "mlflow_run_id"
 """User attribute of a trial: its MLflow run."""
+FAILURE = "failure"
+"""User attribute of a trial that cannot succeed: why. It is a result, and not tried again."""
 RETRY_OF = "retry_of"
 """User attribute of a trial that repeats one that failed: that one's number."""
 
@@ -61,7 +64,11 @@ class Objective:
             if resume is None:
                 self.tree.log_params(node, point)
             steps = _Steps()
-            values, pruned = self._train(trial, point, node, tags, steps)
+            try:
+                values, pruned = self._train(trial, point, node, tags, steps)
+            except NotFinite as error:
+                trial.set_user_attr(FAILURE, str(error))
+                raise
             trial.set_user_attr(STEPS, steps.count)
             self.tree.log_metrics(node, {"steps": steps.count})
             self.tree.set_tags(node, {"state": "pruned" if pruned else "complete", "runs": len(values)})

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from rdpp.display.console import percent
 from rdpp.sweep.config import SweepConfig
-from rdpp.sweep.objective import RUN, STEPS
+from rdpp.sweep.objective import FAILURE, RUN, STEPS
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def table(sweep: SweepConfig, study: optuna.Study) -> Table:
     for name in ("trial", *headers, *categories, "mean", "on test\nimages", "state"):
         columns.add_column(name, justify="left" if name == "state" else "right")
     for trial in rows:
-        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or FAILURE in trial.user_attrs:
             columns.add_row(*_row(trial, sweep, categories))
     return columns
 
@@ -101,7 +101,8 @@ def _row(trial: FrozenTrial, sweep: SweepConfig, categories: list[str]) -> list[
     params = [_short(trial.params.get(path)) for path in sweep.space]
     means = [percent(by_category[c]) if c in by_category else "" for c in categories]
     complete = trial.state == TrialState.COMPLETE and trial.value is not None
-    state = "complete" if complete else f"pruned in run {len(values_by_run(trial, sweep.objective)) + 1}"
+    ended = "failed" if FAILURE in trial.user_attrs else "pruned"
+    state = "complete" if complete else f"{ended} in run {len(values_by_run(trial, sweep.objective)) + 1}"
     mean, on_test = (percent(trial.value), percent(value_on_test(trial, sweep.objective))) if complete else ("", "")
     return [str(trial.number), *params, *means, mean, on_test, state]
 
@@ -122,6 +123,7 @@ def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str) -> dict[st
             {
                 "number": t.number,
                 "state": t.state.name.lower(),
+                "failure": t.user_attrs.get(FAILURE),
                 "value": t.value,
                 "test_value": _known(value_on_test(t, sweep.objective)) if t.state == TrialState.COMPLETE else None,
                 "params": t.params,

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
 from rdpp.engine import grid, planned_epochs, prepare
 from rdpp.experiment import ExperimentConfig
+from rdpp.metrics import NotFinite
 from rdpp.runs import RunObserver, opened
 from rdpp.sweep.config import SamplerConfig, SweepConfig, runs_a_trial
-from rdpp.sweep.objective import RETRY_OF, STEPS, Objective
+from rdpp.sweep.objective import FAILURE, RETRY_OF, STEPS, Objective
 from rdpp.sweep.pruners import PRUNERS, SAMPLERS
 from rdpp.sweep.space import base_point
-from rdpp.tracking.location import DEFAULT_FOLDER, sqlite_file, sqlite_url
+from rdpp.tracking.location import DEFAULT_FOLDER, create_sqlite, sqlite_file, sqlite_url
 from rdpp.tracking.schema import IMPORTANCES_NEED, SCHEMA
 from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
@@ -27,7 +28,9 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 
 _HEARTBEAT = 15  # seconds; a trial silent for three of them has died
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-_COUNTED = (*DONE, TrialState.RUNNING, TrialState.WAITING)  # one that failed is tried again, which counts
+_COUNTED = (*DONE, TrialState.RUNNING, TrialState.WAITING)
+_MOST_FAILURES = 5
+"""Trials in a row that may diverge: more of them would not help."""
 
 
 def default_storage() -> str:
@@ -46,6 +49,7 @@ def open_study(sweep: SweepConfig, storage: str | None = None) -> optuna.Study:
     try:
         if file := sqlite_file(url):
             file.parent.mkdir(parents=True, exist_ok=True)
+            create_sqlite(file, optuna.storages.RDBStorage)
         backend = optuna.storages.RDBStorage(url, heartbeat_interval=_HEARTBEAT, grace_period=3 * _HEARTBEAT)
         study = optuna.create_study(
             storage=backend,
@@ -62,6 +66,13 @@ def open_study(sweep: SweepConfig, storage: str | None = None) -> optuna.Study:
 
 def _check_definition(study: optuna.Study, sweep: SweepConfig) -> None:
     known, schema = study.user_attrs.get("definition"), study.user_attrs.get("schema", 1)
+    ours = study.directions == [optuna.study.StudyDirection.MAXIMIZE] and (known or not study.trials)
+    if not ours:
+        raise ConfigError(
+            f"the storage holds a study '{sweep.name}' that rdpp did not start (directions: "
+            f"{', '.join(direction.name.lower() for direction in study.directions)}; {len(study.trials)} trials); give "
+            "the sweep another name, or another --storage"
+        )
     if known is None:
         study.set_user_attr("definition", sweep.fingerprint())
         study.set_user_attr("schema", SCHEMA)
@@ -88,7 +99,8 @@ def run_study(
     """Run trials until the study has its number of them, complete or pruned, or its budget is spent, and log it.
 
     Every trial's sampler is seeded from the sweep's seed and the trial's number, so that a study that was
-    interrupted goes on as it would have gone. Trials that failed are tried again with the same values.
+    interrupted goes on as it would have gone. Trials that were interrupted are tried again with
+    the same values; one that diverged has failed, and the study goes on.
 
     Args:
         sweep: the study's definition.
@@ -118,8 +130,9 @@ def run_study(
         objective = Objective(sweep, tree, node, PRUNERS[pruner], observers, again=again)
         while not is_done(sweep, study):
             _retry_failed(study)
-            study.sampler = _sampler(sweep.sampler, len(study.get_trials(deepcopy=False, states=_COUNTED)))
-            study.optimize(objective, n_trials=1)
+            study.sampler = _sampler(sweep.sampler, _begun(study))
+            study.optimize(objective, n_trials=1, catch=(NotFinite,))
+            _check_failures(study)
             tree.log_metrics(node, {"steps": spent_steps(study)}, step=len(study.trials) - 1)
         tree.finish()
         log_study(tree.store, run_id, study)
@@ -147,7 +160,31 @@ def spent_steps(study: optuna.Study) -> int:
 
 def remaining_trials(study: optuna.Study, trials: int) -> int:
     """How many more trials the study wants."""
-    return max(0, trials - len(study.get_trials(deepcopy=False, states=DONE)))
+    return max(0, trials - done_trials(study))
+
+
+def done_trials(study: optuna.Study) -> int:
+    """Trials that have a result: complete, pruned, or failed in a way that no repetition changes."""
+    return len(study.get_trials(deepcopy=False, states=DONE)) + len(_failures(study))
+
+
+def _begun(study: optuna.Study) -> int:
+    """Trials that have a result, are running or wait. One that was interrupted is tried again, which counts."""
+    return len(study.get_trials(deepcopy=False, states=_COUNTED)) + len(_failures(study))
+
+
+def _failures(study: optuna.Study) -> list[FrozenTrial]:
+    return [t for t in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)) if FAILURE in t.user_attrs]
+
+
+def _check_failures(study: optuna.Study) -> None:
+    """ConfigError: the last trials all failed."""
+    last = study.get_trials(deepcopy=False)[-_MOST_FAILURES:]
+    if len(last) == _MOST_FAILURES and all(FAILURE in trial.user_attrs for trial in last):
+        raise ConfigError(
+            f"the last {_MOST_FAILURES} trials of '{study.study_name}' failed ({last[-1].user_attrs[FAILURE]}); narrow "
+            "the space, such as to smaller learning rates, and give the sweep another name"
+        )
 
 
 def log_study(store: Store, run_id: str, study: optuna.Study) -> None:
@@ -185,7 +222,8 @@ def _retry_failed(study: optuna.Study) -> None:
     trials = study.get_trials(deepcopy=False)
     retried = {t.user_attrs[RETRY_OF] for t in trials if RETRY_OF in t.user_attrs}
     for trial in trials:
-        if trial.state == TrialState.FAIL and trial.params and trial.number not in retried:
+        interrupted = trial.state == TrialState.FAIL and FAILURE not in trial.user_attrs
+        if interrupted and trial.params and trial.number not in retried:
             study.enqueue_trial(trial.params, user_attrs={RETRY_OF: trial.number})
 
 

@@ -2,7 +2,10 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+
+from filelock import FileLock
 
 from rdpp.config import ConfigError
 
@@ -39,6 +42,27 @@ def sqlite_file(uri: str) -> Path | None:
     from sqlalchemy import make_url
 
     return Path(str(make_url(uri).database))
+
+
+def create_sqlite(file: Path, make: Callable[[str], object]) -> None:
+    """Make an sqlite file that does not exist yet: beside its place, and moved there when it is complete.
+
+    A process that is killed in the middle leaves no half of it, and of several at once one makes it.
+
+    Args:
+        file: to be made.
+        make: fills the file at the address that it is given.
+    """
+    if file.exists():
+        return
+    with FileLock(f"{file}.lock"):
+        if file.exists():
+            return
+        begun = f".{file.name}-new"
+        for left in file.parent.glob(f"{begun}*"):  # by a process that was killed; its journal too
+            left.unlink()
+        make(sqlite_url(file.with_name(begun).absolute()))
+        os.replace(file.with_name(begun), file)
 
 
 def check_location(uri: str) -> None:

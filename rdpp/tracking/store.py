@@ -17,7 +17,7 @@ from mlflow.utils.time import get_current_time_millis
 from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
-from rdpp.tracking.location import check_location, sqlite_file, tracking_uri, unusable
+from rdpp.tracking.location import check_location, create_sqlite, sqlite_file, tracking_uri, unusable
 from rdpp.tracking.names import printable, to_key
 from rdpp.tracking.provenance import code_tags
 from rdpp.tracking.schema import SCHEMA
@@ -55,6 +55,15 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
+def _experiment(client: MlflowClient, name: str, file: Path | None) -> str:
+    """The id of the MLflow experiment, made where it is missing; `file`: of an sqlite store, beside the artifacts."""
+    known = client.get_experiment_by_name(name)
+    if known is not None:
+        return known.experiment_id
+    location = None if file is None else (file.absolute().parent / "artifacts").as_uri()
+    return client.create_experiment(name, artifact_location=location, tags=_KIND)
+
+
 class Store:
     """One tracking store with rdpp's MLflow experiment in it.
 
@@ -69,18 +78,21 @@ class Store:
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an absent server is told within seconds
         try:
+            if file := sqlite_file(self.uri):
+                create_sqlite(file, lambda uri: _experiment(MlflowClient(uri), experiment, file))
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(experiment)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise unusable(self.uri, error) from None
 
     def _experiment(self, name: str) -> str:
-        known = self.client.get_experiment_by_name(name)
-        if known is not None:
-            return known.experiment_id
-        file = sqlite_file(self.uri)
-        location = None if file is None else (file.absolute().parent / "artifacts").as_uri()
-        return self.client.create_experiment(name, artifact_location=location, tags=_KIND)
+        known = self.client.get_experiment(_experiment(self.client, name, sqlite_file(self.uri)))
+        if known.lifecycle_stage != "active":
+            raise ConfigError(
+                f"the MLflow experiment {name} in {self.uri} was deleted; restore it (mlflow experiments restore "
+                f"--experiment-id {known.experiment_id}), or give another store with --tracking-uri"
+            )
+        return known.experiment_id
 
     def start_run(
         self, name: str, *, parent: str | None = None, tags: Mapping[str, object], resume: str | None = None

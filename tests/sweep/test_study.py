@@ -278,3 +278,44 @@ def test_a_sweep_file_is_checked_before_the_first_trial(tiny, tmp_path, change, 
     path.write_text(yaml.safe_dump({**data, **{k: list(v) if isinstance(v, tuple) else v for k, v in change.items()}}))
     with pytest.raises(ValueError, match=message):
         SweepConfig.from_yaml(path)
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_a_foreign_study_of_the_same_name_is_refused(sweep, storage, direction):
+    foreign = optuna.create_study(storage=storage, study_name=sweep.name, direction=direction)
+    foreign.add_trial(optuna.trial.create_trial(value=0.5))
+    with pytest.raises(ValueError, match=rf"that rdpp did not start \(directions: {direction}; 1 trials\); give the"):
+        open_study(sweep, storage)
+
+
+def diverging(sweep, trials, lowest):
+    space = {"optimizer.restoration_lr": FloatRange(lowest, 1e38, log=True)}
+    experiment = sweep.experiment.with_overrides({"data.categories": ["bolt"]})
+    return dataclasses.replace(sweep, space=space, experiment=experiment, trials=trials)
+
+
+def test_a_diverging_trial_is_a_result_and_the_study_goes_on(sweep, storage, store_uri):
+    sweep, store = diverging(sweep, 3, 1e-3), Store(store_uri)
+    study = open_study(sweep, storage)
+    study.enqueue_trial({"optimizer.restoration_lr": 5e-3})
+    study.enqueue_trial({"optimizer.restoration_lr": 1e38})
+    study.enqueue_trial({"optimizer.restoration_lr": 4e-3})
+    tracked_study(sweep, study, store)
+    assert [t.state.name for t in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert "not finite; did training diverge?" in study.trials[1].user_attrs["failure"]
+    rows = {row[0]: row[-1] for row in zip(*(column.cells for column in table(sweep, study).columns), strict=True)}
+    assert rows["1"] == "failed in run 1"
+    query = f"tags.study = '{sweep.name}' and tags.trial = '1' and tags.level = 'run'"
+    (run,) = store.search(query)
+    assert (run.info.status, "NotFinite" in run.data.tags["error"]) == ("FAILED", True)
+    tracked_study(sweep, open_study(sweep, storage), store)
+    assert len(study.trials) == 3
+
+
+def test_five_diverging_trials_in_a_row_end_the_study(sweep, storage, store_uri):
+    sweep = diverging(sweep, 9, 1e37)
+    study = open_study(sweep, storage)
+    with pytest.raises(ConfigError, match=r"the last 5 trials of '\S+' failed \(\d+ of \d+ pixels .* narrow the space"):
+        tracked_study(sweep, study, Store(store_uri))
+    assert len(study.trials) == 5
+    assert len({t.params["optimizer.restoration_lr"] for t in study.trials}) == 5

@@ -1,11 +1,12 @@
 """Addresses of sqlite files, whatever their folder is called."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy
 
-from rdpp.tracking.location import sqlite_file, sqlite_url
+from rdpp.tracking.location import create_sqlite, sqlite_file, sqlite_url
 
 FOLDERS = ["plain", "with space", "50% off", "a%20b", "a#b", "what?", "it's", "划痕 [1]", "a+b&c=d"]
 
@@ -25,3 +26,34 @@ def test_the_address_opens_the_file_and_gives_its_path_back(name, tmp_path):
 def test_other_stores_have_no_file():
     assert sqlite_file("postgresql://u:p%40@host/db") is None
     assert sqlite_file("http://127.0.0.1:5000") is None
+
+
+def test_a_file_is_made_once_and_moved_into_place_complete(tmp_path):
+    file, made = tmp_path / "50% off.db", []
+    (tmp_path / ".50% off.db-new").write_text("half of it, of a process that was killed")
+    (tmp_path / ".50% off.db-new-journal").touch()
+
+    def make(url):
+        assert not file.exists()
+        made.append(url)
+        with sqlalchemy.create_engine(url).begin() as connection:
+            connection.execute(sqlalchemy.text("create table t (x)"))
+
+    def at_once(_):
+        create_sqlite(file, make)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(at_once, range(8)))
+    assert len(made) == 1
+    assert sqlite3.connect(file).execute("select name from sqlite_master").fetchall() == [("t",)]
+    assert {path.name for path in tmp_path.iterdir()} <= {file.name, f"{file.name}.lock"}
+
+
+def test_a_file_whose_making_fails_is_not_there(tmp_path):
+    def fail(url):
+        sqlite_file(url).touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        create_sqlite(tmp_path / "a.db", fail)
+    assert not (tmp_path / "a.db").exists()

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from tracked import tracked_training
 
+from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, RunSpec, RunStarted, evaluate_checkpoint, grid, train
 from rdpp.experiment import ExperimentConfig
 from rdpp.metrics import auroc
 from rdpp.runs import Outcome, means
 from rdpp.tracking.evaluation import evaluate_source
+from rdpp.tracking.location import sqlite_url
 from rdpp.tracking.store import Store
 
 
@@ -215,3 +217,12 @@ def test_a_store_that_cannot_be_reached_says_so(tmp_path):
         Store(f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}")
     with pytest.raises(ValueError, match="cannot be used"):
         Store("http://127.0.0.1:9")
+
+
+def test_a_deleted_mlflow_experiment_is_told(tmp_path):
+    store = Store(sqlite_url(tmp_path / "mlflow.db"))
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(
+        ConfigError, match=r"MLflow experiment rdpp in \S+ was deleted; restore it \(mlflow experiments"
+    ):
+        Store(store.uri)
