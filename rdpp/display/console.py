@@ -89,7 +89,7 @@ class ConsoleObserver:
         self.prefix = ""
         self.best = ""
         self._batch = self._batches = self._epochs = 0
-        self._label = ""
+        self._label = self._layout = ""
         self._warned: set[tuple[str, ...]] = set()
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -125,6 +125,9 @@ class ConsoleObserver:
                 )
                 self._show()
             case ImagesRead():
+                if event.layout != self._layout:
+                    self._layout = event.layout
+                    self.line(f"data: {event.layout}")
                 for note in event.notes:
                     self.line(f"{event.category}: {note}")
             case RunStarted():
