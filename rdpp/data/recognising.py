@@ -33,8 +33,8 @@ def name_of(reader: Reader) -> str:
 
 
 def described(reader: Reader) -> str:
-    """`MVTec AD (data.reader: mvtec_ad)`."""
-    return f"{reader.title} (data.reader: {name_of(reader)})"
+    """`MVTec AD (data.reader: mvtec_ad)`, and what of the data set's own evaluation is not computed."""
+    return "; ".join(filter(None, (f"{reader.title} (data.reader: {name_of(reader)})", reader.not_computed)))
 
 
 def advice(root: Path, categories: list[str]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpp.config import ConfigError
-from rdpp.data import Reader, Split, described, held_out_rows, hold_out, load_train
+from rdpp.data import Split, described, held_out_rows, hold_out, load_train
 from rdpp.data.notes import notes, undefined_because
 from rdpp.engine.events import ImagesRead, Observer
 from rdpp.engine.selection import OFFICIAL_METRICS
@@ -44,7 +44,7 @@ def prepare(specs: Sequence[RunSpec], observers: Sequence[Observer] = (), object
         test = test_images(spec) if evaluation.watched == "test" or spec.category.has_test else None
         event = ImagesRead(
             category=spec.category.name,
-            layout=_layout(spec.category.reader),
+            layout=f"read as {described(spec.category.reader)}",
             notes=notes(spec.category, train, test),
         )
         if event not in told:
@@ -58,10 +58,6 @@ def prepare(specs: Sequence[RunSpec], observers: Sequence[Observer] = (), object
             watched = test if evaluation.watched == "test" else hold_out(train, evaluation.held_out_share)[1]
             assert watched is not None
             _check_defined(spec, watched, objective, "the objective")
-
-
-def _layout(reader: Reader) -> str:
-    return "; ".join(filter(None, (f"read as {described(reader)}", reader.not_computed)))
 
 
 def _check_defined(spec: RunSpec, watched: Split, names: Collection[str], what: str) -> None:
