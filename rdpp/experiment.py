@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 
 from rdpp.config import ConfigError, Registered, choose, decode, encode, require
-from rdpp.data import DEFAULT_READER, MAX_MEGAPIXELS, READERS, Fit, Reading
+from rdpp.data import AUTO, DEFAULT_READER, MAX_MEGAPIXELS, READERS, Fit, Folder, Reader, Reading
 from rdpp.losses import LOSSES, Distillation, Loss
 from rdpp.models import TeacherConfig
 from rdpp.noise import NOISES, Noise
@@ -49,7 +49,9 @@ class DataConfig:
     root: str
     """Folder of the categories; a relative path starts at the working directory."""
     reader: str = DEFAULT_READER
-    """Layout of folders and files: a name in `rdpp.data.READERS`."""
+    """Layout of folders and files: a name in `rdpp.data.READERS`; `auto` recognises it."""
+    folder: Folder | None = None
+    """Where the images lie, for `reader: folder` alone."""
     categories: tuple[str, ...] = ()
     """The categories to use; empty: every category in root."""
     image_size: int | tuple[int, ...] = 256  # RD4AD
@@ -75,7 +77,11 @@ class DataConfig:
             threshold is None or 0 < threshold <= 1, f"mask_threshold must be above 0 and at most 1, got {threshold}"
         )
         require(self.max_megapixels > 0, f"max_megapixels must be above 0, got {self.max_megapixels}")
-        choose(self.reader, READERS, "reader")
+        choose(self.reader, (AUTO, *READERS), "reader")
+        require(
+            self.folder is None or self.reader in (AUTO, "folder"),
+            f"folder is for reader: folder, got reader: {self.reader}; set reader to folder, or folder to null",
+        )
         size = self.size
         require(len(size) == 2, f"image_size must be a side or [height, width], got {list(size)}")
         near = [max(STRIDE, round(s / STRIDE) * STRIDE) for s in size]
@@ -88,6 +94,11 @@ class DataConfig:
     def size(self) -> tuple[int, int]:
         """(height, width)."""
         return (self.image_size, self.image_size) if isinstance(self.image_size, int) else self.image_size  # type: ignore[return-value]
+
+    @property
+    def layout(self) -> str | Reader:
+        """The reader with its settings, or its name where it has none."""
+        return Folder() if self.reader == "folder" and self.folder is None else self.folder or self.reader
 
     @property
     def reading(self) -> Reading:
@@ -289,7 +300,8 @@ class ExperimentConfig:
         data = self.to_mapping()
         for key in _ASIDE:
             del data[key]
-        data["data"] = {key: value for key, value in data["data"].items() if key not in _PLACES}
+        unset = ["folder"] if self.data.folder is None else []
+        data["data"] = {key: value for key, value in data["data"].items() if key not in (*_PLACES, *unset)}
         return data
 
     @property

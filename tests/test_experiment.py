@@ -163,7 +163,12 @@ def test_a_size_is_a_side_or_height_and_width():
         ({"data": {"image_size": [32, 32, 3]}}, r"a side or \[height, width\], got \[32, 32, 3\]"),
         ({"data": {"image_size": "256"}}, "data.image_size must be a whole number or a list of a whole number, got '2"),
         ({"data": {"rot": "x"}}, "unknown key in data 'rot', did you mean 'root'"),
-        ({"data": {"reader": "mvtec"}}, r"data: unknown reader 'mvtec', did you mean 'mvtec_ad'\? choices: mvtec_ad"),
+        ({"data": {"reader": "mvtec"}}, r"data: unknown reader 'mvtec', did you mean 'mvtec_ad'\? choices: auto, btad"),
+        (
+            {"data": {"reader": "visa", "folder": {}}},
+            "data: folder is for reader: folder, got reader: visa; set reader",
+        ),
+        ({"data": {"folder": {"god": "x"}}}, "unknown key in data.folder 'god', did you mean 'good'"),
         ({"data": {"categories": "screw"}}, "data.categories must be a list, got 'screw'"),
         ({"optimizer": {"projection_lr": 0}}, "optimizer: projection_lr must be above 0, got 0.0"),
         ({"optimizer": {"restoration_lr": -1}}, "optimizer: restoration_lr must be above 0, got -1.0"),

@@ -10,7 +10,8 @@ HELP = "make data, or look through it"
 EXAMPLES = """  rdpp data synth data/synthetic
   rdpp data synth data/large --size 256 --seed 1
   rdpp data check /path/to/mvtec
-  rdpp data check DIR --image-size 128 --set white=4095 --json"""
+  rdpp data check DIR --image-size 128 --set white=4095 --json
+  rdpp data check DIR --reader folder --set "folder={good: ok, defective: nok, masks: labels}\""""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     synth.set_defaults(act=_synth)
     check = actions.add_parser("check", help="say what a data set holds, and what is wrong with it")
     check.add_argument("folder", type=Path, metavar="DIR", help="of the data set: one folder for each category")
-    check.add_argument("--reader", metavar="NAME", help="layout of its folders, as data.reader")
+    check.add_argument("--reader", metavar="NAME", help="its layout, as data.reader; by default it is recognised")
     check.add_argument("--image-size", type=int, metavar="N", help="side at which masks are looked at, by default 256")
     check.add_argument(
         "--set",
@@ -55,6 +56,7 @@ def _check(options: argparse.Namespace) -> None:
 
     from rdpp.cli.flags import pairs_of
     from rdpp.config import ConfigError, decode
+    from rdpp.data import described, reader_at
     from rdpp.data.check import check_data
     from rdpp.display.check import print_check
     from rdpp.experiment import DataConfig
@@ -62,10 +64,13 @@ def _check(options: argparse.Namespace) -> None:
     given = {"reader": options.reader, "image_size": options.image_size}
     keys = {**{key: value for key, value in given.items() if value is not None}, **pairs_of(options.set)}
     data = decode(DataConfig, {**keys, "root": str(options.folder)}, "data")
-    found = check_data(Path(data.root).expanduser(), data.reader, data.size, data.reading)
+    root = Path(data.root).expanduser()
+    reader = reader_at(root, data.layout)
+    found = check_data(root, reader, data.size, data.reading)
     if options.json:
         print(json.dumps([dataclasses.asdict(category) for category in found], indent=1))
     else:
+        print(f"read as {described(reader)}")
         print_check(found, data.size)
     unusable = [category for category in found if category.problems]
     if unusable:

@@ -74,7 +74,7 @@ def _split(store: Store, run: TrainedRun, category: str) -> Split:
     with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
         path = store.client.download_artifacts(run.run_id, "experiment.yaml", scratch)
         data = ExperimentConfig.from_yaml(Path(path)).data
-    found = scan(Path(data.root), category, data.reader)
+    found = scan(Path(data.root), category, data.layout)
     if found.fingerprint != run.tags["data_manifest"]:
         raise ConfigError(f"the images of {category} in {found.root} are no longer those that were tested")
     return load_test(found, data.size, Path(data.cache), data.reading)

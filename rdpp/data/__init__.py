@@ -7,27 +7,33 @@ from rdpp.data.decoding import MAX_MEGAPIXELS, Fit, Reading
 from rdpp.data.files import file_digest, printable
 from rdpp.data.held_out import held_out_rows, hold_out
 from rdpp.data.item import GOOD, Item
-from rdpp.data.readers import DEFAULT_READER, READERS, Reader
+from rdpp.data.readers import AUTO, DEFAULT_READER, READERS, Folder, Reader
+from rdpp.data.recognising import described, name_of, reader_at
 
 __all__ = [
+    "AUTO",
     "DEFAULT_READER",
     "GOOD",
     "MAX_MEGAPIXELS",
     "READERS",
     "Category",
     "Fit",
+    "Folder",
     "Item",
     "Reader",
     "Reading",
     "Split",
+    "described",
     "file_digest",
     "held_out_rows",
     "hold_out",
     "list_categories",
     "load_test",
     "load_train",
+    "name_of",
     "ordered",
     "printable",
+    "reader_at",
     "scan",
     "shuffled",
 ]

@@ -1,6 +1,7 @@
 """One category of a data set: its files as a reader lists them, checked, and known by their contents."""
 
-from collections.abc import Collection, Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,8 @@ from rdpp.config import ConfigError, choose, digest
 from rdpp.data.files import file_digest, image_size, printable
 from rdpp.data.item import Item
 from rdpp.data.listing import list_images
-from rdpp.data.readers import DEFAULT_READER, READERS, Reader
+from rdpp.data.readers import AUTO, DEFAULT_READER, READERS, Reader
+from rdpp.data.recognising import advice, reader_at
 
 _DESCRIPTIONS = frozenset({"", ".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".pdf"})
 """Suffixes of files about a category; nobody takes them for images."""
@@ -46,24 +48,26 @@ class Category:
 
     @property
     def passed_over(self) -> dict[str, tuple[Path, ...]]:
-        """What lies in the category's folder and is neither image nor mask of it; see `beside`."""
-        return self.beside(
-            {path for item in (*self.train, *(self.test if self.has_test else ())) for path in item.files}
-        )
+        """What lies in the category's folder and is not used; see `beside`."""
+        return self.beside((*self.train, *(self.test if self.has_test else ())))
 
-    def beside(self, used: Collection[Path]) -> dict[str, tuple[Path, ...]]:
-        """What lies in the category's folder but for these files, by the reason why it is passed over; a folder stands
-        for all in it. Texts directly in the folder, such as a licence, are not listed.
-        Nothing where the reader keeps categories in another way than a folder of that name."""
-        folder = self.root / self.name
-        listing = list_images(folder)
-        unused = [path for path in listing.images if path.relative_to(self.root) not in used]
-        found = {
-            why: [path for path in paths if not (path.parent == folder and path.suffix.lower() in _DESCRIPTIONS)]
-            for why, paths in listing.passed_over.items()
+    def beside(self, used: Iterable[Item]) -> dict[str, tuple[Path, ...]]:
+        """What lies in the category's folder but for these images and their masks, by the reason why it is passed over;
+        a folder stands for all in it. Images that the layout leaves out come first, without their masks. Texts directly
+        in the folder, such as a licence, are not listed."""
+        folder = self.reader.folder(self.root, self.name)
+        left_out = self.reader.left_out(self.root, self.name)
+        known = {
+            path for item in itertools.chain(used, *left_out.values()) for path in (*item.files, *item.empty_masks)
         }
-        found["no part of the layout"] = unused
-        return {why: tuple(path.relative_to(self.root) for path in paths) for why, paths in found.items() if paths}
+        listing = list_images(folder)
+        found = {why: tuple(item.path for item in items) for why, items in left_out.items()}
+        for why, paths in listing.passed_over.items():
+            told = [path for path in paths if not self._is_text_of_the_set(path, folder)]
+            found[why] = tuple(path.relative_to(self.root) for path in told)
+        unused = (path.relative_to(self.root) for path in listing.images)
+        found["no part of the layout"] = tuple(path for path in unused if path not in known)
+        return {why: paths for why, paths in found.items() if paths}
 
     @property
     def has_test(self) -> bool:
@@ -106,6 +110,9 @@ class Category:
         vars(now).update(train=self.train, train_manifest=self.train_manifest)
         return now
 
+    def _is_text_of_the_set(self, path: Path, folder: Path) -> bool:
+        return path.name in self.reader.label_files or (path.parent == folder and path.suffix.lower() in _DESCRIPTIONS)
+
     def _some(self, items: tuple[Item, ...], what: str) -> tuple[Item, ...]:
         if not items:
             raise ConfigError(
@@ -129,42 +136,38 @@ class Category:
         return {path.as_posix(): file_digest(self.root / path) for path in files}
 
 
-def list_categories(root: Path, reader: str = DEFAULT_READER) -> list[str]:
+def list_categories(root: Path, reader: str | Reader = DEFAULT_READER) -> list[str]:
     """Names of the categories under a folder, sorted.
 
     Args:
         root: of the data set.
-        reader: of READERS: the data set's layout.
+        reader: its layout: a name in READERS, `auto`, or a reader with its settings.
 
     Raises:
-        ConfigError: an unknown reader, no such folder, or no category in it.
+        ConfigError: an unknown reader, no such folder, no category in it, or a layout that is not recognised.
     """
-    return _categories(root, _reader(reader))
+    return _categories(root, reader_at(root, reader))
 
 
-def scan(root: Path, name: str, reader: str = DEFAULT_READER, *, test: bool = True) -> Category:
+def scan(root: Path, name: str, reader: str | Reader = DEFAULT_READER, *, test: bool = True) -> Category:
     """List the files of one category and check that they belong together.
 
     Args:
         root: of the data set.
         name: of a category.
-        reader: of READERS: the data set's layout.
+        reader: its layout: a name in READERS, `auto`, or a reader with its settings.
         test: False leaves the test images for later.
 
     Raises:
         ConfigError: unknown reader or category, no good training images, no test images, a defective image without
             its mask or with one of another size, a file that is no image.
     """
-    layout = _reader(reader)
+    layout = reader_at(root, reader)
     choose(name, _categories(root, layout), f"category (in {root})")
     category = Category(name, root, layout)
     halves = (category.train, category.test) if test else (category.train,)
     assert all(halves)
     return category
-
-
-def _reader(name: str) -> Reader:
-    return READERS[choose(name, READERS, "reader")]()
 
 
 def _categories(root: Path, reader: Reader) -> list[str]:
@@ -174,16 +177,10 @@ def _categories(root: Path, reader: Reader) -> list[str]:
     if not names:
         raise ConfigError(
             f"{root} holds no category in the {reader.title} layout, which has {reader.layout}; "
-            f"{_remedy(root, reader)}, or name its layout in data.reader: {', '.join(READERS)}"
+            f"{advice(root, reader.categories(root.absolute().parent))}, or name its layout in data.reader: "
+            f"{', '.join((AUTO, *READERS))}"
         )
     return names
-
-
-def _remedy(root: Path, reader: Reader) -> str:
-    root = root.absolute()
-    if root.name in reader.categories(root.parent):
-        return f"it is a category itself: give the folder above it with --data {printable(root.parent)}"
-    return "give another folder with --data DIR"
 
 
 def _check_size(mask: Path, image: Path) -> None:

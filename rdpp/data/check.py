@@ -14,7 +14,8 @@ from rdpp.data.files import file_digest, printable
 from rdpp.data.item import Item
 from rdpp.data.masks import decode_mask
 from rdpp.data.perceptual import near_pairs, perceptual_hash
-from rdpp.data.readers import DEFAULT_READER, READERS
+from rdpp.data.readers import DEFAULT_READER, Reader
+from rdpp.data.recognising import name_of, reader_at
 from rdpp.data.resizing import fitted_mask, placed
 
 
@@ -23,6 +24,8 @@ class CategoryCheck:
     """What was found in a category. Paths are relative to the root, as text."""
 
     category: str
+    reader: str = ""
+    """The layout in which it was read."""
     train: int = 0
     test_good: int = 0
     defective: dict[str, int] = field(default_factory=dict)
@@ -52,25 +55,26 @@ class CategoryCheck:
 
 
 def check_data(
-    root: Path, reader: str = DEFAULT_READER, size: tuple[int, int] = (256, 256), reading: Reading = BY_TYPE
+    root: Path, reader: str | Reader = DEFAULT_READER, size: tuple[int, int] = (256, 256), reading: Reading = BY_TYPE
 ) -> list[CategoryCheck]:
     """Read every file of a data set.
 
     Args:
         root: of the data set.
-        reader: of READERS.
+        reader: its layout: a name in READERS, `auto`, or a reader with its settings.
         size: (H, W) at which masks are looked at.
         reading: how files are read.
 
     Raises:
-        ConfigError: an unknown reader, no such folder, or no category in it.
+        ConfigError: an unknown reader, no such folder, no category in it, or a layout that is not recognised.
     """
-    names = list_categories(root, reader)
-    return [_checked(Category(name, root, READERS[reader]()), size, reading) for name in names]
+    layout = reader_at(root, reader)
+    names = list_categories(root, layout)
+    return [_checked(Category(name, root, layout), size, reading) for name in names]
 
 
 def _checked(category: Category, size: tuple[int, int], reading: Reading) -> CategoryCheck:
-    found = CategoryCheck(category.name)
+    found = CategoryCheck(category.name, name_of(category.reader))
     halves: dict[str, Sequence[Item]] = {"train": (), "test": ()}
     for half in halves:
         try:
@@ -84,7 +88,7 @@ def _checked(category: Category, size: tuple[int, int], reading: Reading) -> Cat
     found.defective = dict(Counter(item.defect_type for item in halves["test"] if item.label))
     hashes = {half: _look(found, category.root, items, size, reading) for half, items in halves.items()}
     _compare(found, category.root, hashes["train"], hashes["test"])
-    used = {path for items in halves.values() for item in items for path in item.files}
+    used = [item for items in halves.values() for item in items]
     found.passed_over = {why: list(map(_text, paths)) for why, paths in category.beside(used).items()}
     return found
 

@@ -20,6 +20,8 @@ class Item:
     masks: tuple[Path, ...] | None = ()
     """Files that show where the defects are, joined by a logical or: none for a good image. None where no such file is
     known: the data set has none, or the defect was drawn (see `hold_out`)."""
+    empty_masks: tuple[Path, ...] = ()
+    """Of a good image, in data sets where good images have mask files too; they are not read again."""
 
     def __post_init__(self) -> None:
         assert not any(path.is_absolute() for path in self.files), "relative to the root"

@@ -89,7 +89,7 @@ class ConsoleObserver:
         self.prefix = ""
         self.best = ""
         self._batch = self._batches = self._epochs = 0
-        self._label = ""
+        self._label = self._layout = self._layout_told = ""
         self._warned: set[tuple[str, ...]] = set()
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -117,6 +117,7 @@ class ConsoleObserver:
     def __call__(self, event: Event | TakenOver) -> None:
         match event:
             case TakenOver():
+                self._tell_layout()
                 self._done += 1
                 found = event.finished
                 self.line(
@@ -125,9 +126,13 @@ class ConsoleObserver:
                 )
                 self._show()
             case ImagesRead():
+                self._layout = event.layout
+                if event.notes:
+                    self._tell_layout()
                 for note in event.notes:
                     self.line(f"{event.category}: {note}")
             case RunStarted():
+                self._tell_layout()
                 self._label = self._name(event.spec)
                 self._batch, self._batches = 0, event.steps
                 self._epochs = event.epochs
@@ -145,6 +150,12 @@ class ConsoleObserver:
                 self.line(
                     f"{self._label}: epoch {event.result.epoch}{stopped}  {values}  ({event.result.seconds:.0f} s)"
                 )
+
+    def _tell_layout(self) -> None:
+        """Once, before the first line about its images or runs."""
+        if self._layout != self._layout_told:
+            self._layout_told = self._layout
+            self.line(f"data: {self._layout}")
 
     def _name(self, spec: RunSpec) -> str:
         return f"{self.prefix}{spec.category.name} seed {spec.seed}"

@@ -17,6 +17,9 @@ class ImagesRead:
     """The images of a category were read, before the first run of several."""
 
     category: str
+    layout: str
+    """In which the data set was read, and what of its own evaluation is not computed: one sentence for all its
+    categories."""
     notes: tuple[str, ...]
     """What a person should know of them, a sentence each; empty where nothing is out of the ordinary."""
 

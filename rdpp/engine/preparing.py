@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpp.config import ConfigError
-from rdpp.data import Split, held_out_rows, hold_out, load_train
+from rdpp.data import Split, described, held_out_rows, hold_out, load_train
 from rdpp.data.notes import notes, undefined_because
 from rdpp.engine.events import ImagesRead, Observer
 from rdpp.engine.selection import OFFICIAL_METRICS
@@ -42,7 +42,11 @@ def prepare(specs: Sequence[RunSpec], observers: Sequence[Observer] = (), object
         if evaluation.held_out_share > 0:
             held_out_rows(train, evaluation.held_out_share)
         test = test_images(spec) if evaluation.watched == "test" or spec.category.has_test else None
-        event = ImagesRead(category=spec.category.name, notes=notes(spec.category, train, test))
+        event = ImagesRead(
+            category=spec.category.name,
+            layout=f"read as {described(spec.category.reader)}",
+            notes=notes(spec.category, train, test),
+        )
         if event not in told:
             told.add(event)
             for observer in observers:

@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from rdpp.config import choose
-from rdpp.data import list_categories
+from rdpp.data import Folder, list_categories, name_of, reader_at
 from rdpp.engine.device import resolve_device
 from rdpp.experiment import ExperimentConfig
 from rdpp.folders import home_expanded
@@ -15,15 +15,18 @@ def resolve(experiment: ExperimentConfig) -> ExperimentConfig:
     """The same experiment with every `auto`, default and relative path filled in; resolving it again changes nothing.
 
     Raises:
-        ConfigError: a missing data folder, an unknown category or device.
+        ConfigError: a missing data folder, a layout that is not recognised, an unknown category or device.
     """
     root = home_expanded(experiment.data.root, "data.root")
-    found = list_categories(root, experiment.data.reader)
+    reader = reader_at(root, experiment.data.layout)
+    found = list_categories(root, reader)
     for name in experiment.data.categories:
         choose(name, found, f"category (in {root})")
     data = dataclasses.replace(
         experiment.data,
         root=str(root),
+        reader=name_of(reader),
+        folder=reader if isinstance(reader, Folder) else None,
         categories=experiment.data.categories or tuple(found),
         cache=str(home_expanded(experiment.data.cache, "data.cache")),
     )

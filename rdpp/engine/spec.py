@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from rdpp.config import digest
-from rdpp.data import Category, scan
+from rdpp.data import Category, Reader, scan
 from rdpp.engine.resolving import resolve
 from rdpp.engine.teachers import teacher_fingerprint
 from rdpp.experiment import ExperimentConfig
@@ -66,7 +66,7 @@ class RunSpec:
         """
         experiment = resolve(experiment)
         data = experiment.data
-        files = scan(Path(data.root), category, data.reader, test=False)
+        files = scan(Path(data.root), category, data.layout, test=False)
         return cls(experiment=_narrowed(experiment, category, seed), category=files)
 
     @property
@@ -110,13 +110,13 @@ def grid(experiment: ExperimentConfig) -> list[RunSpec]:
 
 def grids(experiments: Sequence[ExperimentConfig]) -> list[list[RunSpec]]:
     """The grid of each experiment. Experiments are resolved, and each category is scanned, once for all of them."""
-    categories: dict[tuple[str, str, str], Category] = {}
+    categories: dict[tuple[str, str | Reader, str], Category] = {}
 
     def category_of(experiment: ExperimentConfig, name: str) -> Category:
         data = experiment.data
-        what = (data.root, data.reader, name)
+        what = (data.root, data.layout, name)
         if what not in categories:
-            categories[what] = scan(Path(data.root), name, data.reader, test=False)
+            categories[what] = scan(Path(data.root), name, data.layout, test=False)
         return categories[what]
 
     return [

@@ -169,5 +169,5 @@ def evaluate_network(experiment: ExperimentConfig, category: str, teacher: Teach
     """Evaluate a network on a category of a resolved experiment."""
     use_machine(experiment)
     data = experiment.data
-    test = load_test(scan(Path(data.root), category, data.reader), data.size, Path(data.cache), data.reading)
+    test = load_test(scan(Path(data.root), category, data.layout), data.size, Path(data.cache), data.reading)
     return evaluate_with(experiment, teacher, network, DataLoader(test, teacher.mean.device))

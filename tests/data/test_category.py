@@ -92,19 +92,21 @@ def test_test_images_may_come_later(root):
 
 def test_no_root(tmp_path):
     with pytest.raises(ConfigError, match=r"no data folder at .*gone; give one in the MVTec AD layout with --data DIR"):
+        scan(tmp_path / "gone", "nut", "mvtec_ad")
+    with pytest.raises(ConfigError, match=r"no data folder at .*gone; give one with --data DIR"):
         scan(tmp_path / "gone", "nut")
 
 
 def test_no_category(tmp_path):
     expected = "holds no category in the MVTec AD layout, which has CATEGORY/train/good, .*; give another folder with "
-    with pytest.raises(ConfigError, match=f"{expected}--data DIR, or name its layout in data.reader: mvtec_ad"):
-        list_categories(tmp_path)
+    with pytest.raises(ConfigError, match=f"{expected}--data DIR, or name its layout in data.reader: auto, mvtec_ad"):
+        list_categories(tmp_path, "mvtec_ad")
 
 
 def test_an_unknown_reader(root):
-    with pytest.raises(ConfigError, match=r"unknown reader 'mvtec', did you mean 'mvtec_ad'\? choices: mvtec_ad"):
+    with pytest.raises(ConfigError, match=r"unknown reader 'mvtec', did you mean 'mvtec_ad'\? choices: auto, "):
         scan(root, "nut", "mvtec")
-    with pytest.raises(ConfigError, match="unknown reader 'folders'"):
+    with pytest.raises(ConfigError, match="unknown reader 'folders', did you mean 'folder'"):
         list_categories(root, "folders")
 
 

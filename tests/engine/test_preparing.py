@@ -40,6 +40,7 @@ def test_it_is_told_once_a_category(odd):
     events = []
     (odd[1] / "test/notes.txt").touch()
     prepare(grid(odd[0].with_overrides({"seeds": [1, 2]})) * 2, [events.append])
+    assert [event.layout for event in events] == ["read as MVTec AD (data.reader: mvtec_ad)"]
     assert [event.notes for event in events] == [("passed over, suffix .txt: 1; first bolt/test/notes.txt",)]
 
 

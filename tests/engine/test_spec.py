@@ -44,6 +44,7 @@ def repaint(path: Path) -> None:
         {"device": "cpu", "threads": 2, "compile": "off", "feature_cache_gb": 0},
         {"seeds": [1, 9]},
         {"data.categories": ["bolt", "weave"]},
+        {"data.reader": "mvtec_ad"},
         {"training.epochs": {"default": 7, "bolt": 2}},
     ],
 )
@@ -65,6 +66,22 @@ def test_what_decides_no_result_is_no_part_of_the_key(held_out, changes):
 )
 def test_what_decides_the_result_changes_the_key(held_out, changes):
     assert identity(held_out.with_overrides(changes)).training != identity(held_out).training
+
+
+def test_a_recognised_layout_is_known_by_its_name(held_out):
+    assert held_out.data.reader == "auto"
+    essence = RunSpec.of(held_out, "bolt", 1).experiment.essence()["data"]
+    assert essence["reader"] == "mvtec_ad"
+    assert "folder" not in essence
+
+
+def test_the_settings_of_the_folder_reader_are_part_of_the_key(held_out):
+    globs = {"good": "CATEGORY/train/good", "defective": "CATEGORY/test/scratch*"}
+    experiment = held_out.with_overrides({"data.folder": globs})
+    assert RunSpec.of(experiment, "bolt", 1).experiment.data.reader == "folder"
+    assert identity(experiment).key == identity(experiment.with_overrides({"data.reader": "folder"})).key
+    assert identity(experiment).settings != identity(experiment.with_overrides({"data.folder.seed": 5})).settings
+    assert identity(experiment).settings != identity(held_out).settings
 
 
 def test_seed_and_method_are_part_of_it(held_out, monkeypatch):

@@ -8,7 +8,7 @@
 Folders may have folders: `test/scratch/day1` is the defect type `scratch/day1`, whose masks lie in
 `ground_truth/scratch/day1` or in `ground_truth/scratch`.
 
-The functions below are the layout, for whoever writes it. Each takes the category's folder.
+MPDD has this layout too. The functions below are the layout, for whoever writes it. Each takes the category's folder.
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from rdpp.data.files import printable
 from rdpp.data.item import GOOD, Item
 from rdpp.data.listing import folders_in, images_in
 from rdpp.data.readers.mask_names import masks_by_image
+from rdpp.data.readers.reader import Reader
 
 _TRAIN, _TEST, _MASKS = "train", "test", "ground_truth"
 
@@ -40,7 +41,7 @@ def mask_path(category: Path, defect_type: str, image: str) -> Path:
 
 
 @dataclass(frozen=True)
-class MvtecAd:
+class MvtecAd(Reader):
     """The layout of MVTec AD. Every defective image has a mask, or several, or none of them has."""
 
     title: ClassVar[str] = "MVTec AD"
@@ -55,8 +56,7 @@ class MvtecAd:
 
     def train(self, root: Path, category: str) -> tuple[Item, ...]:
         """The images of train/good, by name."""
-        images = images_in(train_folder(root / category))
-        return tuple(Item(path.relative_to(root), GOOD, False) for path in images)
+        return good_items(root, train_folder(root / category))
 
     def test(self, root: Path, category: str) -> tuple[Item, ...]:
         """The images of test/good and test/DEFECT_TYPE, by defect type and name."""
@@ -67,15 +67,26 @@ class MvtecAd:
         return (root / category / _TEST).is_dir()
 
 
+def good_items(root: Path, folder: Path) -> tuple[Item, ...]:
+    """All images below a folder, as good ones."""
+    return tuple(Item(path.relative_to(root), GOOD, False) for path in images_in(folder))
+
+
+def defective_items(root: Path, test: Path, name: str, ground_truth: Path) -> Iterator[Item]:
+    """The images of the folder `name` in `test`, with the masks of the folder `name` in `ground_truth`."""
+    top = test / name
+    images = images_in(top)
+    masks = masks_by_image(images, top, ground_truth / name)
+    for path in images:
+        defect_type = printable(path.parent.relative_to(test).as_posix())
+        own = masks.get(path)
+        yield Item(path.relative_to(root), defect_type, True, own and tuple(mask.relative_to(root) for mask in own))
+
+
 def _test_items(root: Path, category: str) -> Iterator[Item]:
-    test, ground_truth = root / category / _TEST, root / category / _MASKS
+    test = root / category / _TEST
     for top in folders_in(test):
-        images = images_in(top)
         if top.name == GOOD:
-            yield from (Item(path.relative_to(root), GOOD, False) for path in images)
-            continue
-        masks = masks_by_image(images, top, ground_truth / top.name)
-        for path in images:
-            defect_type = printable(path.parent.relative_to(test).as_posix())
-            own = masks.get(path)
-            yield Item(path.relative_to(root), defect_type, True, own and tuple(mask.relative_to(root) for mask in own))
+            yield from good_items(root, top)
+        else:
+            yield from defective_items(root, test, top.name, root / category / _MASKS)

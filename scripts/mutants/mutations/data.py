@@ -5,6 +5,7 @@ from mutations.mutation import Mutation
 _CACHE = "tests/data/test_cache.py"
 _FILES = "tests/data/test_files.py"
 _READERS = "tests/data/readers"
+_RECOGNISING = "tests/data/test_recognising.py"
 _RESIZING = "rdpp/data/resizing.py"
 _DECODING, _DECODING_TEST = "rdpp/data/decoding.py", "tests/data/test_decoding.py"
 _MASKS, _MASKS_TEST = "rdpp/data/masks.py", "tests/data/test_masks.py"
@@ -67,6 +68,55 @@ MUTATIONS = [
         "if top.name == GOOD:",
         "if False:",
         _READERS,
+    ),
+    Mutation(
+        "reader: labels that are not public count as good",
+        "rdpp/data/readers/mvtec_ad_2.py",
+        'Item(path.relative_to(root), "unknown", None, None)',
+        "Item(path.relative_to(root), GOOD, False)",
+        _RECOGNISING,
+    ),
+    Mutation(
+        "reader: defects in the training split are trained on",
+        "rdpp/data/readers/dagm.py",
+        "for item in _items(root, root / category / _TRAIN) if not item.label)",
+        "for item in _items(root, root / category / _TRAIN))",
+        _READERS,
+    ),
+    Mutation(
+        "reader: Kolektor's images are good whatever their masks show",
+        "rdpp/data/readers/kolektor.py",
+        "if _shows_defect(mask):",
+        "if False:",
+        _READERS,
+    ),
+    Mutation(
+        "reader: files that a list names may be missing",
+        "rdpp/data/readers/listed.py",
+        "    if missing:",
+        "    if False:",
+        _RECOGNISING,
+    ),
+    Mutation(
+        "reader: images of a folder are trained and tested on",
+        "rdpp/data/readers/folder.py",
+        "for path in good if path not in tested)",
+        "for path in good)",
+        _READERS,
+    ),
+    Mutation(
+        "reader: the first of several layouts that fit is taken",
+        "rdpp/data/recognising.py",
+        "if len(found) > 1:",
+        "if False:",
+        _RECOGNISING,
+    ),
+    Mutation(
+        "reader: the key has the word auto",
+        "rdpp/engine/resolving.py",
+        "reader=name_of(reader),",
+        "reader=experiment.data.reader,",
+        "tests/engine/test_spec.py",
     ),
     Mutation(
         "reader: a mask of the image's own name comes first",

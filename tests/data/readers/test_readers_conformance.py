@@ -1,33 +1,18 @@
 """What every reader must keep to. A new reader is one line in CASES: itself, and what writes a small data set."""
 
-import numpy as np
 import pytest
-from PIL import Image
+from layouts import LAYOUTS
 
 from rdpp.config import ConfigError
 from rdpp.data import GOOD, READERS, list_categories, scan
-from rdpp.data.readers import mvtec_ad
-
-
-def save(path, seed):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 8), dtype=np.uint8)).save(path)
-
-
-def write_mvtec_ad(root):
-    """Categories `nut` and `bolt`; files are made in an order that is not theirs."""
-    for category in (root / "nut", root / "bolt"):
-        for number in (2, 0, 1):
-            save(mvtec_ad.train_folder(category) / f"{number}.png", number)
-            for defect_type in ("split", "bent", GOOD):
-                save(mvtec_ad.test_folder(category, defect_type) / f"{number}.png", 10 + number)
-                if defect_type != GOOD:
-                    save(mvtec_ad.mask_path(category, defect_type, f"{number}.png"), 20 + number)
-
 
 CASES = {
-    "mvtec_ad": write_mvtec_ad,
+    **LAYOUTS,
 }
+ONE_CATEGORY = ("kolektor_sdd", "kolektor_sdd2", "folder")
+"""The root is the category, whose name is the reader's own."""
+SPLIT_HERE = ("kolektor_sdd", "folder")
+"""Which of the good images are tested on depends on all of them."""
 
 
 @pytest.fixture(params=CASES)
@@ -59,9 +44,9 @@ def test_two_objects_are_one_reader(name, reader):
     assert hash(reader) == hash(READERS[name]())
 
 
-def test_categories_are_sorted(reader, root):
+def test_categories_are_sorted(name, reader, root):
     found = reader.categories(root)
-    assert len(found) >= 2
+    assert len(found) >= (1 if name in ONE_CATEGORY else 2)
     assert found == sorted(set(found))
 
 
@@ -102,11 +87,13 @@ def test_labels_types_and_masks_agree(reader, root):
 
 def test_the_order_depends_on_names_alone(name, reader, root, tmp_path):
     assert items(reader, root) == items(reader, root)
-    CASES[name](tmp_path / "elsewhere" / "deeper")
-    assert items(reader, tmp_path / "elsewhere" / "deeper") == items(reader, root)
+    CASES[name](tmp_path / "elsewhere" / "set")
+    assert items(reader, tmp_path / "elsewhere" / "set") == items(reader, root)
 
 
-def test_training_items_need_no_test_images(reader, root):
+def test_training_items_need_no_test_images(name, reader, root):
+    if name in SPLIT_HERE:
+        pytest.skip("the training images are those that are not tested on")
     for category in reader.categories(root):
         before = reader.train(root, category)
         assert reader.has_test(root, category)
@@ -131,12 +118,31 @@ def test_an_empty_root_is_told_with_the_layout(name, reader, tmp_path):
 
 def test_a_category_without_images_is_told_with_the_layout(name, reader, root):
     category = reader.categories(root)[0]
-    for item in reader.train(root, category):
-        (root / item.path).unlink()
+    for item in (*reader.train(root, category), *reader.test(root, category)):
+        if not item.label:
+            (root / item.path).unlink()
     if category in reader.categories(root):
         with pytest.raises(ConfigError, match=r"no good training images in .* for category") as error:
             scan(root, category, name)
         assert reader.layout in str(error.value)
+
+
+def test_what_is_left_out_is_neither_trained_nor_tested_on(reader, root):
+    for category in reader.categories(root):
+        used = {path for half in (reader.train, reader.test) for i in half(root, category) for path in i.files}
+        for why, left_out in reader.left_out(root, category).items():
+            assert why
+            assert left_out
+            for item in left_out:
+                assert (root / item.path).is_file()
+                assert used.isdisjoint(item.files)
+
+
+def test_nothing_of_the_layout_is_passed_over_but_what_is_left_out(name, reader, root):
+    for category in reader.categories(root):
+        found = scan(root, category, name).passed_over
+        left_out = reader.left_out(root, category)
+        assert found == {why: tuple(item.path for item in items) for why, items in left_out.items()}
 
 
 def test_scanning_finds_what_the_reader_lists(name, reader, root):
