@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from rdpp.display.console import ConsoleObserver, results_table
-from rdpp.engine import RunSpec, train
+from rdpp.engine import ImagesRead, RunSpec, train
 
 
 def shown(*, terminal: bool) -> tuple[Console, io.StringIO]:
@@ -44,3 +44,15 @@ def test_the_table_shows_every_metric_over_all_defects():
 def test_the_heading_says_how_the_epoch_was_chosen(selection, said):
     rows = [{"category": "bolt", "seed": 1, "epoch": 3, "metrics": {"image_auroc": 0.9}}]
     assert results_table(rows, selection).title == f"test set, per cent; {said}"
+
+
+def test_the_layout_of_the_data_is_told_once():
+    text = io.StringIO()
+    observer = ConsoleObserver(2, Console(file=text, width=200))
+    for category, notes in (("nut", ()), ("bolt", ("no masks: image metrics only",)), ("nail", ("odd",))):
+        observer(ImagesRead(category=category, layout="read as BTAD (data.reader: btad)", notes=notes))
+    assert text.getvalue().splitlines() == [
+        "data: read as BTAD (data.reader: btad)",
+        "bolt: no masks: image metrics only",
+        "nail: odd",
+    ]
