@@ -61,7 +61,7 @@ class Raw:
     """(H, W) in the same numbers; None where everything is opaque."""
     white: float
     kind: str
-    """Depth and colours, for people: `16-bit grey`."""
+    """Depth and colours, for people: `16-bit grey`; and of how many pages the first is read."""
 
     @property
     def deep(self) -> bool:
@@ -162,6 +162,8 @@ def raw_pixels(image: ImageFile, reading: Reading) -> Raw:
         white = reading.white
     if deep and image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0:  # type: ignore[attr-defined]
         values = white - values.astype(np.float64)  # zero is white; of 8 bits Pillow takes care
+    if image.format == "TIFF" and (pages := image.n_frames) > 1:  # type: ignore[attr-defined]
+        kind = f"{kind}, first of {pages} pages"
     turn = upright(image)
     return Raw(turn(values), None if alpha is None else turn(alpha), white, kind)
 

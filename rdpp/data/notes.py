@@ -64,7 +64,7 @@ def _of_light(splits: Sequence[Split]) -> Iterator[str]:
                 "white (a camera of 12 bits: 4095), set data.white to it"
             )
     depths = Counter(kind for split in splits if split.facts for kind in split.facts.kinds)
-    if len({kind.rpartition(" ")[0] for kind in depths}) > 1:
+    if len({kind.partition(" ")[0] for kind in depths}) > 1:
         yield f"images of several depths: {', '.join(f'{count} {kind}' for kind, count in depths.items())}"
 
 

@@ -51,13 +51,14 @@ def ablation() -> str:
 
 
 def _parts(owner: type, leave_out: tuple[str, ...] = ()) -> str:
-    """A section for each field that holds dataclasses."""
-    hints = typing.get_type_hints(owner)
-    return "".join(
-        f"### {field.name} {{ #{_anchor(owner, field.name)} }}\n\n{_kinds(hints[field.name])}"
-        for field in dataclasses.fields(owner)
-        if field.name not in leave_out and _dataclasses_in(hints[field.name])
-    )
+    """A section for each field that holds dataclasses, and below it for each of their own such fields."""
+    hints, text = typing.get_type_hints(owner), ""
+    for field in dataclasses.fields(owner):
+        inner = [] if field.name in leave_out else _dataclasses_in(hints[field.name])
+        if inner:
+            text += f"### {field.name} {{ #{_anchor(owner, field.name)} }}\n\n{_kinds(hints[field.name])}"
+        text += "".join(_parts(one) for one in inner)
+    return text
 
 
 def _kinds(kind: Any) -> str:

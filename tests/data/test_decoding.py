@@ -212,3 +212,11 @@ def test_the_network_gets_what_was_written(tmp_path):
 
     image = read_image(tmp_path / "a.png", (12, 10))
     np.testing.assert_allclose(image[1], DEEP[..., 0] / 65535, rtol=0, atol=1e-6)
+
+
+def test_of_several_pages_the_first_is_read_and_the_kind_says_so(tmp_path):
+    pages = [Image.fromarray(np.full((4, 5), value, np.uint8)) for value in (51, 102, 255)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    pixels, raw = decode(tmp_path / "a.tif")
+    assert (pixels == np.float32(0.2)).all()
+    assert raw.kind == "8-bit grey, first of 3 pages"
