@@ -21,7 +21,7 @@ def matrix(ablation: AblationConfig) -> Matrix:
 
 
 def missing(whole: Matrix, tree: Tree) -> Matrix:
-    """The runs that have not finished, or not on the test files of now."""
+    """The runs that have not finished, or whose test files have changed since they finished."""
     found = ((variant, spec, tree.find(spec)) for variant, spec in whole)
     return [(variant, spec) for variant, spec, run in found if run is None or not run.same_test_files]
 

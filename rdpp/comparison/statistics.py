@@ -44,7 +44,7 @@ class Answer:
     units: int
     """Pairs of runs, or categories."""
     least: int
-    """So many units can give a verdict at least; see `least_units`."""
+    """The smallest number of units that can give a verdict; see `least_units`."""
     low: float
     high: float
     """The interval of the mean difference at the level 1 - ALPHA / comparisons; NaN where there are too few units."""

@@ -39,7 +39,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def to_device(module: ModuleT, device: torch.device | str) -> ModuleT:
-    """The module on the device, its convolutions in the layout that is fastest there and on a CPU."""
+    """Move the module to the device, with its convolutions in the layout that is fastest there and on a CPU."""
     return module.to(device).to(memory_format=torch.channels_last)
 
 

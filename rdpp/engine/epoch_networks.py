@@ -24,7 +24,7 @@ class EpochNetworks:
         self._scratch.cleanup()
 
     def keep(self, epoch: int, network: Network, *, alone: bool) -> None:
-        """Keep this epoch's network; `alone`: and no earlier one."""
+        """Keep this epoch's network. With `alone`, drop the networks of earlier epochs."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
         safetensors.torch.save_file(tensors, self._path(epoch))
         if alone:

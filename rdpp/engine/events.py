@@ -81,7 +81,7 @@ class RunFinished:
 
 
 class GivenUp(Exception):
-    """What an observer raises to end a run that is not worth going on with: no failure."""
+    """Raised by an observer to end a run that is not worth continuing. It is not a failure."""
 
 
 Event = ImagesRead | RunStarted | BatchFinished | EpochFinished | RunFinished

@@ -45,7 +45,7 @@ class Learning:
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Copy what `tensors` gave into the tensors that are here: their memory layout decides digits and stays."""
+        """Copy what `tensors` gave into the existing tensors: this keeps their memory layout, which affects digits."""
         own = self.tensors()
         for name, value in own.items():
             if name.startswith(("network/", "adam/")):

@@ -13,7 +13,7 @@ _LIBRARIES = ("torch", "numpy", "numba", "geomloss", "scipy")
 
 
 def machine_parts(experiment: ExperimentConfig) -> dict[str, str]:
-    """What two runs of one key must share before equal digits may be claimed of them.
+    """What two runs with one key must share for their results to agree to the last digit.
 
     Args:
         experiment: resolved.
@@ -30,5 +30,5 @@ def machine_parts(experiment: ExperimentConfig) -> dict[str, str]:
 
 
 def machine_digest(experiment: ExperimentConfig) -> str:
-    """Sixteen hexadecimal digits of `machine_parts`. It decides nothing: a finished run is taken over all the same."""
+    """Sixteen hexadecimal digits of `machine_parts`. It decides nothing: a finished run is reused in any case."""
     return digest(machine_parts(experiment))

@@ -1,4 +1,4 @@
-"""A configuration with nothing left open."""
+"""Filling in the values that a configuration leaves open."""
 
 import dataclasses
 

@@ -39,11 +39,11 @@ class Result:
 
     @property
     def deciding(self) -> Evaluation:
-        """What choices between runs may look at: the held-out images, where there are some."""
+        """The evaluation that may decide between runs: on the held-out images if there are some."""
         return self.held_out or self.evaluation
 
     @property
     def selection_gap(self) -> dict[str, float]:
-        """What the best epoch on the test images would have shown above the chosen one, by metric; from the audit."""
+        """By metric: how much better the best epoch on the test images is than the chosen one; needs the audit."""
         names = [name for name in self.evaluation.metrics if "/" not in name] if self.audit else []
         return {name: max(m[name] for m in self.audit.values()) - self.evaluation.metrics[name] for name in names}

@@ -1,4 +1,4 @@
-"""Generators of a run: one for each use, so that a draw more in one place changes nothing in another."""
+"""Generators of a run: one for each use, so that an extra draw in one place changes nothing elsewhere."""
 
 from dataclasses import dataclass
 from zlib import crc32

@@ -122,7 +122,7 @@ def training_images(spec: RunSpec) -> tuple[Split, Split | None]:
 
 
 def test_images_now(spec: RunSpec) -> tuple[RunSpec, Split]:
-    """The test images as they are now, which may have come after the run began; and the run with them.
+    """The test images as they are now, and the run with these images. They may have arrived after the run began.
 
     Raises:
         ConfigError: there are none, or they cannot be used.

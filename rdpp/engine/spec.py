@@ -1,4 +1,4 @@
-"""RunSpec: one run before it is trained, and the key by which a finished one is known again."""
+"""RunSpec: a run before it is trained, and the key that identifies it once it is finished."""
 
 import dataclasses
 from collections.abc import Sequence

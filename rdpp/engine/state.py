@@ -117,7 +117,7 @@ def write_state(state: RunState, folder: Path, *, key: str, seconds: float, obse
 def read_state(state: RunState, folder: Path, *, key: str, watched: Split, observers: Sequence[object] = ()) -> None:
     """Fill the state of a run that has just begun with what `write_state` wrote.
 
-    Tensors are copied into those that are there: their memory layout decides digits.
+    Values are copied into the existing tensors. This keeps their memory layout, which affects rounding.
 
     Args:
         state: at the run's beginning.

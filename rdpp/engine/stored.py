@@ -65,7 +65,7 @@ def evaluate_again(
     steps: int,
     observers: Sequence[Observer] = (),
 ) -> Result:
-    """The result of a run whose network is trained already and whose test files have changed since.
+    """Evaluate a trained network again, because the test files of its run have changed.
 
     Args:
         spec: the run with the test files of now.

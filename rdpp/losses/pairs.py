@@ -1,4 +1,4 @@
-"""What the transport terms between pairs of images share: who meets whom, and the clouds that meet.
+"""What the transport terms between pairs of images share: the choice of pairs, and their point clouds.
 
 The paper (RD++, section 3.2) asks for transport between the features of pairs of images. Image i meets image
 s(i), s a random permutation without fixed points. Each image is a cloud of `positions` of its H * W positions
@@ -32,7 +32,7 @@ class PairLoss:
         require(self.positions >= 1, f"positions must be at least 1, got {self.positions}")
 
     def divergence(self, first: Tensor, second: Tensor, generator: Generator) -> Tensor:
-        """(B, N, D) and (B, N, D) to (B,): how far each cloud of the first is from its like in the second."""
+        """(B, N, D) and (B, N, D) to (B,): the divergence of each cloud in the first from its partner in the second."""
         raise NotImplementedError
 
     def __call__(self, features: Features, generator: Generator) -> Tensor:

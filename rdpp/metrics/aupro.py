@@ -58,8 +58,8 @@ def aupro(curve: Curve, overlap: np.ndarray, fpr_limit: float = FPR_LIMIT) -> fl
 def pixel_aupro_per_image(maps: np.ndarray, masks: np.ndarray) -> float:
     """The mean over the images of `aupro_of_each_image`: what the official RD and RD++ code calls PRO.
 
-    Another quantity than `pixel_aupro`: not to be compared with it, nor with other work's. Arguments and
-    errors are the same; NaN (undefined) where no image has a value.
+    This is another quantity than `pixel_aupro`: do not compare it with that, or with AU-PRO in other work.
+    Arguments and errors are the same; NaN (undefined) where no image has a value.
     """
     return mean_of_defined(aupro_of_each_image(maps, masks))
 

@@ -64,7 +64,7 @@ class Teacher(nn.Module):
     def near(self, images: Tensor, changed: Tensor, known: Stages) -> Stages:
         """The same for images that differ from others, whose stages are known, inside a mask only; see `stages_near`.
 
-        On a GPU, where to ask for the place would be to wait for it, all is computed.
+        On a GPU everything is computed anew, because finding the changed place would wait for the GPU.
 
         Args:
             images: (B, 3, H, W) in [0, 1].
@@ -81,7 +81,7 @@ class Teacher(nn.Module):
 
 
 def without_gradients() -> AbstractContextManager:
-    """torch.no_grad; nothing in what torch exports, which has no gradients and could not be saved with such a block."""
+    """torch.no_grad; during export an empty context, because an exported program cannot be saved with no_grad in it."""
     return nullcontext() if torch.compiler.is_exporting() else torch.no_grad()
 
 

@@ -1,4 +1,4 @@
-"""What is drawn on the CPU, brought to the images."""
+"""Moving what was drawn on the CPU to the device of the images."""
 
 from torch import Tensor
 
