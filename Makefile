@@ -28,7 +28,7 @@ ablation: .venv/installed ## variants with and without transport and noise, on t
 	$(BIN)/rdpp ablate sweeps/ablation.yaml
 	$(BIN)/rdpp report demo-ablation --out runs/demo-ablation.html
 
-ui: .venv/installed ## open the MLflow UI on 127.0.0.1:5000
+ui: .venv/installed ## start the MLflow UI on 127.0.0.1:5000
 	$(BIN)/rdpp ui
 
 test: .venv/installed ## run the tests

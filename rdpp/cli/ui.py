@@ -6,7 +6,7 @@ import sys
 
 from rdpp.cli.flags import declare_store
 
-HELP = "open the MLflow UI on 127.0.0.1"
+HELP = "start the MLflow UI on 127.0.0.1"
 EXAMPLES = """  rdpp ui
   rdpp ui --port 5001 --tracking-uri sqlite:////path/to/mlflow.db"""
 
