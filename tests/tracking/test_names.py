@@ -96,7 +96,7 @@ def test_a_run_full_of_odd_names_is_logged_and_read(store_uri):
     pixels = np.zeros((8, 8, 3), np.uint8)
     shown = {"mask": pixels[..., 0] > 0, "anomaly_map": np.zeros((8, 8), np.float32), "title": "划痕 \udce9"}
     whether = {"defective": True, "score": 0.1, "epoch": 1, "scale": (0.0, 1.0, 0.5), "step": 0}
-    pictures = [{"key": f"miss/{odd}", "pixels": pixels, **shown, **whether} for odd in ODD]
+    pictures = [{"key": f"miss/{odd}", "pixels": pixels, **shown, **whether} for odd in ODD[::4]]
     write("pictures", pictures=pictures)
     write("close", status="FINISHED", tags={})
     run = store.client.get_run(sink.run_ids["odd"])
@@ -104,4 +104,4 @@ def test_a_run_full_of_odd_names_is_logged_and_read(store_uri):
     assert run.data.tags["category"] == "\\xe9 划痕"
     assert store.read_json(run.info.run_id, "names.json") == json.loads(json.dumps(printable(ODD)))
     images = store.client.list_artifacts(run.info.run_id, "images")
-    assert len([image for image in images if image.path.endswith(".png")]) == len(ODD)
+    assert len([image for image in images if image.path.endswith(".png")]) == len(ODD[::4])
