@@ -6,20 +6,25 @@ from pathlib import Path
 from rdpp.config import ConfigError
 
 
+def make_writable(folder: Path) -> None:
+    """Make a folder where it is missing, and see that files can be made in it; OSError where they cannot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def ensure_writable(folder: Path, remedy: str) -> None:
-    """Make a folder where it is missing, and see that files can be made in it.
+    """See `make_writable`.
 
     Args:
         folder: to be written into.
         remedy: which setting or flag names another, for the message.
 
     Raises:
-        ConfigError: they cannot.
+        ConfigError: files cannot be made in it.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        make_writable(folder)
     except OSError as error:
         raise unwritable(folder, error, remedy) from None
 

@@ -18,18 +18,27 @@ def read_yaml(path: Path, _above: tuple[Path, ...] = ()) -> dict[str, Any]:
     require(path.resolve() not in _above, f"{path} is its own base; take the line `base` out of one of the files")
     if not path.is_file():
         raise ConfigError(f"no file {path}; give the path of a YAML file")
+    data = parse_yaml(path)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} must hold a mapping of keys to values")
+    base = data.pop("base", None)
+    return data if base is None else merge(read_yaml(path.parent / str(base), (*_above, path.resolve())), data)
+
+
+def parse_yaml(path: Path) -> Any:
+    """What a file holds, whatever its kind.
+
+    Raises:
+        ConfigError: no UTF-8, or not YAML.
+    """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8-sig"))  # with the mark of some Windows editors or without
+        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))  # with the mark of some Windows editors or without
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{path} is not UTF-8 (byte {error.object[error.start]:#04x} at {error.start}); save it as UTF-8"
         ) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path} must hold a mapping of keys to values")
-    base = data.pop("base", None)
-    return data if base is None else merge(read_yaml(path.parent / str(base), (*_above, path.resolve())), data)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from rdpp.comparison.search import RunSet
 from rdpp.comparison.statistics import Comparison, Values, compare
 from rdpp.config import ConfigError, choose, decode, require
 from rdpp.metrics import METRICS
+from rdpp.yaml_file import parse_yaml
 
 HEADLINE = ("image_auroc", "pixel_auroc", "pixel_aupro")
 
@@ -210,7 +210,4 @@ def read_published(path: Path | None) -> list[Published]:
         return []
     if not path.is_file():
         raise ConfigError(f"no file {path}; give a YAML list of name, source and metrics")
-    try:
-        return list(decode(tuple[Published, ...], yaml.safe_load(path.read_text()), str(path)))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    return list(decode(tuple[Published, ...], parse_yaml(path), str(path)))

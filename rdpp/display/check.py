@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from rdpp.data.check import CategoryCheck
@@ -16,7 +15,7 @@ def print_check(found: Sequence[CategoryCheck], size: tuple[int, int]) -> None:
     console.print(_table(found, size))
     for category in found:
         for line in _lines(category, size):
-            console.print(f"{category.category}: {line}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{category.category}: {line}", highlight=False, soft_wrap=True)
 
 
 def _table(found: Sequence[CategoryCheck], size: tuple[int, int]) -> Table:
@@ -41,7 +40,7 @@ def _table(found: Sequence[CategoryCheck], size: tuple[int, int]) -> Table:
             sum(map(len, one.passed_over.values())),
         )
         texts = (_counts(one.sizes), _counts(one.kinds))
-        table.add_row(escape(one.category), *map(str, numbers), *texts)
+        table.add_row(one.category, *map(str, numbers), *texts)
     return table
 
 

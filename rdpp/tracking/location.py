@@ -1,13 +1,13 @@
 """Where the MLflow store is; needs no MLflow."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
 from rdpp.config import ConfigError
+from rdpp.folders import make_writable
 
 DEFAULT_FOLDER = Path("runs")
 _SQLITE = "sqlite:///"
@@ -75,9 +75,7 @@ def check_location(uri: str) -> None:
     if file is None:
         return
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=file.parent):
-            pass
+        make_writable(file.parent)
     except OSError as error:
         raise unusable(uri, error) from None
 

@@ -55,11 +55,8 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
-def _experiment(client: MlflowClient, name: str, file: Path | None) -> str:
-    """The id of the MLflow experiment, made where it is missing; `file`: of an sqlite store, beside the artifacts."""
-    known = client.get_experiment_by_name(name)
-    if known is not None:
-        return known.experiment_id
+def _create_experiment(client: MlflowClient, name: str, file: Path | None) -> str:
+    """The id of a new MLflow experiment; `file`: of an sqlite store, which the artifacts lie beside."""
     location = None if file is None else (file.absolute().parent / "artifacts").as_uri()
     return client.create_experiment(name, artifact_location=location, tags=_KIND)
 
@@ -79,14 +76,16 @@ class Store:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an absent server is told within seconds
         try:
             if file := sqlite_file(self.uri):
-                create_sqlite(file, lambda uri: _experiment(MlflowClient(uri), experiment, file))
+                create_sqlite(file, lambda uri: _create_experiment(MlflowClient(uri), experiment, file))
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(experiment)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise unusable(self.uri, error) from None
 
     def _experiment(self, name: str) -> str:
-        known = self.client.get_experiment(_experiment(self.client, name, sqlite_file(self.uri)))
+        known = self.client.get_experiment_by_name(name)
+        if known is None:
+            return _create_experiment(self.client, name, sqlite_file(self.uri))
         if known.lifecycle_stage != "active":
             raise ConfigError(
                 f"the MLflow experiment {name} in {self.uri} was deleted; restore it (mlflow experiments restore "

@@ -3,6 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
+from rdpp.data.check import CategoryCheck
+from rdpp.display.check import print_check
 from rdpp.display.console import ConsoleObserver, results_table
 from rdpp.engine import ImagesRead, RunSpec, train
 
@@ -56,3 +58,11 @@ def test_the_layout_of_the_data_is_told_once():
         "bolt: no masks: image metrics only",
         "nail: odd",
     ]
+
+
+def test_a_name_with_brackets_is_shown_as_it_is_where_data_is_checked(capsys):
+    print_check([CategoryCheck("M6x20 [zinc]", problems=["no [red] images"])], (64, 64))
+    shown = capsys.readouterr().out
+    assert "\nM6x20 [zinc]: REFUSED: no [red] images" in shown
+    assert " M6x20 [zinc]  " in shown
+    assert "\\[" not in shown

@@ -17,7 +17,7 @@ from rdpp.config import ConfigError
 from rdpp.data.files import printable
 from rdpp.data.item import GOOD, Item
 from rdpp.data.listing import folders_in, images_in
-from rdpp.data.readers.reader import Reader
+from rdpp.data.readers.reader import Reader, defective_in_training
 
 _TRAIN, _TEST, _LABEL, _LABELS = "Train", "Test", "Label", "Labels.txt"
 
@@ -58,8 +58,7 @@ class Dagm(Reader):
 
     def left_out(self, root: Path, category: str) -> Mapping[str, tuple[Item, ...]]:
         """The defective images of Train."""
-        found = tuple(item for item in _items(root, root / category / _TRAIN) if item.label)
-        return {"defective, in the training split": found} if found else {}
+        return defective_in_training(_items(root, root / category / _TRAIN))
 
 
 def _items(root: Path, half: Path) -> Iterator[Item]:

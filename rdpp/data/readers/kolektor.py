@@ -28,7 +28,7 @@ from rdpp.data.files import once_per_content, printable
 from rdpp.data.item import GOOD, Item
 from rdpp.data.listing import folders_in, images_in
 from rdpp.data.masks import decode_mask
-from rdpp.data.readers.reader import Reader
+from rdpp.data.readers.reader import Reader, defective_in_training
 
 _EVERY = 5
 
@@ -92,8 +92,7 @@ class KolektorSdd2(Reader):
 
     def left_out(self, root: Path, category: str) -> Mapping[str, tuple[Item, ...]]:
         """The defective images of train."""
-        found = tuple(item for item in _items(root, root / "train", "_GT", self.title) if item.label)
-        return {"defective, in the training split": found} if found else {}
+        return defective_in_training(_items(root, root / "train", "_GT", self.title))
 
     def folder(self, root: Path, category: str) -> Path:
         """The root."""

@@ -1,10 +1,16 @@
 """What a layout of folders and files has to tell."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from rdpp.data.item import Item
+
+
+def defective_in_training(items: Iterable[Item]) -> Mapping[str, tuple[Item, ...]]:
+    """What `Reader.left_out` tells of a training split that has defective images too."""
+    found = tuple(item for item in items if item.label)
+    return {"defective, in the training split": found} if found else {}
 
 
 class Reader(Protocol):

@@ -20,7 +20,7 @@ from rdpp.data.files import printable
 from rdpp.data.item import GOOD, Item
 from rdpp.data.listing import folders_in
 from rdpp.data.readers.listed import below, entry, listed_item, present, read_json
-from rdpp.data.readers.reader import Reader
+from rdpp.data.readers.reader import Reader, defective_in_training
 
 _LISTS = ("realiad_jsons/realiad_jsons", "realiad_jsons")
 _IMAGES = "realiad_"
@@ -55,8 +55,7 @@ class RealIad(Reader):
 
     def left_out(self, root: Path, category: str) -> Mapping[str, tuple[Item, ...]]:
         """Defective images of the list `train`, as in its lists with noise (fuiad)."""
-        found = tuple(item for item in _listed(root, category, "train") if item.label)
-        return {"defective, in the training split": found} if found else {}
+        return defective_in_training(_listed(root, category, "train"))
 
     def folder(self, root: Path, category: str) -> Path:
         """Of the category's images."""
@@ -72,13 +71,17 @@ def _image_folders(root: Path, category: str) -> list[Path]:
     return [folder / category for folder in sizes if (folder / category).is_dir()]
 
 
+def _list_of(root: Path, category: str) -> Path | None:
+    return next((path for path in _lists(root) if path.stem == category), None)
+
+
 def _listed(root: Path, category: str, half: str) -> tuple[Item, ...]:
-    source = next((path for path in _lists(root) if path.stem == category), None)
+    source = _list_of(root, category)
     return () if source is None else present(root, _items(root, category, half), source)
 
 
 def _items(root: Path, category: str, half: str) -> Iterator[Item]:
-    source = next((path for path in _lists(root) if path.stem == category), None)
+    source = _list_of(root, category)
     folders = _image_folders(root, category)
     if source is None or not folders:
         return
