@@ -11,17 +11,20 @@ from rdpp.engine import Event, RunSpec
 
 @dataclass(frozen=True)
 class Node:
-    """A run of the tree, or the parent of some, while this process works at it."""
+    """A run of the tree, or the parent of some."""
 
-    local_id: str
-    """Of this process; the tree knows the run's own id once it is written."""
+    id: str
+    """The same in every process that works at it, and after a restart; MLflow has another id for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
     """A finished run of the tree that trained the network of a spec."""
 
-    run_id: str
+    run_id: str | None
+    """MLflow's; None where MLflow has not got it yet: see `node`."""
+    node: Node | None
+    """None of a run that an earlier version of rdpp kept."""
     same_test_files: bool
     """Whether it was evaluated on the test files that the spec has; if not, its network is of use, its metrics not."""
     epoch: int
@@ -48,22 +51,21 @@ class Recorder(Protocol):
 class Tree(Protocol):
     """Opens, closes and finds runs. Writing may go on in the background; `finish` waits for it."""
 
-    def open(
-        self, name: str, *, level: str, parent: Node | None, tags: Mapping[str, object], resume: str | None = None
-    ) -> Node:
-        """Begin a parent run.
+    def open(self, name: str, *, level: str, key: str, parent: Node | None, tags: Mapping[str, object]) -> Node:
+        """Begin a parent run, or go on with it: there is one with this level, key and parent, however many processes
+        open it, and whenever.
 
         Args:
             name: shown to people.
             level: training, study, trial, ablation, variant or comparison.
+            key: tells it from others of its level under its parent.
             parent: it stands under.
             tags: searchable.
-            resume: the id of a run to take up again instead, where there still is one.
         """
         ...
 
     def close(self, node: Node, error: BaseException | None = None) -> None:
-        """End it, well or with an error."""
+        """End it, well or with an error; `open` begins it again."""
         ...
 
     def run_id(self, node: Node) -> str:
@@ -86,22 +88,30 @@ class Tree(Protocol):
         """A JSON artifact."""
         ...
 
+    def log_text(self, node: Node, path: str, text: str) -> None:
+        """A text artifact."""
+        ...
+
     def finish(self) -> None:
         """Wait until all is written."""
         ...
 
     def record(self, spec: RunSpec, parent: Node, tags: Mapping[str, object]) -> "Recorder":
-        """An observer that writes the run of a spec under a parent."""
+        """An observer that writes the run of a spec under a parent.
+
+        A run that was interrupted, by whichever process, is gone on with: its folder in the work folder says so. The
+        caller holds the lock of that folder.
+        """
         ...
 
-    def find_parent(self, level: str, key: str) -> str | None:
-        """The id of the newest parent run of a level with this tag `key`."""
-        ...
-
-    def find(self, spec: RunSpec) -> Finished | None:
+    def find(self, spec: RunSpec, since: float = 0.0) -> Finished | None:
         """The newest finished run that is this one, or that is but for its test files.
 
         It has kept what the spec's experiment wants to be kept: the checkpoint, the anomaly maps.
+
+        Args:
+            spec: which run.
+            since: it ended after this time (time.time()).
         """
         ...
 

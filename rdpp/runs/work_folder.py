@@ -1,0 +1,60 @@
+"""The work folder: what is not finished yet lies there, and locks in it say who works at what.
+
+A lock is a file that the operating system locks for a process. It is free the moment that process ends, however it
+ends; a process that is suspended keeps it. So there are no heartbeats, and no run is ever trained by two at once.
+Processes on several machines share a work folder on a file system whose locks hold across them, such as NFS 4.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+_LOCKS = "locks"
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """A folder with one subfolder a run that is not finished, by its `Identity.training`."""
+
+    root: Path
+
+    def of(self, key: str) -> Path:
+        """The folder of a run, or of a parent run; whoever writes into it makes it."""
+        return self.root / key
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a lock; waits until it is free."""
+        with self._lock(name):
+            yield
+
+    @contextmanager
+    def lock_if_free(self, name: str) -> Iterator[bool]:
+        """Hold a lock, if no other process does.
+
+        Yields:
+            Whether it is held.
+        """
+        lock = self._lock(name)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def is_locked(self, name: str) -> bool:
+        """Whether some process holds a lock at this moment."""
+        with self.lock_if_free(name) as free:
+            return not free
+
+    def _lock(self, name: str) -> FileLock:
+        folder = self.root / _LOCKS
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{name}.lock")
