@@ -12,6 +12,7 @@ import yaml
 
 from rdpp.config import ConfigError, Registered, choose, decode, encode, require
 from rdpp.data import AUTO, DEFAULT_READER, MAX_MEGAPIXELS, READERS, Fit, Folder, Reader, Reading
+from rdpp.interval import Interval
 from rdpp.losses import LOSSES, Distillation, Loss
 from rdpp.models import TeacherConfig
 from rdpp.noise import NOISES, Noise
@@ -30,6 +31,7 @@ _ASIDE = (
     "compile",
     "kernels",
     "feature_cache_gb",
+    "checkpoint_every",
     "keep",
     "heatmaps",
     "keep_maps",
@@ -268,6 +270,9 @@ class ExperimentConfig:
     feature_cache_gb: float = 4.0
     """Memory (of the device) that the teacher's features of clean images may take, in GB, so that they are computed
     once and not in every epoch: 1.8 MB an image of 256 x 256 for ResNet18, 7.3 MB for WideResNet50-2; 0 for none."""
+    checkpoint_every: str = "auto"
+    """How often a run's state is saved, from which it goes on after its process died: `10 min`, `2 epochs`, `50 batches`.
+    auto: so that saving takes under a hundredth of the time."""
     keep: Literal["none", "last", "chosen"] = "chosen"
     """Which epoch's checkpoint is kept with the run."""
     heatmaps: int = 3
@@ -284,6 +289,7 @@ class ExperimentConfig:
         require(len(set(self.seeds)) == len(self.seeds), f"seeds must differ, got {list(self.seeds)}")
         require(self.threads is None or self.threads >= 1, f"threads must be at least 1, got {self.threads}")
         require(self.feature_cache_gb >= 0, f"feature_cache_gb must be at least 0, got {self.feature_cache_gb}")
+        Interval.parse(self.checkpoint_every, "checkpoint_every")
         require(self.heatmaps >= 0, f"heatmaps must be at least 0, got {self.heatmaps}")
         require(bool(self.terms), "losses must have at least one term with a weight above 0, such as distillation")
         has = {"projection": self.projection, "noise": self.noise is not None}

@@ -1,17 +1,16 @@
 """What a person sees while runs go on: a live line in a terminal, plain lines elsewhere. Everything on stderr."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from rdpp.display.screen import Screen
 from rdpp.engine import BatchFinished, EpochFinished, Event, ImagesRead, RunFinished, RunSpec, RunStarted
 from rdpp.engine.selection import HELD_OUT_METRICS, OFFICIAL_METRICS
-from rdpp.runs import TakenOver
+from rdpp.runs import RunFailed, TakenOver
 
 _HEADLINE = ("image_auroc", "pixel_auroc", "pixel_aupro")
 _HEADERS = {
@@ -24,7 +23,6 @@ _HEADERS = {
     "pixel_aupro_per_image": "PRO per\nimage",
     "pixel_aupimo": "AUPIMO",
 }
-_UNITS = 1000  # of progress a run: its batches differ from category to category
 
 
 def _named(metrics: Sequence[str]) -> str:
@@ -79,51 +77,23 @@ def _headline(metrics: Mapping[str, float]) -> str:
 class ConsoleObserver:
     """An observer that shows trial, category, epoch, time left and the best so far."""
 
-    def __init__(self, runs: int | None, console: Console | None = None) -> None:
-        """Args:
-        runs: how many runs are to come, for the time left; None where nobody knows.
-        console: for tests.
-        """
-        self.console = console or Console(stderr=True, markup=False)
-        self.live = self.console.is_terminal
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
         self.prefix = ""
+        """Of a run's name."""
         self.best = ""
         self._batch = self._batches = self._epochs = 0
         self._label = self._layout = self._layout_told = ""
         self._warned: set[tuple[str, ...]] = set()
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[best]}", markup=False),
-            console=self.console,
-            disable=not self.live,
-        )
-        self._task = self._progress.add_task("starting", total=runs and runs * _UNITS, best="")
         self._done = 0
 
-    def __enter__(self) -> "ConsoleObserver":
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def __call__(self, event: Event | TakenOver) -> None:
+    def __call__(self, event: Event | TakenOver | RunFailed) -> None:
         match event:
             case TakenOver():
-                self._tell_layout()
-                self._done += 1
-                found = event.finished
-                self.line(
-                    f"{self._name(event.spec)}: epoch {found.epoch}  {_headline(found.metrics)}  (finished before: run "
-                    f"{found.run_id} is taken over; --again trains it anew)"
-                )
+                self._taken_over(event)
+            case RunFailed():
+                self._done, self._batch = self._done + 1, 0
+                self.line(f"{self._name(event.spec)}: FAILED: {event.failure.reason}")
                 self._show()
             case ImagesRead():
                 self._layout = event.layout
@@ -138,18 +108,31 @@ class ConsoleObserver:
                 self._epochs = event.epochs
                 self._show(f"{self._label} epoch 1/{event.epochs}")
             case BatchFinished():
-                self._batch += 1
+                self._batch = event.batch
                 self._warn(event)
                 self._show()
             case EpochFinished():
                 self._show(f"{self._label} epoch {min(event.epoch + 1, self._epochs)}/{self._epochs}")
             case RunFinished():
-                self._done, self._batch = self._done + 1, 0
-                values = _headline(event.result.evaluation.metrics)
-                stopped = f", stopped after {event.result.epochs}" if event.result.epochs < self._epochs else ""
-                self.line(
-                    f"{self._label}: epoch {event.result.epoch}{stopped}  {values}  ({event.result.seconds:.0f} s)"
-                )
+                self._finished(event)
+
+    def _taken_over(self, event: TakenOver) -> None:
+        self._tell_layout()
+        self._done += 1
+        found = event.finished
+        which = f"run {found.run_id} " if found.run_id else ""
+        self.line(
+            f"{self._name(event.spec)}: epoch {found.epoch}  {_headline(found.metrics)}  (finished before: {which}"
+            "is taken over; --again trains it anew)"
+        )
+        self._show()
+
+    def _finished(self, event: RunFinished) -> None:
+        self._done, self._batch = self._done + 1, 0
+        result = event.result
+        stopped = f", stopped after {result.epochs}" if result.epochs < self._epochs else ""
+        values = _headline(result.evaluation.metrics)
+        self.line(f"{self._label}: epoch {result.epoch}{stopped}  {values}  ({result.seconds:.0f} s)")
 
     def _tell_layout(self) -> None:
         """Once, before the first line about its images or runs."""
@@ -169,13 +152,11 @@ class ConsoleObserver:
 
     def line(self, text: str) -> None:
         """Print one line above the live display."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.screen.line(text)
 
     def _show(self, description: str | None = None) -> None:
-        completed = self._done * _UNITS + _UNITS * self._batch / max(1, self._batches)
-        self._progress.update(self._task, completed=completed, best=self.best)
-        if description is not None:
-            self._progress.update(self._task, description=description)
+        done = self._done + self._batch / max(1, self._batches)
+        self.screen.show(done=done, running=description, best=self.best)
 
     def skip(self, runs: int) -> None:
         """Count runs that will not take place, such as those of a pruned trial."""

@@ -1,6 +1,7 @@
 """Training and evaluation of one run. Knows nothing of trials and trackers."""
 
 from rdpp.engine.checkpoint import CheckpointWriter, load_network, read_checkpoint
+from rdpp.engine.code import code_digest
 from rdpp.engine.device import device_name, resolve_device
 from rdpp.engine.evaluation import evaluate
 from rdpp.engine.events import (
@@ -15,12 +16,12 @@ from rdpp.engine.events import (
 )
 from rdpp.engine.inspection import TermInspection
 from rdpp.engine.machine import machine_digest, machine_parts
-from rdpp.engine.preparing import prepare
+from rdpp.engine.preparing import prepare, prepare_all
 from rdpp.engine.resolving import resolve
 from rdpp.engine.results import Evaluation, Result
 from rdpp.engine.setup import planned_epochs
 from rdpp.engine.spec import Identity, RunSpec, grid, grids
-from rdpp.engine.state import Resumable
+from rdpp.engine.state import Resumable, SavedState, saved_state
 from rdpp.engine.stored import (
     Evaluated,
     evaluate_again,
@@ -47,7 +48,9 @@ __all__ = [
     "RunFinished",
     "RunSpec",
     "RunStarted",
+    "SavedState",
     "TermInspection",
+    "code_digest",
     "device_name",
     "evaluate",
     "evaluate_again",
@@ -61,8 +64,10 @@ __all__ = [
     "official_checkpoints",
     "planned_epochs",
     "prepare",
+    "prepare_all",
     "read_checkpoint",
     "resolve",
     "resolve_device",
+    "saved_state",
     "train",
 ]

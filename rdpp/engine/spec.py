@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from rdpp.config import digest
-from rdpp.data import Category, Reader, scan
+from rdpp.data import Category, Reader, reader_at, scan
 from rdpp.engine.resolving import resolve
 from rdpp.engine.teachers import teacher_fingerprint
 from rdpp.experiment import ExperimentConfig
@@ -109,14 +109,16 @@ def grid(experiment: ExperimentConfig) -> list[RunSpec]:
 
 
 def grids(experiments: Sequence[ExperimentConfig]) -> list[list[RunSpec]]:
-    """The grid of each experiment. Experiments are resolved, and each category is scanned, once for all of them."""
+    """The grid of each experiment. Experiments are resolved. Each category is one object for all of them, whose files
+    are listed when they are first asked for: see `prepare`."""
     categories: dict[tuple[str, str | Reader, str], Category] = {}
 
     def category_of(experiment: ExperimentConfig, name: str) -> Category:
         data = experiment.data
         what = (data.root, data.layout, name)
         if what not in categories:
-            categories[what] = scan(Path(data.root), name, data.layout, test=False)
+            root = Path(data.root)
+            categories[what] = Category(name, root, reader_at(root, data.layout))
         return categories[what]
 
     return [

@@ -20,12 +20,14 @@ from torch import Tensor
 
 from rdpp.config import ConfigError
 from rdpp.data import Split
+from rdpp.engine.code import code_digest
 from rdpp.engine.epoch_networks import EpochNetworks
 from rdpp.engine.learning import Learning
 from rdpp.engine.results import Evaluation
 from rdpp.types import Prediction
 
-_FORMAT = 1
+_FORMAT = 2
+_REMEDY = "delete the folder and start the run anew"
 _TENSORS, _JSON, _KEPT, _OBSERVERS = "tensors.safetensors", "state.json", "kept", "observers"
 
 
@@ -76,16 +78,33 @@ class Resumable(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class SavedState:
+    """What a saved state says of itself."""
+
+    key: str
+    """`Identity.training` of its run."""
+    code: str
+    """`code_digest` of the code that wrote it."""
+    machine: str
+    """`machine_digest` of where it was written: going on elsewhere may change last digits."""
+    batch: int
+    """Batches that are done."""
+
+
 _PLAIN = ("epoch", "batch", "position", "epoch_seconds", "best_epoch", "waited", "ended")
 
 
-def write_state(state: RunState, folder: Path, *, key: str, seconds: float, observers: Sequence[object] = ()) -> None:
+def write_state(
+    state: RunState, folder: Path, *, key: str, machine: str, seconds: float, observers: Sequence[object] = ()
+) -> None:
     """Write a state as a folder of tensors and JSON, with checksums; renamed into place, so never half of it.
 
     Args:
         state: between two batches.
         folder: replaced if it exists.
         key: `Identity.training` of the run.
+        machine: `machine_digest` of the run here.
         seconds: that the run took so far.
         observers: those that are `Resumable` are saved too.
     """
@@ -107,8 +126,10 @@ def write_state(state: RunState, folder: Path, *, key: str, seconds: float, obse
             "batch_sizes": [len(indices) for indices in state.order],
             "metrics": None if state.best is None else dict(state.best.metrics),
         }
-        description = {"format": _FORMAT, "key": key, "state": content, "files": _checksums(scratch)}
+        origin = {"format": _FORMAT, "key": key, "code": code_digest(), "machine": machine}
+        description = {**origin, "state": content, "files": _checksums(scratch)}
         (scratch / _JSON).write_text(json.dumps({**description, "sha256": _digest(description)}, indent=1))
+        _flush(scratch)
         _put(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -129,7 +150,10 @@ def read_state(state: RunState, folder: Path, *, key: str, watched: Split, obser
     Raises:
         ConfigError: no state there, a damaged one, or one of another run or format.
     """
-    folder = _found(folder)
+    try:
+        folder = _found(folder)
+    except FileNotFoundError:
+        raise ConfigError(f"no state of a run in {folder}; start the run anew") from None
     content = _checked(folder, key)
     tensors = safetensors.torch.load_file(folder / _TENSORS)
     state.learning.load(tensors)
@@ -145,6 +169,19 @@ def read_state(state: RunState, folder: Path, *, key: str, watched: Split, obser
     for observer in observers:
         if isinstance(observer, Resumable):
             observer.load(folder / _OBSERVERS / observer.name)
+
+
+def saved_state(folder: Path) -> SavedState | None:
+    """The state in a folder, None where there is none; its files are checked when it is read.
+
+    Raises:
+        ConfigError: it is damaged, or of another format.
+    """
+    try:
+        data = _described(_found(folder))
+    except FileNotFoundError:
+        return None
+    return SavedState(data["key"], data["code"], data["machine"], data["state"]["batch"])
 
 
 def _tensors(state: RunState) -> dict[str, Tensor]:
@@ -181,26 +218,45 @@ def _aside(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.before"
 
 
+def _flush(folder: Path) -> None:
+    """Have everything in a folder on the disk, so that a machine that loses power has it whole or not at all."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
 def _found(folder: Path) -> Path:
+    """FileNotFoundError: no state is there."""
     for path in (folder, _aside(folder)):
         if (path / _JSON).is_file():
             return path
-    raise ConfigError(f"no state of a run in {folder}; start the run anew")
+    raise FileNotFoundError
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    """The description, whole and of this format."""
+    try:
+        data = json.loads((folder / _JSON).read_text())
+        whole = data.pop("sha256") == _digest(data)
+    except (ValueError, KeyError, AttributeError):
+        whole, data = False, {}
+    if not whole:
+        raise _damaged(folder)
+    if data["format"] != _FORMAT:
+        raise ConfigError(f"the state of a run in {folder} has format {data['format']}, not {_FORMAT}; {_REMEDY}")
+    return data
 
 
 def _checked(folder: Path, key: str) -> dict[str, Any]:
     """The state's plain values, after every checksum was compared."""
-    remedy = "delete the folder and start the run anew"
-    try:
-        data = json.loads((folder / _JSON).read_text())
-        written = data.pop("sha256")
-        whole = _digest(data) == written and data["files"] == _checksums(folder)
-    except (ValueError, KeyError, AttributeError):
-        whole, data = False, {}
-    if not whole:
-        raise ConfigError(f"the state of a run in {folder} is damaged; {remedy}")
-    if data["format"] != _FORMAT:
-        raise ConfigError(f"the state of a run in {folder} has format {data['format']}, not {_FORMAT}; {remedy}")
+    data = _described(folder)
+    if data["files"] != _checksums(folder):
+        raise _damaged(folder)
     if data["key"] != key:
-        raise ConfigError(f"the state in {folder} is of another run (key {data['key']}, not {key}); {remedy}")
+        raise ConfigError(f"the state in {folder} is of another run (key {data['key']}, not {key}); {_REMEDY}")
     return data["state"]
+
+
+def _damaged(folder: Path) -> ConfigError:
+    return ConfigError(f"the state of a run in {folder} is damaged; {_REMEDY}")

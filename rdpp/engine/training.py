@@ -13,6 +13,7 @@ from rdpp.engine.epoch_networks import EpochNetworks
 from rdpp.engine.events import BatchFinished, EpochFinished, Event, Observer, RunFinished
 from rdpp.engine.inspection import TermInspection
 from rdpp.engine.loader import DataLoader
+from rdpp.engine.machine import machine_digest
 from rdpp.engine.results import Result
 from rdpp.engine.seeding import streams
 from rdpp.engine.selection import is_chosen
@@ -92,8 +93,8 @@ class _Run:
 
     def save(self, folder: Path) -> None:
         """See `Pause.save`."""
-        key = self.setup.spec.identity.training
-        write_state(self.state, folder, key=key, seconds=self.seconds, observers=self.observers)
+        key, machine = self.setup.spec.identity.training, machine_digest(self.setup.experiment)
+        write_state(self.state, folder, key=key, machine=machine, seconds=self.seconds, observers=self.observers)
 
 
 def _begin(setup: Setup, kept: EpochNetworks, observers: Sequence[Observer]) -> _Run:

@@ -1,20 +1,35 @@
-"""Many runs: listed, opened under a parent, taken over where they are finished already."""
+"""Many runs: listed, opened under a parent, trained by any number of processes, taken over where they are finished."""
 
-from rdpp.runs.many import Outcome, Planned, RunObserver, TakenOver, means, run_all
-from rdpp.runs.training import opened, train_grid
+from rdpp.runs.failures import MOST_IN_A_ROW, Failure
+from rdpp.runs.grid import GridJob
+from rdpp.runs.many import Job, means, run_lock, work
+from rdpp.runs.one import Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
+from rdpp.runs.training import log_means, opened, training_job, training_node
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
+from rdpp.runs.work_folder import WorkFolder
 
 __all__ = [
+    "MOST_IN_A_ROW",
+    "Conduct",
+    "Failure",
     "Finished",
+    "GridJob",
+    "Job",
     "Node",
     "Outcome",
     "Planned",
     "Recorder",
+    "RunFailed",
     "RunObserver",
     "TakenOver",
     "Tree",
+    "WorkFolder",
+    "log_means",
     "means",
     "opened",
-    "run_all",
-    "train_grid",
+    "run_lock",
+    "run_one",
+    "training_job",
+    "training_node",
+    "work",
 ]

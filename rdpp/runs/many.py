@@ -1,152 +1,96 @@
-"""One way to run many: a list of specs under their parents, each trained, evaluated anew or taken over."""
+"""One way to run many: whoever has time takes a run that nobody works at, trains it or takes it over, and settles it.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+Any number of processes do so at once, on one job or on several. A run is locked while it is in work, so that no two
+train it; what others finished meanwhile is found in the tree and taken over.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 
-from rdpp.config import ConfigError
-from rdpp.engine import Event, Result, RunSpec, evaluate_again, train
-from rdpp.runs.tree import Finished, Node, Recorder, Tree
+from rdpp.engine import GivenUp
+from rdpp.runs.failures import Failure, Streak
+from rdpp.runs.one import Conduct, Outcome, Planned, RunObserver, run_one
+from rdpp.runs.tree import Tree
+
+_PAUSE = 1.0
+"""Seconds between two looks at what other processes work at."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """A run and its place in the tree."""
+class Job(Protocol):
+    """What is to be trained, and what follows from how it ends. Several processes may work at one job."""
 
-    spec: RunSpec
-    parent: Node
-    tags: Mapping[str, object]
+    def done(self) -> bool:
+        """Whether nothing is left to do, for this process or another."""
+        ...
 
+    def ready(self) -> Iterable[Planned]:
+        """Runs that may begin now and have not ended, those first that should begin first."""
+        ...
 
-@dataclass(frozen=True, kw_only=True)
-class TakenOver:
-    """An event beside the engine's: a run was found finished and is not trained."""
+    def wants(self, plan: Planned) -> bool:
+        """Whether such a run is still to be trained, now that no other process works at it."""
+        ...
 
-    spec: RunSpec
-    finished: Finished
-    evaluations: Callable[[], Sequence[tuple[int, Mapping[str, float]]]]
-    """Reads epoch and metrics on the watched images of every epoch that was evaluated."""
+    def settle(self, plan: Planned, ended: Outcome | Failure) -> None:
+        """A run came to something, or failed."""
+        ...
 
+    def give_up(self, plan: Planned) -> None:
+        """A run was ended by an observer: it is not worth continuing."""
+        ...
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a run came to, trained now or earlier."""
-
-    spec: RunSpec
-    run_id: str | None
-    """Of the finished run that was taken over; None where it was trained or evaluated now."""
-    epoch: int
-    metrics: Mapping[str, float]
-    """On the test images."""
-    deciding: Mapping[str, float]
-    """On the images that choices may look at."""
-    steps: int
-    """Of training, now or earlier."""
-
-    @classmethod
-    def of_result(cls, result: Result) -> "Outcome":
-        """Of a run that this process trained or evaluated."""
-        return cls(
-            spec=result.spec,
-            run_id=None,
-            epoch=result.epoch,
-            metrics=result.evaluation.metrics,
-            deciding=result.deciding.metrics,
-            steps=result.steps,
-        )
-
-    @classmethod
-    def of_finished(cls, spec: RunSpec, finished: Finished) -> "Outcome":
-        """Of a run that was taken over."""
-        return cls(
-            spec=spec,
-            run_id=finished.run_id,
-            epoch=finished.epoch,
-            metrics=finished.metrics,
-            deciding=finished.deciding,
-            steps=finished.steps,
-        )
+    def open_more(self) -> bool:
+        """Asked where other processes work at every run that is ready: find further work. Whether there is some."""
+        ...
 
 
-RunObserver = Callable[[Event | TakenOver], None]
-"""An observer that is told of runs taken over too."""
-
-
-def run_all(
-    planned: Iterable[Planned], tree: Tree, observers: Sequence[RunObserver] = (), *, again: bool = False
-) -> Iterator[Outcome]:
-    """Train what is not finished yet, one run after the other.
-
-    A run that the tree holds finished is taken over. If only its test files have changed since, its checkpoint is
-    evaluated on those of now, as a run of its own; without a checkpoint of the chosen epoch, or for an audit, it is
-    trained.
+def work(job: Job, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct) -> None:
+    """Train what a job wants, until nothing is left.
 
     Args:
-        planned: the runs, in order.
-        tree: where they are kept and found.
-        observers: are told what happens.
-        again: train finished ones anew.
+        job: says what.
+        tree: where runs are kept and found.
+        observers: are told what happens in this process.
+        conduct: how.
 
-    Yields:
-        What each run came to.
+    Raises:
+        ConfigError: what a user can mend, such as a state of other code, or many failures of one kind.
+        Stopped: the process was asked to stop; what was in work can go on later.
     """
-    for plan in planned:
-        finished = None if again else tree.find(plan.spec)
-        if finished is None:
-            yield Outcome.of_result(_train(plan, tree, observers))
-        elif finished.same_test_files:
-            _check_strict(plan.spec, finished)
-            tree.take_over(finished, plan.parent, plan.tags)
-            event = TakenOver(spec=plan.spec, finished=finished, evaluations=partial(tree.evaluations, finished))
-            for observer in observers:
-                observer(event)
-            yield Outcome.of_finished(plan.spec, finished)
-        else:
-            yield Outcome.of_result(_evaluate_or_train(plan, finished, tree, observers))
+    streak = Streak()
+    while not job.done():
+        conduct.stop.check()
+        if not (_take_one(job, tree, observers, conduct, streak) or job.open_more()):
+            conduct.stop.sleep(_PAUSE)
 
 
-def _check_strict(spec: RunSpec, finished: Finished) -> None:
-    if spec.experiment.strict and finished.dead_terms:
-        names = ", ".join(f"losses.{name}" for name in finished.dead_terms)
-        raise ConfigError(
-            f"no gradient beyond rounding in the finished run {finished.run_id}: {names} (strict); change the term, "
-            "set it to null, or strict: false"
-        )
+def _take_one(job: Job, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct, streak: Streak) -> bool:
+    """Whether some run was free and is settled now."""
+    for plan in job.ready():
+        with tree.work.lock_if_free(run_lock(plan.spec.identity.training)) as free:
+            if free and job.wants(plan):
+                _settle_one(job, plan, tree, observers, conduct, streak)
+                return True
+    return False
 
 
-def _train(plan: Planned, tree: Tree, observers: Sequence[RunObserver]) -> Result:
-    with _recorded(tree, plan, plan.tags) as recorder:
-        return train(plan.spec, observers=[recorder, *observers])
-
-
-def _evaluate_or_train(plan: Planned, finished: Finished, tree: Tree, observers: Sequence[RunObserver]) -> Result:
-    with tree.checkpoint(finished) as folder:
-        if folder is None or plan.spec.experiment.evaluation.audit:  # an audit needs every epoch's network
-            return _train(plan, tree, observers)
-        with _recorded(tree, plan, {**plan.tags, "evaluation_of": finished.run_id}) as recorder:
-            return evaluate_again(
-                plan.spec,
-                folder,
-                dead_terms=finished.dead_terms,
-                epochs=finished.epochs,
-                steps=finished.steps,
-                observers=[recorder, *observers],
-            )
-
-
-@contextmanager
-def _recorded(tree: Tree, plan: Planned, tags: Mapping[str, object]) -> Iterator[Recorder]:
-    """A recorder of the run that is closed however the block ends."""
-    recorder = tree.record(plan.spec, plan.parent, tags)
+def _settle_one(
+    job: Job, plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct, streak: Streak
+) -> None:
     try:
-        yield recorder
-    except BaseException as error:
-        recorder.close(error)
-        raise
-    recorder.close(None)
+        ended = run_one(plan, tree, observers, conduct)
+    except GivenUp:
+        job.give_up(plan)
+        return
+    streak.note(ended if isinstance(ended, Failure) else None)
+    job.settle(plan, ended)
+
+
+def run_lock(training: str) -> str:
+    """The lock of a run, by its `Identity.training`."""
+    return f"run-{training}"
 
 
 def means(outcomes: Iterable[Outcome]) -> dict[str, float]:

@@ -1,41 +1,43 @@
 """Plain training: a parent run with one child a category and seed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
-from rdpp.config import digest
-from rdpp.engine import RunSpec, prepare
-from rdpp.runs.many import Outcome, Planned, RunObserver, means, run_all
+from rdpp.config import ConfigError, digest
+from rdpp.engine import RunSpec
+from rdpp.runs.grid import GridJob
+from rdpp.runs.many import means
+from rdpp.runs.one import Planned
 from rdpp.runs.tree import Node, Tree
 
 
-def train_grid(
-    specs: Sequence[RunSpec], tree: Tree, observers: Sequence[RunObserver] = (), *, again: bool = False
-) -> list[Outcome]:
-    """Train the runs of one experiment under one parent, which gets the means.
-
-    The same runs stand under the same parent when they are started once more, after an interruption for instance.
+def training_node(specs: Sequence[RunSpec], tree: Tree, attempt: str = "") -> Node:
+    """Open the parent of the runs of one experiment: the same one when they are started once more.
 
     Args:
-        specs: of one experiment; see `rdpp.engine.grid`.
+        specs: see `rdpp.engine.grid`; those whose categories can be used.
         tree: where they are kept.
-        observers: are told what happens.
-        again: train finished runs anew, under a new parent.
-
-    Raises:
-        ConfigError: images or weights that cannot be used, told before the first run.
+        attempt: tells apart those that are trained anew.
     """
-    prepare(specs, observers)
     experiment = specs[0].experiment
-    key = _key(specs)
-    tags = {"variant": experiment.name, "teacher": experiment.teacher.name, "key": key}
-    resume = None if again else tree.find_parent("training", key)
-    with opened(tree, tree.open(experiment.name, level="training", parent=None, tags=tags, resume=resume)) as parent:
-        own = {"variant": experiment.name, "training": experiment.name}
-        planned = [Planned(spec=spec, parent=parent, tags=own) for spec in specs]
-        outcomes = list(run_all(planned, tree, observers, again=again))
-        tree.log_metrics(parent, means(outcomes))
-    return outcomes
+    key = digest([experiment.name, *(spec.identity.training for spec in specs), *([attempt] if attempt else [])])
+    tags = {"variant": experiment.name, "teacher": experiment.teacher.name}
+    return tree.open(experiment.name, level="training", key=key, parent=None, tags=tags)
+
+
+def training_job(specs: Sequence[RunSpec], parent: Node, notes: Path, unusable: Mapping[str, ConfigError]) -> GridJob:
+    """The job of training runs under a parent; see `GridJob`."""
+    name = specs[0].experiment.name
+    own = {"variant": name, "training": name}
+    return GridJob([Planned(spec=spec, parent=parent, tags=own) for spec in specs], notes, unusable)
+
+
+def log_means(job: GridJob, tree: Tree, parent: Node) -> None:
+    """The means over the runs that ended well, at their parent."""
+    if job.outcomes:
+        tree.log_metrics(parent, means(job.outcomes))
+    tree.set_tags(parent, {"failed_runs": len(job.failures)})
 
 
 @contextmanager
@@ -47,7 +49,3 @@ def opened(tree: Tree, node: Node) -> Iterator[Node]:
         tree.close(node, error)
         raise
     tree.close(node)
-
-
-def _key(specs: Sequence[RunSpec]) -> str:
-    return digest([specs[0].experiment.name, *(spec.identity.training for spec in specs)])

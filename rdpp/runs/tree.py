@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rdpp.engine import Event, RunSpec
+from rdpp.runs.work_folder import WorkFolder
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Recorder(Protocol):
 
 class Tree(Protocol):
     """Opens, closes and finds runs. Writing may go on in the background; `finish` waits for it."""
+
+    @property
+    def work(self) -> WorkFolder:
+        """Where runs that are not finished lie."""
+        ...
 
     def open(self, name: str, *, level: str, key: str, parent: Node | None, tags: Mapping[str, object]) -> Node:
         """Begin a parent run, or go on with it: there is one with this level, key and parent, however many processes

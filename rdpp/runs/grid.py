@@ -1,0 +1,122 @@
+"""A job of runs that are known from the beginning, such as those of a training or of an ablation."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rdpp.config import ConfigError
+from rdpp.runs.failures import Failure
+from rdpp.runs.one import Outcome, Planned
+
+_TRIES = 2
+"""Of a run that failed in a way that may not happen again."""
+
+
+class GridJob:
+    """Runs in the order in which they should begin. It is done when each has ended, well or with a failure."""
+
+    def __init__(
+        self, planned: Sequence[Planned], notes: Path, unusable: Mapping[str, ConfigError] | None = None
+    ) -> None:
+        """Args:
+        planned: the runs.
+        notes: a folder that all processes of one command share: each notes there how its runs ended.
+        unusable: what is wrong with categories that cannot be used; their runs have failed already.
+        """
+        self.planned = list(planned)
+        self.ended: dict[int, Outcome | Failure] = {}
+        """By the run's place in `planned`."""
+        self._notes = notes
+        self._places = {id(plan): place for place, plan in enumerate(self.planned)}
+        for place, plan in enumerate(self.planned):
+            error = (unusable or {}).get(plan.spec.category.name)
+            if error is not None:
+                self.ended[place] = Failure("input", str(error))
+
+    def done(self) -> bool:
+        """See `Job.done`."""
+        return len(self.ended) == len(self.planned)
+
+    def ready(self) -> list[Planned]:
+        """See `Job.ready`."""
+        return [plan for place, plan in enumerate(self.planned) if place not in self.ended]
+
+    def wants(self, plan: Planned) -> bool:
+        """See `Job.wants`; takes note of how the run ended in another process."""
+        noted = self._noted(plan)
+        if noted is not None and not noted.may_try:
+            self.ended[self._places[id(plan)]] = noted.ended
+        return noted is None or noted.may_try
+
+    def settle(self, plan: Planned, ended: Outcome | Failure) -> None:
+        """See `Job.settle`."""
+        before = self._noted(plan)
+        note = _Note(ended, tries=before.tries + 1 if before else 1)
+        self._write(plan, note)
+        if not note.may_try:
+            self.ended[self._places[id(plan)]] = ended
+
+    def give_up(self, plan: Planned) -> None:
+        """See `Job.give_up`: nobody gives these runs up."""
+        raise AssertionError(f"{plan.spec.name} was given up")
+
+    def open_more(self) -> bool:
+        """See `Job.open_more`: there is nothing else."""
+        return False
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Of the runs that ended well, in order."""
+        return [ended for _, ended in sorted(self.ended.items()) if isinstance(ended, Outcome)]
+
+    @property
+    def failures(self) -> list[tuple[Planned, Failure]]:
+        """The others that have ended."""
+        return [(self.planned[i], e) for i, e in sorted(self.ended.items()) if isinstance(e, Failure)]
+
+    def check_some(self) -> None:
+        """Raise ConfigError if no run ended well, and all failed by what a user can mend."""
+        failures = [failure for _, failure in self.failures]
+        if failures and len(failures) == len(self.planned) and all(f.kind == "input" for f in failures):
+            raise ConfigError(failures[0].reason)
+
+    def _noted(self, plan: Planned) -> "_Note | None":
+        path = self._path(plan)
+        return _Note.from_data(json.loads(path.read_text()), plan) if path.is_file() else None
+
+    def _write(self, plan: Planned, note: "_Note") -> None:
+        path = self._path(plan)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".new")
+        scratch.write_text(json.dumps(note.data()))
+        os.replace(scratch, path)
+
+    def _path(self, plan: Planned) -> Path:
+        return self._notes / f"{self._places[id(plan)]}.json"
+
+
+@dataclass(frozen=True)
+class _Note:
+    """How a run ended."""
+
+    ended: Outcome | Failure
+    tries: int
+
+    @property
+    def may_try(self) -> bool:
+        """Whether it failed in a way that may not happen again, and was not tried again yet."""
+        return isinstance(self.ended, Failure) and self.ended.again and self.tries < _TRIES
+
+    def data(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        known = {key: value for key, value in vars(self.ended).items() if key != "spec"}
+        return {"failed": isinstance(self.ended, Failure), "tries": self.tries, "ended": known}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], plan: Planned) -> "_Note":
+        """What `data` gave."""
+        ended = data["ended"]
+        return cls(Failure(**ended) if data["failed"] else Outcome(spec=plan.spec, **ended), data["tries"])
