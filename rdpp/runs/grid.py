@@ -1,5 +1,6 @@
 """A job of runs that are known from the beginning, such as those of a training or of an ablation."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -26,11 +27,10 @@ class GridJob:
         notes: a folder that all processes of one command share: each notes there how its runs ended.
         unusable: what is wrong with categories that cannot be used; their runs have failed already.
         """
-        self.planned = list(planned)
+        self.planned = [dataclasses.replace(plan, ticket=place) for place, plan in enumerate(planned)]
         self.ended: dict[int, Outcome | Failure] = {}
         """By the run's place in `planned`."""
         self._notes = notes
-        self._places = {id(plan): place for place, plan in enumerate(self.planned)}
         for place, plan in enumerate(self.planned):
             error = (unusable or {}).get(plan.spec.category.name)
             if error is not None:
@@ -48,7 +48,7 @@ class GridJob:
         """See `Job.wants`; takes note of how the run ended in another process."""
         noted = self._noted(plan)
         if noted is not None and not noted.may_try:
-            self.ended[self._places[id(plan)]] = noted.ended
+            self.ended[plan.ticket] = noted.ended
         return noted is None or noted.may_try
 
     def settle(self, plan: Planned, ended: Outcome | Failure) -> None:
@@ -57,7 +57,7 @@ class GridJob:
         note = _Note(ended, tries=before.tries + 1 if before else 1)
         self._write(plan, note)
         if not note.may_try:
-            self.ended[self._places[id(plan)]] = ended
+            self.ended[plan.ticket] = ended
 
     def give_up(self, plan: Planned) -> None:
         """See `Job.give_up`: nobody gives these runs up."""
@@ -95,7 +95,7 @@ class GridJob:
         os.replace(scratch, path)
 
     def _path(self, plan: Planned) -> Path:
-        return self._notes / f"{self._places[id(plan)]}.json"
+        return self._notes / f"{plan.ticket}.json"
 
 
 @dataclass(frozen=True)

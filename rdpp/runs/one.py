@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rdpp.config import ConfigError
 from rdpp.engine import Event, GivenUp, Result, RunSpec, evaluate_again, saved_state, train
@@ -33,6 +34,8 @@ class Planned:
     tags: Mapping[str, object]
     observers: tuple["RunObserver", ...] = ()
     """Of this run alone."""
+    ticket: Any = None
+    """By which its job knows it."""
 
 
 @dataclass(frozen=True, kw_only=True)

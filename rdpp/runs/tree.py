@@ -70,6 +70,10 @@ class Tree(Protocol):
         """
         ...
 
+    def node(self, level: str, key: str, parent: Node | None) -> Node:
+        """The node that `open` gives, without opening it."""
+        ...
+
     def close(self, node: Node, error: BaseException | None = None) -> None:
         """End it, well or with an error; `open` begins it again."""
         ...
@@ -107,6 +111,17 @@ class Tree(Protocol):
 
         A run that was interrupted, by whichever process, is gone on with: its folder in the work folder says so. The
         caller holds the lock of that folder.
+        """
+        ...
+
+    def abandon(self, training: str, error: BaseException) -> None:
+        """End a run that a process left when it died, and remove its folder; nothing where there is none.
+
+        The caller holds the lock of the run.
+
+        Args:
+            training: its `Identity.training`.
+            error: why it is not gone on with.
         """
         ...
 

@@ -5,7 +5,8 @@ ends; a process that is suspended keeps it. So there are no heartbeats, and no r
 Processes on several machines share a work folder on a file system whose locks hold across them, such as NFS 4.
 """
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,12 +50,32 @@ class WorkFolder:
         finally:
             lock.release()
 
+    @contextmanager
+    def present(self, name: str) -> Iterator[Callable[[], bool]]:
+        """Be present at something within the block.
+
+        Yields:
+            Tells whether another process is present at it too.
+        """
+        own = f"{name}-{uuid.uuid4().hex}"
+        with self.lock(own):
+            yield lambda: any(self._others(name, own))
+        self._file(own).unlink(missing_ok=True)
+
+    def _others(self, name: str, own: str) -> Iterator[bool]:
+        for file in (self.root / _LOCKS).glob(f"{name}-{'[0-9a-f]' * 32}.lock"):
+            if file.stem != own:
+                yield self.is_locked(file.stem)
+
     def is_locked(self, name: str) -> bool:
         """Whether some process holds a lock at this moment."""
         with self.lock_if_free(name) as free:
             return not free
 
     def _lock(self, name: str) -> FileLock:
-        folder = self.root / _LOCKS
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{name}.lock")
+        file = self._file(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(file)
+
+    def _file(self, name: str) -> Path:
+        return self.root / _LOCKS / f"{name}.lock"

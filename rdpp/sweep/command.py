@@ -1,4 +1,4 @@
-"""`rdpp sweep`: open the study, show it while it runs, print what it comes to."""
+"""`rdpp sweep`: open the study, work at it alone or with several workers, print what it comes to."""
 
 import dataclasses
 import json
@@ -10,54 +10,144 @@ import optuna
 
 from rdpp.config import require
 from rdpp.display.console import ConsoleObserver, output_console, percent
-from rdpp.engine import Event, RunFinished, RunStarted
-from rdpp.runs import TakenOver
+from rdpp.display.screen import Screen, Terminal
+from rdpp.engine import Event, RunStarted, grid, prepare, prepare_all
+from rdpp.runs import Conduct, Node, RunFailed, RunObserver, TakenOver, work
+from rdpp.stopping import Stop
 from rdpp.sweep import report
+from rdpp.sweep.attributes import FAILURE
 from rdpp.sweep.config import SweepConfig, describe, runs_a_trial
-from rdpp.sweep.objective import FAILURE
+from rdpp.sweep.job import StudyJob, done_trials, spent_steps
+from rdpp.sweep.points import Points
 from rdpp.sweep.report import spread, spread_sentence, table
-from rdpp.sweep.study import chosen_pruner, done_trials, open_study, remaining_trials, run_study, spent_steps
+from rdpp.sweep.study import chosen_pruner, log_study, open_study, open_study_node, remaining_trials
 from rdpp.tracking.tree import MlflowTree
+from rdpp.workers import Member, members, run_crew
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Means:
+    """What a command of several runs works with, besides its configuration; see the flags of the command line."""
+
+    tracking_uri: str | None = None
+    storage: str | None = None
+    workers: int | None = None
+    devices: tuple[str, ...] | None = None
+    per_device: int | None = None
+    since: float = 0.0
+    changed_code: bool = False
 
 
 def run_sweep(
     file: Path,
     changes: Mapping[str, Any],
+    means: Means,
+    stop: Stop,
     *,
     trials: int | None = None,
-    storage: str | None = None,
-    tracking_uri: str | None = None,
     as_json: bool = False,
-    again: bool = False,
 ) -> None:
     """Run the study of a sweep file to its number of trials and print its result on standard output.
 
     Args:
         file: the sweep.
         changes: overrides of the base experiment by dotted path.
+        means: stores, workers and the like.
+        stop: whether the process was asked to stop.
         trials: of the whole study, instead of the file's.
-        storage: Optuna storage URL.
-        tracking_uri: MLflow store.
         as_json: print JSON instead of tables.
-        again: train finished runs anew instead of taking them over.
 
     Raises:
         ConfigError: what a user can mend.
+        Stopped: the process was asked to stop; the same command goes on.
     """
     sweep = load_sweep(file, changes, trials)
+    crew = members(sweep.experiment, workers=means.workers, devices=means.devices, per_device=means.per_device)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with MlflowTree(means.tracking_uri) as tree:
+        points = open_study(sweep, means.storage, tree.work)
+        left = None if sweep.trials is None else remaining_trials(sweep, points)
+        with Terminal(left and left * runs_a_trial(sweep.experiment)) as screen:
+            node = study_in_work(sweep, points, tree, crew, screen, means, stop)
+        tree.finish()
+        run_id = tree.run_id(node)
+    _print(sweep, points, run_id, json_wanted=as_json)
+
+
+def study_in_work(
+    sweep: SweepConfig,
+    points: Points,
+    tree: MlflowTree,
+    crew: list[Member],
+    screen: Terminal,
+    means: Means,
+    stop: Stop,
+) -> Node:
+    """Work at a study until it is done; its node."""
+    console = ConsoleObserver(screen)
+    pruner, reason = chosen_pruner(sweep, points.study)
     per_trial = runs_a_trial(sweep.experiment)
-    with MlflowTree(tracking_uri) as tree:
-        study = open_study(sweep, storage)
-        left = None if sweep.trials is None else remaining_trials(study, sweep.trials)
-        with ConsoleObserver(None if left is None else left * per_trial) as console:
-            pruner, reason = chosen_pruner(sweep, study)
-            console.line(
-                f"study {sweep.name}: {_progress(sweep, study)}; {per_trial} runs a trial; pruner {pruner}: {reason}"
-            )
-            observers = [TrialDisplay(study, sweep, console), console]
-            run_id = run_study(sweep, study, tree, observers, again=again)
-    _print(sweep, study, run_id, json_wanted=as_json)
+    screen.line(f"study {sweep.name}: {_progress(sweep, points)}; {per_trial} runs a trial; pruner {pruner}: {reason}")
+    _prepare(sweep, console)
+    node = open_study_node(sweep, points, tree)
+    job = _job(sweep, points, tree, node, crew[0], console)
+    with tree.work.present(f"study-{points.key}") as others:
+        job.open_again()
+        try:
+            if len(crew) == 1:
+                work(job, tree, [console], _conduct(means, stop, screen))
+            else:
+                run_crew(crew, work_at_study, (sweep, node, means), screen, stop)
+        except BaseException as error:
+            if not others():
+                job.close_open(error)
+                tree.close(node, error)
+            raise
+    with job.lock():
+        job.abandon_left()
+        log_study(tree, node, points.study)
+        tree.close(node)
+    return node
+
+
+def work_at_study(member: Member, screen: Screen, stop: Stop, sweep: SweepConfig, node: Node, means: Means) -> None:
+    """What a worker does in its own process."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with MlflowTree(means.tracking_uri, tell=screen.line) as tree:
+        points = open_study(sweep, means.storage, tree.work)
+        console = ConsoleObserver(screen)
+        work(_job(sweep, points, tree, node, member, console), tree, [console], _conduct(means, stop, screen))
+
+
+def _prepare(sweep: SweepConfig, console: ConsoleObserver) -> None:
+    """What can be seen before training is told before training."""
+    specs = grid(sweep.experiment)
+    if not sweep.allow_failed_runs:
+        prepare_all(specs, [console], sweep.objective)
+        return
+    unusable = prepare(specs, [console], sweep.objective)
+    for category, error in unusable.items():
+        console.line(f"{category} cannot be used, and trials go on without it: {error}")
+    if len(unusable) == len(sweep.experiment.data.categories):
+        raise next(iter(unusable.values()))
+
+
+def _job(
+    sweep: SweepConfig, points: Points, tree: MlflowTree, node: Node, member: Member, console: ConsoleObserver
+) -> StudyJob:
+    return StudyJob(
+        sweep=sweep,
+        points=points,
+        tree=tree,
+        node=node,
+        pruner_name=points.study.user_attrs["pruner"],
+        experiment=member.fit(sweep.experiment),
+        notices=TrialDisplay(points, sweep, console),
+    )
+
+
+def _conduct(means: Means, stop: Stop, screen: Screen) -> Conduct:
+    return Conduct(stop=stop, since=means.since, changed_code=means.changed_code, tell=screen.line)
 
 
 def load_sweep(file: Path, changes: Mapping[str, Any], trials: int | None) -> SweepConfig:
@@ -70,51 +160,52 @@ def load_sweep(file: Path, changes: Mapping[str, Any], trials: int | None) -> Sw
 class TrialDisplay:
     """Tells the console which trial runs and what the best one is."""
 
-    def __init__(self, study: optuna.Study, sweep: SweepConfig, console: ConsoleObserver) -> None:
-        self.study, self.sweep, self.console = study, sweep, console
-        self._trial: int | None = None
-        self._runs = 0
+    def __init__(self, points: Points, sweep: SweepConfig, console: ConsoleObserver) -> None:
+        self.points, self.sweep, self.console = points, sweep, console
 
-    def __call__(self, event: Event | TakenOver) -> None:
-        if isinstance(event, RunStarted | TakenOver):
-            running = (optuna.trial.TrialState.RUNNING,)
-            trial = self.study.get_trials(deepcopy=False, states=running)[-1]
-            if trial.number != self._trial:
-                self._begin(trial)
-            self.console.best = self._best()
-        if isinstance(event, RunFinished | TakenOver):
-            self._runs += 1
+    def begun(self, number: int) -> None:
+        """See `Notices.begun`."""
+        self.console.best = self._best()
+        self.console.line(f"trial {number}: {describe(self.points.get(number).params)}   {self.console.best}")
 
-    def _begin(self, trial: optuna.trial.FrozenTrial) -> None:
-        per_trial = runs_a_trial(self.sweep.experiment)
-        if self._trial is not None and self._runs < per_trial:
-            self.console.skip(per_trial - self._runs)
-            before = self.study.get_trials(deepcopy=False)[self._trial]
-            ended = "failed" if FAILURE in before.user_attrs else "pruned"
-            self.console.line(f"trial {self._trial} {ended} after {self._runs} of {per_trial} runs")
-        self._trial, self._runs = trial.number, 0
-        self.console.prefix = f"trial {trial.number} "
-        self.console.line(f"trial {trial.number}: {describe(trial.params)}   {self._best()}")
+    def ended(self, number: int, runs_left: int) -> None:
+        """See `Notices.ended`."""
+        if runs_left:
+            of = runs_a_trial(self.sweep.experiment)
+            ended = "failed" if FAILURE in self.points.get(number).user_attrs else "pruned"
+            self.console.line(f"trial {number} {ended} after {of - runs_left} of {of} runs")
+            self.console.skip(runs_left)
+        self.console.best = self._best()
+
+    def of_run(self, number: int) -> RunObserver:
+        """See `Notices.of_run`."""
+
+        def name(event: Event | TakenOver | RunFailed) -> None:
+            if isinstance(event, RunStarted | TakenOver | RunFailed):
+                self.console.prefix = f"trial {number} "
+
+        return name
 
     def _best(self) -> str:
-        states = (optuna.trial.TrialState.COMPLETE,)
-        spent = f"{_spent(self.sweep, self.study)}  " if self.sweep.budget is not None else ""
-        if not self.study.get_trials(deepcopy=False, states=states):
+        spent = f"{_spent(self.sweep, self.points)}  " if self.sweep.budget is not None else ""
+        study = self.points.study
+        if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
             return spent
-        return f"{spent}best so far: trial {self.study.best_trial.number}, {percent(self.study.best_value)}"
+        return f"{spent}best so far: trial {study.best_trial.number}, {percent(study.best_value)}"
 
 
-def _progress(sweep: SweepConfig, study: optuna.Study) -> str:
-    done = done_trials(study)
+def _progress(sweep: SweepConfig, points: Points) -> str:
+    done = done_trials(points.all())
     trials = f"{done} trials done" if sweep.trials is None else f"{done} of {sweep.trials} trials done"
-    return trials if sweep.budget is None else f"{trials}, {_spent(sweep, study)}"
+    return trials if sweep.budget is None else f"{trials}, {_spent(sweep, points)}"
 
 
-def _spent(sweep: SweepConfig, study: optuna.Study) -> str:
-    return f"{spent_steps(study):,} of {sweep.budget:,} steps spent"
+def _spent(sweep: SweepConfig, points: Points) -> str:
+    return f"{spent_steps(points.all()):,} of {sweep.budget:,} steps spent"
 
 
-def _print(sweep: SweepConfig, study: optuna.Study, run_id: str, *, json_wanted: bool) -> None:
+def _print(sweep: SweepConfig, points: Points, run_id: str, *, json_wanted: bool) -> None:
+    study = points.study
     if json_wanted:
         print(json.dumps(report.as_json(sweep, study, run_id), indent=1))
         return

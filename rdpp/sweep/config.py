@@ -1,5 +1,6 @@
 """SweepConfig: a study, from one YAML file."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,11 @@ class SweepConfig:
     median."""
     halving: HalvingConfig = HalvingConfig()
     """Settings of the halving pruner."""
+    allow_failed_runs: bool = False
+    """Whether a trial goes on without its runs that fail: its objective is the mean over the others, which may not
+    compare well. Otherwise a trial has failed as soon as one of its runs has."""
+    keep_runs: str = "best 3"
+    """Of which trials the checkpoints and pictures are kept: `best N` (by the objective), `all` or `none`."""
     budget: int | None = None
     """Training steps (batches) of the whole study: once they are spent no further trial begins."""
 
@@ -72,6 +78,7 @@ class SweepConfig:
         )
         require(self.trials is None or self.trials >= 1, f"trials must be at least 1, got {self.trials}")
         require(self.budget is None or self.budget >= 1, f"budget must be at least 1, got {self.budget}")
+        _ = self.kept_trials
         require(len(self.objective) > 0, "objective must name at least one metric")
         for metric in self.objective:
             choose(metric, METRICS, "objective metric")
@@ -98,10 +105,25 @@ class SweepConfig:
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
 
+    @property
+    def kept_trials(self) -> int | None:
+        """How many of the best trials keep checkpoints and pictures; None: all.
+
+        Raises:
+            ConfigError: `keep_runs` says nothing of the kind.
+        """
+        if self.keep_runs in ("all", "none"):
+            return None if self.keep_runs == "all" else 0
+        match = re.fullmatch(r"best (\d+)", self.keep_runs)
+        if match is None:
+            raise ConfigError(f"keep_runs is '{self.keep_runs}'; choices: best N (such as best 3), all, none")
+        return int(match.group(1))
+
     def fingerprint(self) -> str:
         """Changes with anything that decides a trial's value, not with the number of trials, the budget, the
         device or the place of the files."""
-        data = {**encode(self), "trials": None, "budget": None, "experiment": self.experiment.essence()}
+        aside = dict.fromkeys(("trials", "budget", "keep_runs"))
+        data = {**encode(self), **aside, "experiment": self.experiment.essence()}
         return digest(data)
 
     def chosen_pruner(self, instances: int) -> tuple[str, str]:

@@ -1,19 +1,24 @@
 """Successive halving: trials climb by their runs' evaluations, and at each rung only the best go on."""
 
+import copy
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rdpp.config import require
-from rdpp.engine import EpochFinished, Event, GivenUp, RunSpec, RunStarted, planned_epochs
+from rdpp.engine import EpochFinished, Event, GivenUp, RunSpec, RunStarted
 from rdpp.engine.selection import is_chosen
-from rdpp.runs import TakenOver
+from rdpp.runs import RunFailed, TakenOver
+from rdpp.sweep.gates import Gate, gates_of_rungs
+
+_RUNG = "completed_rung_"
+"""Optuna's system attributes of a trial: its value at each rung that it has reached."""
 
 
 @dataclass(frozen=True)
@@ -35,93 +40,115 @@ class HalvingConfig:
 
     def pruner(self, evaluations: int) -> optuna.pruners.BasePruner:
         """Optuna's pruner, for trials of so many evaluations."""
+        return _Halving(self._least(evaluations), self.reduction_factor)
+
+    def gates(self, planned: Sequence[int]) -> Sequence[Gate]:
+        """At the pruner's rungs, of a trial whose runs plan so many evaluations each."""
+        return gates_of_rungs(planned, self._least(sum(planned)), self.reduction_factor)
+
+    def _least(self, evaluations: int) -> int:
         # Optuna's rungs lie at least * factor**k evaluations: from 1 / factor**2 of a trial on, two fit into it
-        least = self.min_resource or max(1, evaluations // self.reduction_factor**2)
-        return _Halving(least, self.reduction_factor)
+        return self.min_resource or max(1, evaluations // self.reduction_factor**2)
 
 
-class Pruned(optuna.TrialPruned, GivenUp):
+class Pruned(GivenUp):
     """A trial that ends within a run."""
 
 
-class PruningObserver:
-    """An observer of a trial's runs: reports every evaluation, and gives the trial up where the pruner says so.
+class GateObserver:
+    """An observer of one run that has gates within it: at each it asks whether the trial goes on.
 
-    A report's step counts evaluations: those of this run so far, and those that the runs before it had planned (not
-    those that they made: a run may stop early). Its value is the mean of the runs' objectives, each at its best epoch
-    so far, or at its last one with `selection: last`.
+    The value at a gate is the run's objective at its best epoch so far, or at its last one with `selection: last`.
     """
 
-    def __init__(self, trial: optuna.trial.BaseTrial, runs: int, value: Callable[[Mapping[str, float]], float]) -> None:
-        self.trial, self.runs, self.value = trial, runs, value
-        self.values: list[float] = []
-        self._planned: list[int] = []
-        self._evaluation, self._last_counts = 0, False
+    name = "gates"
 
-    name = "climb"
+    def __init__(
+        self,
+        gates: Sequence[tuple[int, Gate]],
+        value: Callable[[Mapping[str, float]], float],
+        pass_gate: Callable[[int, float, int], bool],
+    ) -> None:
+        """Args:
+        gates: within the run, with their places among the trial's.
+        value: the objective of an epoch's metrics.
+        pass_gate: is called with a gate's place, the run's value and its batches so far; whether the trial goes on.
+        """
+        self.gates, self.value, self.pass_gate = gates, value, pass_gate
+        self._evaluations = 0
+        self._value = math.nan
+        self._last_counts = False
 
-    def __call__(self, event: Event | TakenOver) -> None:
+    def __call__(self, event: Event | TakenOver | RunFailed) -> None:
+        """Raises Pruned where the trial is given up."""
         if isinstance(event, RunStarted):
-            self._begin(event.spec, event.epochs)
+            self._begin(event.spec)
         if isinstance(event, EpochFinished) and event.evaluation is not None:
-            self._evaluated(event.evaluation.metrics, chosen=event.chosen, ended=event.last)
+            self._evaluated(event.evaluation.metrics, chosen=event.chosen, ended=event.last, batches=event.batch)
         if isinstance(event, TakenOver):
             self._replay(event)
 
     def save(self, folder: Path) -> None:
-        """Write what was reported so far."""
-        state = {"values": self.values, "planned": self._planned, "evaluation": self._evaluation}
-        (folder / "climb.json").write_text(json.dumps(state))
+        """Write how far the run has come."""
+        (folder / "gates.json").write_text(json.dumps({"evaluations": self._evaluations, "value": self._value}))
 
     def load(self, folder: Path) -> None:
-        """Take what `save` wrote; the trial has the reports already."""
-        state = json.loads((folder / "climb.json").read_text())
-        self.values, self._planned, self._evaluation = state["values"], state["planned"], state["evaluation"]
+        """Take what `save` wrote."""
+        state = json.loads((folder / "gates.json").read_text())
+        self._evaluations, self._value = state["evaluations"], state["value"]
 
-    def _begin(self, spec: RunSpec, epochs: int) -> None:
-        config = spec.experiment.evaluation
-        self._planned.append(-(-epochs // config.every))
-        self._evaluation, self._last_counts = 0, config.selection == "last"
+    def _begin(self, spec: RunSpec) -> None:
+        self._evaluations, self._value = 0, math.nan
+        self._last_counts = spec.experiment.evaluation.selection == "last"
 
-    def _evaluated(self, metrics: Mapping[str, float], *, chosen: bool, ended: bool) -> None:
-        self._evaluation += 1
+    def _evaluated(self, metrics: Mapping[str, float], *, chosen: bool, ended: bool, batches: int) -> None:
+        self._evaluations += 1
         if chosen or self._last_counts:
-            self.values[len(self._planned) - 1 :] = [self.value(metrics)]
-        self._report(ended=ended)
+            self._value = self.value(metrics)
+        for place, gate in self.gates:
+            reached = self._evaluations == gate.evaluation or (ended and self._evaluations < gate.evaluation)
+            if reached and not self.pass_gate(place, self._value, batches):
+                raise Pruned(f"given up after {self._evaluations} evaluations")
 
     def _replay(self, event: TakenOver) -> None:
-        """Report a run that was finished before as it was reported then."""
-        self._begin(event.spec, planned_epochs(event.spec))
+        """A run that was finished before passes its gates as it would have."""
+        self._begin(event.spec)
         config, best = event.spec.experiment.evaluation, None
         evaluations = event.evaluations()
-        for number, (_, metrics) in enumerate(evaluations, 1):
+        for number, (epoch, metrics) in enumerate(evaluations, 1):
             ended = number == len(evaluations)
             chosen = is_chosen(config, metrics, best, final=ended)
             best = metrics if chosen else best
-            self._evaluated(metrics, chosen=chosen, ended=ended)
-
-    def _report(self, *, ended: bool) -> None:
-        *before, own = self._planned
-        self.trial.report(float(np.mean(self.values)), sum(before) + (own if ended else self._evaluation))
-        complete = ended and len(self._planned) == self.runs
-        if not complete and self.trial.should_prune():
-            raise Pruned(f"given up after {self._evaluation} evaluations of run {len(self._planned)} of {self.runs}")
+            batches = round(event.finished.steps * epoch / event.finished.epochs)
+            self._evaluated(metrics, chosen=chosen, ended=ended, batches=batches)
 
 
 class _Halving(optuna.pruners.SuccessiveHalvingPruner):
-    """Leaves failed trials out of the comparison: an interrupted trial is repeated, and the repetition must not
-    compete with its own earlier reports."""
+    """Asked again about a rung, it answers as it did: the trial does not compete with its own earlier answer."""
+
+    def __init__(self, least: int, factor: int) -> None:
+        super().__init__(least, factor)
+        self._least, self._factor = least, factor
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        return super().prune(cast(optuna.Study, _WithoutFailed(study)), trial)
+        step = trial.last_step
+        asked_before = copy.deepcopy(trial)
+        for key in [key for key in trial.system_attrs if key.startswith(_RUNG)]:
+            rung = int(key.removeprefix(_RUNG))
+            if step is not None and self._least * self._factor**rung >= step:
+                del asked_before.system_attrs[key]
+        return super().prune(cast(optuna.Study, _Others(study, trial.number)), asked_before)
 
 
-class _WithoutFailed:
-    def __init__(self, study: optuna.Study) -> None:
-        self._study = study
+class _Others:
+    """A study without one of its trials."""
+
+    def __init__(self, study: optuna.Study, number: int) -> None:
+        self._study, self._number = study, number
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)
 
     def get_trials(self, **options: Any) -> list[FrozenTrial]:
-        return [trial for trial in self._study.get_trials(**options) if trial.state != TrialState.FAIL]
+        failed = TrialState.FAIL
+        return [t for t in self._study.get_trials(**options) if t.number != self._number and t.state != failed]

@@ -11,8 +11,8 @@ from rich import box
 from rich.table import Table
 
 from rdpp.display.console import percent
+from rdpp.sweep.attributes import FAILURE, STEPS, value_on_test, values_by_run
 from rdpp.sweep.config import SweepConfig
-from rdpp.sweep.objective import FAILURE, RUN, STEPS
 
 
 @dataclass(frozen=True)
@@ -26,26 +26,6 @@ class Spread:
     NaN with one seed."""
     seeds_of_mean: float
     """The same for a trial's mean over its seeds: seeds / sqrt(number of seeds)."""
-
-
-def values_by_run(trial: FrozenTrial, objective: tuple[str, ...]) -> dict[tuple[str, int], float]:
-    """The objective of each (category, seed) that the trial finished."""
-    return _of_runs(trial, objective, "metrics")
-
-
-def value_on_test(trial: FrozenTrial, objective: tuple[str, ...]) -> float:
-    """The objective's metrics on the test images, mean over the trial's runs: shown, never chosen by. NaN where one is
-    undefined there."""
-    return float(np.mean(list(_of_runs(trial, objective, "test").values())))
-
-
-def _of_runs(trial: FrozenTrial, objective: tuple[str, ...], images: str) -> dict[tuple[str, int], float]:
-    values = {}
-    for key, stored in trial.user_attrs.items():
-        if key.startswith(RUN):
-            seed, _, category = key.removeprefix(RUN).partition("/")
-            values[category, int(seed)] = float(np.mean([stored[images].get(name, np.nan) for name in objective]))
-    return values
 
 
 def spread(sweep: SweepConfig, study: optuna.Study) -> Spread:

@@ -1,0 +1,140 @@
+"""The points of a study in Optuna's storage: asked for, reported, told; by any number of processes.
+
+A point is a trial of Optuna's that is RUNNING from when it is asked for until its last run ends, whatever happens to
+the processes that work at it. Whoever asks or tells holds the study's lock.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import DBAPIError
+
+from rdpp.config import ConfigError
+from rdpp.sweep.config import SamplerConfig
+from rdpp.sweep.pruners import SAMPLERS
+from rdpp.sweep.space import Dimension, suggest
+
+PATIENCE = 120.0
+"""Seconds that an absent database is waited for."""
+_LONGEST_WAIT = 10.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _patient(method: Callable[P, T]) -> Callable[P, T]:
+    """Try again while the database is away. Every method may be repeated: what it wrote already it writes again."""
+
+    @functools.wraps(method)
+    def tried(*args: P.args, **kwargs: P.kwargs) -> T:
+        until, wait = time.monotonic() + PATIENCE, 0.5
+        while True:
+            try:
+                return method(*args, **kwargs)
+            except (StorageInternalError, DBAPIError) as error:
+                if time.monotonic() > until:
+                    reason = " ".join(str(error.__cause__ or error).split())[:200]
+                    raise ConfigError(
+                        f"the study's storage has been away for {PATIENCE:.0f} s ({reason}); start it, and the same "
+                        "command goes on"
+                    ) from None
+            time.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+    return tried
+
+
+class Points:
+    """The trials of one study."""
+
+    def __init__(
+        self, study: optuna.Study, storage: RDBStorage, space: Mapping[str, Dimension], sampler: SamplerConfig
+    ) -> None:
+        self.study, self._storage, self._space, self._sampler = study, storage, space, sampler
+        self._study_id = storage.get_study_id_from_name(study.study_name)
+
+    @property
+    def key(self) -> str:
+        """Tells the study from others, whatever their names and storages."""
+        return self.study.user_attrs["key"]
+
+    @_patient
+    def all(self) -> list[FrozenTrial]:
+        """Every one, whatever its state, in order."""
+        return self.study.get_trials(deepcopy=False)
+
+    @_patient
+    def get(self, number: int) -> FrozenTrial:
+        """One of them as it is now."""
+        return self._storage.get_trial(self._id(number))
+
+    def begun(self) -> list[FrozenTrial]:
+        """Those that have a result or are in work."""
+        return [trial for trial in self.all() if trial.state != TrialState.WAITING]
+
+    def open(self) -> list[FrozenTrial]:
+        """Those in work, whose values are drawn."""
+        return [t for t in self.all() if t.state == TrialState.RUNNING and self._is_drawn(t)]
+
+    @_patient
+    def ask(self, first: Mapping[str, Any] | None = None) -> int:
+        """Draw a point. One that a process left without all its values is drawn to its end instead.
+
+        The sampler is seeded by the trial's number and the parameter, so that a point that is drawn again is the same.
+
+        Args:
+            first: the values of the study's very first point, if they are given.
+
+        Returns:
+            Its number.
+        """
+        trials = self.all()
+        if not trials and first is not None:
+            self.study.enqueue_trial(dict(first))
+        begun = [t for t in trials if t.state == TrialState.RUNNING and not self._is_drawn(t)]
+        number = begun[0].number if begun else len([t for t in trials if t.state != TrialState.WAITING])
+        self._seed(number, "")
+        trial = optuna.Trial(self.study, self._id(number)) if begun else self.study.ask()
+        assert trial.number == number, "the study's lock is held"
+        _ = trial.relative_params  # what the sampler draws of all parameters together, it draws now
+        for path, dimension in self._space.items():
+            self._seed(number, path)
+            suggest({path: dimension}, trial)
+        return number
+
+    @_patient
+    def put(self, number: int, key: str, value: Any) -> None:
+        """Keep a user attribute of a point."""
+        self._storage.set_trial_user_attr(self._id(number), key, value)
+
+    @_patient
+    def gives_up(self, number: int, pruner: optuna.pruners.BasePruner, step: int, value: float) -> bool:
+        """Report a value, and ask a pruner. Asked again about the same step, it answers the same."""
+        self._storage.set_trial_intermediate_value(self._id(number), step, value)
+        return pruner.prune(self.study, self._storage.get_trial(self._id(number)))
+
+    @_patient
+    def tell(self, number: int, state: TrialState, value: float | None = None) -> None:
+        """End a point; nothing where it has ended already."""
+        try:
+            self._storage.set_trial_state_values(self._id(number), state, None if value is None else [value])
+        except UpdateFinishedTrialError:
+            return
+
+    def _id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+
+    def _is_drawn(self, trial: FrozenTrial) -> bool:
+        return trial.params.keys() == self._space.keys()
+
+    def _seed(self, number: int, path: str) -> None:
+        entropy = [self._sampler.seed, number, *path.encode()]
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        self.study.sampler = SAMPLERS[self._sampler.name](seed, self._sampler.startup_trials)

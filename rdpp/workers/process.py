@@ -1,0 +1,105 @@
+"""A worker: what runs in its process, and how it tells the process that started it what it does."""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+from rdpp.config import ConfigError
+from rdpp.display.screen import Terminal
+from rdpp.stopping import Stopped, stopping
+from rdpp.workers.member import Member
+
+_PROBLEM = 2
+"""Exit code of a worker that found what a user can mend."""
+
+
+class RemoteScreen:
+    """A screen in another process."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._last: tuple[Any, ...] = ()
+
+    def line(self, text: str) -> None:
+        """See `Screen.line`."""
+        self._send(("line", text))
+
+    def show(self, *, done: float, running: str | None = None, best: str | None = None) -> None:
+        """See `Screen.show`."""
+        self._send(("show", done, running, best))
+
+    def problem(self, text: str) -> None:
+        """What a user can mend; the worker ends."""
+        self._send(("problem", text))
+
+    def _send(self, message: tuple[Any, ...]) -> None:
+        try:
+            self._pipe.send(message)
+        except OSError:  # nobody looks any longer: `_end_with_parent` ends this worker
+            return
+
+
+class Channel:
+    """The other end of a worker's screen."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.problem: str | None = None
+        self._runs = 0
+
+    def show(self, screen: Terminal, worker: int, settled: Callable[[], None]) -> None:
+        """Show what has come; `settled` is called if a run has ended."""
+        while True:
+            try:
+                message = self.pipe.recv() if self.pipe.poll() else None
+            except (EOFError, OSError):  # the worker has ended, perhaps in the middle of a message
+                message = None
+            if message is None:
+                return
+            self._one(message, screen, worker, settled)
+
+    def _one(self, message: tuple[Any, ...], screen: Terminal, worker: int, settled: Callable[[], None]) -> None:
+        kind, *content = message
+        if kind == "line":
+            screen.line(content[0])
+        elif kind == "problem":
+            self.problem = content[0]
+        else:
+            done, running, best = content
+            screen.show_worker(worker, done=done, running=running, best=best)
+            if int(done) > self._runs:
+                settled()
+            self._runs = int(done)
+
+
+def run_worker(pipe: Connection, member: Member, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """The worker's process. Its exit code is 0, 2 with a problem told, 128 + signal if it was stopped."""
+    os.setpgrp()  # Ctrl-C in a terminal reaches the process that started this one, which passes it on
+    _end_with_parent()
+    screen = RemoteScreen(pipe)
+    with stopping(screen.line) as stop:
+        try:
+            function(member, screen, stop, *arguments)
+        except Stopped as stopped:
+            sys.exit(stopped.exit_code)
+        except ConfigError as error:
+            screen.problem(str(error))
+            sys.exit(_PROBLEM)
+
+
+def _end_with_parent() -> None:
+    """Stop, as SIGTERM does, when the process that started this one is gone."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
