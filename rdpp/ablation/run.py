@@ -4,9 +4,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from rdpp.ablation.config import AblationConfig
+from rdpp.config import ConfigError
+from rdpp.display.console import ConsoleObserver
+from rdpp.display.screen import Terminal
 from rdpp.engine import RunSpec, grids, prepare
-from rdpp.runs import Node, Planned, RunObserver, Tree, opened, run_all
+from rdpp.runs import Node, Planned, Tree, opened
+from rdpp.stopping import Stop
 from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
+from rdpp.tracking.tree import MlflowTree
+from rdpp.workers import WorkOptions, work_at_grid
 
 Matrix = Sequence[tuple[str, RunSpec]]
 """Every variant with every category and seed."""
@@ -21,52 +27,60 @@ def matrix(ablation: AblationConfig) -> Matrix:
 
 
 def missing(whole: Matrix, tree: Tree) -> Matrix:
-    """The runs that have not finished, or whose test files have changed since they finished."""
-    found = ((variant, spec, tree.find(spec)) for variant, spec in whole)
-    return [(variant, spec) for variant, spec, run in found if run is None or not run.same_test_files]
+    """The runs that have not finished, or whose test files have changed since they finished. Those of a category that
+    cannot be used are missing."""
+    return [(variant, spec) for variant, spec in whole if not _is_finished(spec, tree)]
+
+
+def _is_finished(spec: RunSpec, tree: Tree) -> bool:
+    try:
+        found = tree.find(spec)
+    except ConfigError:  # its images cannot be used, which `prepare` tells
+        return False
+    return found is not None and found.same_test_files
 
 
 def run_ablation(
     ablation: AblationConfig,
     whole: Matrix,
-    tree: Tree,
-    observers: Sequence[RunObserver] = (),
-    *,
-    again: bool = False,
-) -> str:
+    tree: MlflowTree,
+    screen: Terminal,
+    options: WorkOptions,
+    stop: Stop,
+) -> tuple[str, int]:
     """Train the missing runs.
 
     Args:
         ablation: the variants.
         whole: their matrix.
         tree: where runs are kept; open.
-        observers: are told what happens.
-        again: train finished runs anew.
+        screen: shows what happens.
+        options: who works, and how.
+        stop: of this process.
 
     Returns:
-        The id of the ablation's MLflow run: the one it had before, where it was run already.
+        The id of the ablation's MLflow run: the one it had before, where it was run already; and how many runs failed.
 
     Raises:
-        ConfigError: images or weights that cannot be used.
+        ConfigError: no category can be used, or every run failed by what a user can mend.
     """
-    prepare([spec for _, spec in whole], observers)
+    unusable = prepare([spec for _, spec in whole], [ConsoleObserver(screen)])
+    usable = [(name, spec) for name, spec in whole if spec.category.name not in unusable]
+    if not usable:
+        raise next(iter(unusable.values()))
     tags = {"ablation": ablation.name, "teacher": ablation.base.teacher.name}
-    own = {**tags, "baseline": ablation.baseline, "key": ablation.name}
-    resume = tree.find_parent("ablation", ablation.name)
-    node = tree.open(ablation.name, level="ablation", parent=None, tags=own, resume=resume)
+    own = {**tags, "baseline": ablation.baseline}
+    node = tree.open(ablation.name, level="ablation", key=ablation.name, parent=None, tags=own)
     with ExitStack() as stack:
         stack.enter_context(opened(tree, node))
-        parent = tree.run_id(node)
-        tree.log_json(node, ABLATION_INDEX, _index(ablation, whole))
+        tree.log_json(node, ABLATION_INDEX, _index(ablation, usable))
         variants: dict[str, Node] = {}
         for name in ablation.variants:
-            own = {**tags, "variant": name, "key": f"{parent} {name}"}
-            resume = tree.find_parent("variant", own["key"])
-            variant = tree.open(name, level="variant", parent=node, tags=own, resume=resume)
+            variant = tree.open(name, level="variant", key=name, parent=node, tags={**tags, "variant": name})
             variants[name] = stack.enter_context(opened(tree, variant))
         planned = [Planned(spec=spec, parent=variants[name], tags={**tags, "variant": name}) for name, spec in whole]
-        list(run_all(planned, tree, observers, again=again))
-    return parent
+        job = work_at_grid(planned, unusable, tree, screen, options, stop, variants=True)
+    return tree.run_id(node), len(job.failures)
 
 
 def _index(ablation: AblationConfig, whole: Matrix) -> dict[str, object]:

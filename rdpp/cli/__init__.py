@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rdpp import __version__
 from rdpp.cli import ablate, compare, completion, data, evaluate, report, rescore, sweep, train, ui
+from rdpp.stopping import Stopped
 
 COMMANDS = {
     "train": train,
@@ -30,7 +31,7 @@ _EXIT_CODES = """exit codes:
   0    done
   1    a run failed: one line on standard error says why
   2    bad input: one line on standard error says what to mend
-  130  stopped by Ctrl-C; the same command goes on from there"""
+  130  stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP); the same command goes on from there"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
-        options.run(options)
+        return options.run(options) or 0
     except ValueError as error:
         from rdpp.config import ConfigError
         from rdpp.metrics import NotFinite
@@ -55,10 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"rdpp: {error.filename or 'a file'} cannot be used ({error.strerror}); see to the disk", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped) as stopped:
         print("rdpp: stopped; run the same command again to go on", file=sys.stderr)
-        return 130
-    return 0
+        return stopped.exit_code if isinstance(stopped, Stopped) else 130
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rdpp.cli.flags import changes_of, declare_training
+from rdpp.cli.flags import changes_of, declare_training, work_options
 from rdpp.cli.results import say_ui
 
 HELP = "run what is missing of variants x categories x seeds, and compare"
@@ -17,11 +17,14 @@ def declare(parser: argparse.ArgumentParser) -> None:
     declare_training(parser)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     """Train the missing runs, and print the comparison."""
     from rdpp.ablation import ablate
     from rdpp.comparison import run_compare
+    from rdpp.stopping import stopping
 
-    run_id = ablate(options.file, changes_of(options), options.tracking_uri, again=options.again)
+    with stopping() as stop:
+        run_id, failed = ablate(options.file, changes_of(options), work_options(options), stop)
     run_compare([run_id], tracking_uri=options.tracking_uri, as_json=options.json)
     say_ui(options)
+    return 1 if failed else 0

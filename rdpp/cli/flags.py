@@ -1,14 +1,19 @@
 """Flags that several commands have, and what they change in an experiment."""
 
 import argparse
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rdpp.workers import WorkOptions
 
 
 def declare_training(parser: argparse.ArgumentParser) -> None:
     """All that the commands which train have in common."""
     declare_data(parser)
     declare_length(parser)
+    declare_workers(parser)
     declare_store(parser)
     declare_json(parser)
 
@@ -41,6 +46,37 @@ def declare_length(parser: argparse.ArgumentParser) -> None:
         "--again",
         action="store_true",
         help="train runs anew that finished before (of a study: those of trials still to come)",
+    )
+
+
+def declare_workers(parser: argparse.ArgumentParser) -> None:
+    """Who works, and what is gone on with."""
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes at the same time; threads and feature_cache_gb are divided"
+    )
+    parser.add_argument(
+        "--devices", type=names, metavar="cuda:0,cuda:1", help="devices for the workers; by default all GPUs"
+    )
+    parser.add_argument("--workers-per-device", type=int, metavar="K", help="instead of --workers")
+    parser.add_argument(
+        "--changed-code",
+        action="store_true",
+        help="go on with runs that were stopped in their middle, though the code has changed since (noted with the run)",
+    )
+
+
+def work_options(options: argparse.Namespace) -> "WorkOptions":
+    """What these flags say."""
+    from rdpp.workers import WorkOptions
+
+    return WorkOptions(
+        tracking_uri=options.tracking_uri,
+        storage=getattr(options, "storage", None),
+        workers=options.workers,
+        devices=options.devices,
+        per_device=options.workers_per_device,
+        since=time.time() if options.again else 0.0,
+        changed_code=options.changed_code,
     )
 
 

@@ -13,6 +13,11 @@ def result_row(category: str, seed: int | None, epoch: int | None, metrics: Mapp
     return {"category": category, "seed": seed, "epoch": epoch, "metrics": values}
 
 
+def failed_row(category: str, seed: int, reason: str) -> dict[str, Any]:
+    """A run that failed."""
+    return {"category": category, "seed": seed, "epoch": None, "metrics": None, "failure": reason}
+
+
 def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool, selection: str | None = None) -> None:
     """A table, or JSON. `selection`: how the epochs were chosen, where it is known."""
     if as_json:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rdpp.cli.flags import changes_of, declare_training
+from rdpp.cli.flags import changes_of, declare_training, work_options
 from rdpp.cli.results import say_ui
 
 HELP = "run a study, or go on with it"
@@ -21,15 +21,16 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the trials that are missing, and print the study."""
+    from rdpp.stopping import stopping
     from rdpp.sweep import run_sweep
 
-    run_sweep(
-        options.file,
-        changes_of(options),
-        trials=options.trials,
-        storage=options.storage,
-        tracking_uri=options.tracking_uri,
-        as_json=options.json,
-        again=options.again,
-    )
+    with stopping() as stop:
+        run_sweep(
+            options.file,
+            changes_of(options),
+            work_options(options),
+            stop,
+            trials=options.trials,
+            as_json=options.json,
+        )
     say_ui(options)

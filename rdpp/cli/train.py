@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from rdpp.cli.flags import changes_of, declare_training
-from rdpp.cli.results import print_results, result_row, say_ui
+from rdpp.cli.flags import changes_of, declare_training, work_options
+from rdpp.cli.results import failed_row, print_results, result_row, say_ui
 
 HELP = "train every category with every seed of an experiment"
 EXAMPLES = """  rdpp train experiments/demo.yaml
@@ -17,18 +17,17 @@ def declare(parser: argparse.ArgumentParser) -> None:
     declare_training(parser)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     """Train what is not finished yet, and print the results."""
-    from rdpp.display.console import ConsoleObserver
-    from rdpp.engine import grid
     from rdpp.experiment import ExperimentConfig
-    from rdpp.runs import train_grid
-    from rdpp.tracking.tree import MlflowTree
+    from rdpp.stopping import stopping
+    from rdpp.workers import train
 
     experiment = ExperimentConfig.from_yaml(options.experiment).with_overrides(changes_of(options))
-    specs = grid(experiment)
-    with MlflowTree(options.tracking_uri) as tree, ConsoleObserver(len(specs)) as console:
-        outcomes = train_grid(specs, tree, [console], again=options.again)
-    rows = [result_row(o.spec.category.name, o.spec.seed, o.epoch, o.metrics) for o in outcomes]
+    with stopping() as stop:
+        job = train(experiment, work_options(options), stop)
+    rows = [result_row(o.spec.category.name, o.spec.seed, o.epoch, o.metrics) for o in job.outcomes]
+    rows += [failed_row(plan.spec.category.name, plan.spec.seed, failure.reason) for plan, failure in job.failures]
     print_results(rows, as_json=options.json, selection=experiment.evaluation.selection)
     say_ui(options)
+    return 1 if job.failures else 0

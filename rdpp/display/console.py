@@ -59,14 +59,16 @@ def results_table(rows: Sequence[Mapping[str, Any]], selection: str | None = Non
         rows: the results.
         selection: how the epochs were chosen, see `EvaluationConfig`; None where it is not known.
     """
-    names = [name for name in _HEADERS if name in rows[0]["metrics"]]
+    known: Mapping[str, float] = next((row["metrics"] for row in rows if row["metrics"]), {})
+    names = [name for name in _HEADERS if name in known]
     title = "test set, per cent" + (f"; {_CHOICES[selection]}" if selection else "")
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("category", "seed", "epoch", *(_HEADERS[name] for name in names)):
         table.add_column(column, justify="left" if column == "category" else "right", no_wrap=True)
     for row in rows:
         where = [row["category"], *("-" if row[k] is None else str(row[k]) for k in ("seed", "epoch"))]
-        table.add_row(*where, *(percent(row["metrics"][name]) for name in names))
+        values = [percent(row["metrics"][name]) for name in names] if row["metrics"] else ["FAILED"]
+        table.add_row(*where, *values)
     return table
 
 
@@ -77,8 +79,9 @@ def _headline(metrics: Mapping[str, float]) -> str:
 class ConsoleObserver:
     """An observer that shows trial, category, epoch, time left and the best so far."""
 
-    def __init__(self, screen: Screen) -> None:
-        self.screen = screen
+    def __init__(self, screen: Screen, *, variants: bool = False) -> None:
+        """`variants`: whether lines name the run's variant."""
+        self.screen, self.variants = screen, variants
         self.prefix = ""
         """Of a run's name."""
         self.best = ""
@@ -141,7 +144,8 @@ class ConsoleObserver:
             self.line(f"data: {self._layout}")
 
     def _name(self, spec: RunSpec) -> str:
-        return f"{self.prefix}{spec.category.name} seed {spec.seed}"
+        variant = f"{spec.experiment.name} " if self.variants else ""
+        return f"{self.prefix}{variant}{spec.category.name} seed {spec.seed}"
 
     def _warn(self, event: BatchFinished) -> None:
         """Once for each set of terms: a run's first inspection tells."""

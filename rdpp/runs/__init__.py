@@ -4,7 +4,7 @@ from rdpp.runs.failures import MOST_IN_A_ROW, Failure
 from rdpp.runs.grid import GridJob
 from rdpp.runs.many import Job, means, run_lock, work
 from rdpp.runs.one import Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
-from rdpp.runs.training import log_means, opened, training_job, training_node
+from rdpp.runs.training import log_means, opened, training_node, training_plan
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
 from rdpp.runs.work_folder import WorkFolder
 
@@ -29,7 +29,7 @@ __all__ = [
     "opened",
     "run_lock",
     "run_one",
-    "training_job",
     "training_node",
+    "training_plan",
     "work",
 ]

@@ -67,6 +67,12 @@ class GridJob:
         """See `Job.open_more`: there is nothing else."""
         return False
 
+    def collect(self) -> None:
+        """Take note of how runs ended in other processes."""
+        for plan in self.ready():
+            self.wants(plan)
+        assert self.done(), "the other processes work until all is done"
+
     @property
     def outcomes(self) -> list[Outcome]:
         """Of the runs that ended well, in order."""

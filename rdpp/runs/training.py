@@ -1,10 +1,9 @@
 """Plain training: a parent run with one child a category and seed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
-from rdpp.config import ConfigError, digest
+from rdpp.config import digest
 from rdpp.engine import RunSpec
 from rdpp.runs.grid import GridJob
 from rdpp.runs.many import means
@@ -26,11 +25,11 @@ def training_node(specs: Sequence[RunSpec], tree: Tree, attempt: str = "") -> No
     return tree.open(experiment.name, level="training", key=key, parent=None, tags=tags)
 
 
-def training_job(specs: Sequence[RunSpec], parent: Node, notes: Path, unusable: Mapping[str, ConfigError]) -> GridJob:
-    """The job of training runs under a parent; see `GridJob`."""
+def training_plan(specs: Sequence[RunSpec], parent: Node) -> list[Planned]:
+    """The runs of one experiment under their parent."""
     name = specs[0].experiment.name
     own = {"variant": name, "training": name}
-    return GridJob([Planned(spec=spec, parent=parent, tags=own) for spec in specs], notes, unusable)
+    return [Planned(spec=spec, parent=parent, tags=own) for spec in specs]
 
 
 def log_means(job: GridJob, tree: Tree, parent: Node) -> None:
@@ -42,10 +41,12 @@ def log_means(job: GridJob, tree: Tree, parent: Node) -> None:
 
 @contextmanager
 def opened(tree: Tree, node: Node) -> Iterator[Node]:
-    """A parent run that is closed however the block ends."""
-    try:
-        yield node
-    except BaseException as error:
-        tree.close(node, error)
-        raise
+    """A parent run that is closed however the block ends, but for an error while another process works at it too."""
+    with tree.work.present(f"node-{node.id}") as others:
+        try:
+            yield node
+        except BaseException as error:
+            if not others():
+                tree.close(node, error)
+            raise
     tree.close(node)

@@ -12,7 +12,7 @@ from rdpp.config import require
 from rdpp.display.console import ConsoleObserver, output_console, percent
 from rdpp.display.screen import Screen, Terminal
 from rdpp.engine import Event, RunStarted, grid, prepare, prepare_all
-from rdpp.runs import Conduct, Node, RunFailed, RunObserver, TakenOver, work
+from rdpp.runs import Node, RunFailed, RunObserver, TakenOver, work
 from rdpp.stopping import Stop
 from rdpp.sweep import report
 from rdpp.sweep.attributes import FAILURE
@@ -22,26 +22,13 @@ from rdpp.sweep.points import Points
 from rdpp.sweep.report import spread, spread_sentence, table
 from rdpp.sweep.study import chosen_pruner, log_study, open_study, open_study_node, remaining_trials
 from rdpp.tracking.tree import MlflowTree
-from rdpp.workers import Member, members, run_crew
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Means:
-    """What a command of several runs works with, besides its configuration; see the flags of the command line."""
-
-    tracking_uri: str | None = None
-    storage: str | None = None
-    workers: int | None = None
-    devices: tuple[str, ...] | None = None
-    per_device: int | None = None
-    since: float = 0.0
-    changed_code: bool = False
+from rdpp.workers import Member, WorkOptions, run_crew
 
 
 def run_sweep(
     file: Path,
     changes: Mapping[str, Any],
-    means: Means,
+    options: WorkOptions,
     stop: Stop,
     *,
     trials: int | None = None,
@@ -52,7 +39,7 @@ def run_sweep(
     Args:
         file: the sweep.
         changes: overrides of the base experiment by dotted path.
-        means: stores, workers and the like.
+        options: stores, workers and the like.
         stop: whether the process was asked to stop.
         trials: of the whole study, instead of the file's.
         as_json: print JSON instead of tables.
@@ -62,13 +49,13 @@ def run_sweep(
         Stopped: the process was asked to stop; the same command goes on.
     """
     sweep = load_sweep(file, changes, trials)
-    crew = members(sweep.experiment, workers=means.workers, devices=means.devices, per_device=means.per_device)
+    crew = options.crew(sweep.experiment)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with MlflowTree(means.tracking_uri) as tree:
-        points = open_study(sweep, means.storage, tree.work)
+    with MlflowTree(options.tracking_uri) as tree:
+        points = open_study(sweep, options.storage, tree.work)
         left = None if sweep.trials is None else remaining_trials(sweep, points)
         with Terminal(left and left * runs_a_trial(sweep.experiment)) as screen:
-            node = study_in_work(sweep, points, tree, crew, screen, means, stop)
+            node = study_in_work(sweep, points, tree, crew, screen, options, stop)
         tree.finish()
         run_id = tree.run_id(node)
     _print(sweep, points, run_id, json_wanted=as_json)
@@ -80,7 +67,7 @@ def study_in_work(
     tree: MlflowTree,
     crew: list[Member],
     screen: Terminal,
-    means: Means,
+    options: WorkOptions,
     stop: Stop,
 ) -> Node:
     """Work at a study until it is done; its node."""
@@ -95,9 +82,9 @@ def study_in_work(
         job.open_again()
         try:
             if len(crew) == 1:
-                work(job, tree, [console], _conduct(means, stop, screen))
+                work(job, tree, [console], options.conduct(stop, screen))
             else:
-                run_crew(crew, work_at_study, (sweep, node, means), screen, stop)
+                run_crew(crew, work_at_study, (sweep, node, options), screen, stop)
         except BaseException as error:
             if not others():
                 job.close_open(error)
@@ -110,13 +97,15 @@ def study_in_work(
     return node
 
 
-def work_at_study(member: Member, screen: Screen, stop: Stop, sweep: SweepConfig, node: Node, means: Means) -> None:
+def work_at_study(
+    member: Member, screen: Screen, stop: Stop, sweep: SweepConfig, node: Node, options: WorkOptions
+) -> None:
     """What a worker does in its own process."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with MlflowTree(means.tracking_uri, tell=screen.line) as tree:
-        points = open_study(sweep, means.storage, tree.work)
+    with MlflowTree(options.tracking_uri, tell=screen.line) as tree:
+        points = open_study(sweep, options.storage, tree.work)
         console = ConsoleObserver(screen)
-        work(_job(sweep, points, tree, node, member, console), tree, [console], _conduct(means, stop, screen))
+        work(_job(sweep, points, tree, node, member, console), tree, [console], options.conduct(stop, screen))
 
 
 def _prepare(sweep: SweepConfig, console: ConsoleObserver) -> None:
@@ -144,10 +133,6 @@ def _job(
         experiment=member.fit(sweep.experiment),
         notices=TrialDisplay(points, sweep, console),
     )
-
-
-def _conduct(means: Means, stop: Stop, screen: Screen) -> Conduct:
-    return Conduct(stop=stop, since=means.since, changed_code=means.changed_code, tell=screen.line)
 
 
 def load_sweep(file: Path, changes: Mapping[str, Any], trials: int | None) -> SweepConfig:

@@ -1,0 +1,98 @@
+"""Train runs that are known from the beginning, alone or with several workers."""
+
+import dataclasses
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rdpp.config import ConfigError
+from rdpp.display.console import ConsoleObserver
+from rdpp.display.screen import Screen, Terminal
+from rdpp.engine import grid, prepare
+from rdpp.experiment import ExperimentConfig
+from rdpp.runs import GridJob, Planned, log_means, opened, training_node, training_plan, work
+from rdpp.stopping import Stop
+from rdpp.tracking.tree import MlflowTree
+from rdpp.workers.crew import run_crew
+from rdpp.workers.member import Member
+from rdpp.workers.options import WorkOptions
+
+
+def train(experiment: ExperimentConfig, options: WorkOptions, stop: Stop) -> GridJob:
+    """Train what is not finished yet of an experiment, every category with every seed.
+
+    Raises:
+        ConfigError: nothing can be trained.
+    """
+    specs = grid(experiment)
+    with MlflowTree(options.tracking_uri) as tree, Terminal(len(specs)) as screen:
+        unusable = prepare(specs, [ConsoleObserver(screen)])
+        usable = [spec for spec in specs if spec.category.name not in unusable]
+        if not usable:
+            raise next(iter(unusable.values()))
+        parent = training_node(usable, tree, attempt=str(options.since or ""))
+        with opened(tree, parent):
+            job = work_at_grid(training_plan(specs, parent), unusable, tree, screen, options, stop)
+            log_means(job, tree, parent)
+    return job
+
+
+def work_at_grid(
+    planned: Sequence[Planned],
+    unusable: Mapping[str, ConfigError],
+    tree: MlflowTree,
+    screen: Terminal,
+    options: WorkOptions,
+    stop: Stop,
+    *,
+    variants: bool = False,
+) -> GridJob:
+    """Train runs.
+
+    Args:
+        planned: the runs, in order.
+        unusable: what is wrong with categories that cannot be used; their runs have failed.
+        tree: where runs are kept.
+        screen: shows what happens.
+        options: who works, and how.
+        stop: of this process.
+        variants: whether lines name the run's variant.
+
+    Returns:
+        The job, done.
+
+    Raises:
+        ConfigError: every run failed by what a user can mend.
+    """
+    for category, error in unusable.items():
+        screen.line(f"{category}: cannot be used, the others go on: {error}")
+    crew = options.crew(planned[0].spec.experiment)
+    notes = tree.work.of(f"command-{uuid.uuid4().hex}")
+    job = GridJob(planned, notes, unusable)
+    try:
+        if len(crew) == 1:
+            work(job, tree, [ConsoleObserver(screen, variants=variants)], options.conduct(stop, screen))
+        else:
+            run_crew(crew, _work_in_process, (job.planned, notes, unusable, options, variants), screen, stop)
+            job.collect()
+    finally:
+        shutil.rmtree(notes, ignore_errors=True)
+    job.check_some()
+    return job
+
+
+def _work_in_process(
+    member: Member,
+    screen: Screen,
+    stop: Stop,
+    planned: Sequence[Planned],
+    notes: Path,
+    unusable: Mapping[str, ConfigError],
+    options: WorkOptions,
+    variants: bool,
+) -> None:
+    own = [dataclasses.replace(plan, spec=member.fit_spec(plan.spec)) for plan in planned]
+    with MlflowTree(options.tracking_uri, tell=screen.line) as tree:
+        job = GridJob(own, notes, unusable)
+        work(job, tree, [ConsoleObserver(screen, variants=variants)], options.conduct(stop, screen))

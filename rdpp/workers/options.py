@@ -1,0 +1,34 @@
+"""What the commands that train have in common, besides what they train."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rdpp.display.screen import Screen
+from rdpp.experiment import ExperimentConfig
+from rdpp.runs import Conduct
+from rdpp.stopping import Stop
+from rdpp.workers.member import Member, members
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkOptions:
+    """Where runs are kept, who works at them, and which are trained anew. It is handed to workers."""
+
+    tracking_uri: str | None = None
+    storage: str | None = None
+    """Of Optuna, for a study."""
+    workers: int | None = None
+    devices: Sequence[str] | None = None
+    per_device: int | None = None
+    since: float = 0.0
+    """Runs that finished before this time (time.time()) are trained anew."""
+    changed_code: bool = False
+    """Whether stopped runs go on though the deciding code has changed."""
+
+    def crew(self, experiment: ExperimentConfig) -> list[Member]:
+        """See `members`."""
+        return members(experiment, workers=self.workers, devices=self.devices, per_device=self.per_device)
+
+    def conduct(self, stop: Stop, screen: Screen) -> Conduct:
+        """How a process that shows what it does on a screen works at runs."""
+        return Conduct(stop=stop, since=self.since, changed_code=self.changed_code, tell=screen.line)
