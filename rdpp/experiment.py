@@ -271,8 +271,8 @@ class ExperimentConfig:
     """Memory (of the device) that the teacher's features of clean images may take, in GB, so that they are computed
     once and not in every epoch: 1.8 MB an image of 256 x 256 for ResNet18, 7.3 MB for WideResNet50-2; 0 for none."""
     checkpoint_every: str = "auto"
-    """How often a run's state is saved, from which it goes on after its process died: `10 min`, `2 epochs`, `50 batches`.
-    auto: so that saving takes under a hundredth of the time."""
+    """How often a run's state is saved, from which it goes on after its process died: `10 min`, `2 epochs`, `50
+    batches`. auto: so that saving takes under a hundredth of the time."""
     keep: Literal["none", "last", "chosen"] = "chosen"
     """Which epoch's checkpoint is kept with the run."""
     heatmaps: int = 3

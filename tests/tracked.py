@@ -3,29 +3,67 @@
 Finished runs of other tests are in it, so runs are trained anew unless a test is about taking them over.
 """
 
+import time
+from functools import partial
+
 from rdpp.ablation.run import matrix, run_ablation
 from rdpp.engine import grid
-from rdpp.runs import train_grid
-from rdpp.sweep.study import run_study
+from rdpp.runs import Conduct, work, work_alone, train_grid
+from rdpp.sweep.job import StudyJob
+from rdpp.sweep.study import open_study, open_study_node, prepare_study, run_study
 from rdpp.tracking.tree import MlflowTree
 
 TWO_LOSSES = {"losses.reconstruction": None, "losses.contrast": None}
 """Settings of runs that are there for the tree that they stand in: they train in three quarters of the time."""
 
 
-def tracked_training(store, experiment, observers=(), *, again=True):
-    """The outcomes of plain training."""
+def conduct(*, again, **how):
+    """How a process works that says nothing."""
+    return Conduct(since=time.time() if again else 0.0, tell=lambda line: None, **how)
+
+
+def tracked_training(store, experiment, observers=(), *, again=True, **how):
+    """The outcomes of plain training, all of which must end well."""
     with MlflowTree(store=store) as tree:
-        return train_grid(grid(experiment), tree, observers, again=again)
+        one = conduct(again=again, **how)
+        alone = partial(work_alone, tree=tree, observers=observers, conduct=one)
+        job = train_grid(grid(experiment), tree, observers, alone, attempt=str(one.since or ""))
+    assert not job.failures, job.failures
+    return job.outcomes
 
 
-def tracked_study(sweep, study, store, observers=(), *, again=True):
-    """The MLflow run of a study that ran to its end."""
+class Quiet:
+    """Nobody looks at trials."""
+
+    def begun(self, number):
+        pass
+
+    def ended(self, number, runs_left):
+        pass
+
+    def of_run(self, number):
+        return lambda event: None
+
+
+def tracked_study(sweep, storage, store, observers=(), *, again=True, change=None, **how):
+    """The points of a study that ran to its end, and its MLflow run.
+
+    `change` is called with the study's job before it begins.
+    """
     with MlflowTree(store=store) as tree:
-        return run_study(sweep, study, tree, observers, again=again)
+        points = open_study(sweep, storage, tree.work)
+        prepare_study(sweep, observers, print)
+        node = open_study_node(sweep, points, tree)
+        job = StudyJob(sweep, points, tree, node, points.study.user_attrs["pruner"], sweep.experiment, Quiet())
+        if change:
+            change(job)
+        run_study(job, lambda: work(job, tree, observers, conduct(again=again, **how)))
+        return points, tree.run_id(node)
 
 
-def tracked_ablation(ablation, store, observers=(), *, again=False):
+def tracked_ablation(ablation, store, observers=(), *, again=False, **how):
     """The MLflow run of an ablation that ran to its end."""
     with MlflowTree(store=store) as tree:
-        return run_ablation(ablation, matrix(ablation), tree, observers, again=again)
+        alone = partial(work_alone, tree=tree, observers=observers, conduct=conduct(again=again, **how))
+        node, _ = run_ablation(ablation, matrix(ablation), tree, observers, alone)
+        return tree.run_id(node)

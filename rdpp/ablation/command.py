@@ -1,15 +1,17 @@
 """`rdpp ablate`."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rdpp.ablation.config import AblationConfig
 from rdpp.ablation.run import matrix, missing, run_ablation
+from rdpp.display.console import ConsoleObserver
 from rdpp.display.screen import Terminal
 from rdpp.stopping import Stop
 from rdpp.tracking.tree import MlflowTree
-from rdpp.workers import WorkOptions
+from rdpp.workers import WorkOptions, work_at_grid
 
 
 def ablate(file: Path, changes: Mapping[str, Any], options: WorkOptions, stop: Stop) -> tuple[str, int]:
@@ -29,4 +31,7 @@ def ablate(file: Path, changes: Mapping[str, Any], options: WorkOptions, stop: S
             f"ablation {ablation.name}: {done} of {len(whole)} runs done; "
             f"{len(ablation.variants)} variants, baseline {ablation.baseline}"
         )
-        return run_ablation(ablation, whole, tree, screen, options, stop)
+        console = ConsoleObserver(screen)
+        train_all = partial(work_at_grid, tree=tree, screen=screen, options=options, stop=stop, variants=True)
+        node, job = run_ablation(ablation, whole, tree, [console], train_all)
+        return tree.run_id(node), len(job.failures)

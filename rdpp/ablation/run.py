@@ -5,14 +5,9 @@ from contextlib import ExitStack
 
 from rdpp.ablation.config import AblationConfig
 from rdpp.config import ConfigError
-from rdpp.display.console import ConsoleObserver
-from rdpp.display.screen import Terminal
 from rdpp.engine import RunSpec, grids, prepare
-from rdpp.runs import Node, Planned, Tree, opened
-from rdpp.stopping import Stop
+from rdpp.runs import GridJob, Node, Planned, RunObserver, TrainAll, Tree, opened, usable_of
 from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
-from rdpp.tracking.tree import MlflowTree
-from rdpp.workers import WorkOptions, work_at_grid
 
 Matrix = Sequence[tuple[str, RunSpec]]
 """Every variant with every category and seed."""
@@ -41,46 +36,40 @@ def _is_finished(spec: RunSpec, tree: Tree) -> bool:
 
 
 def run_ablation(
-    ablation: AblationConfig,
-    whole: Matrix,
-    tree: MlflowTree,
-    screen: Terminal,
-    options: WorkOptions,
-    stop: Stop,
-) -> tuple[str, int]:
+    ablation: AblationConfig, whole: Matrix, tree: Tree, observers: Sequence[RunObserver], train_all: TrainAll
+) -> tuple[Node, GridJob]:
     """Train the missing runs.
 
     Args:
         ablation: the variants.
         whole: their matrix.
         tree: where runs are kept; open.
-        screen: shows what happens.
-        options: who works, and how.
-        stop: of this process.
+        observers: are told what is to be known of the images.
+        train_all: does the work.
 
     Returns:
-        The id of the ablation's MLflow run: the one it had before, where it was run already; and how many runs failed.
+        The ablation's node, the same as before where it was run already; and how its runs ended.
 
     Raises:
         ConfigError: no category can be used, or every run failed by what a user can mend.
     """
-    unusable = prepare([spec for _, spec in whole], [ConsoleObserver(screen)])
-    usable = [(name, spec) for name, spec in whole if spec.category.name not in unusable]
-    if not usable:
-        raise next(iter(unusable.values()))
+    specs = [spec for _, spec in whole]
+    unusable = prepare(specs, observers)
+    usable = {id(spec) for spec in usable_of(specs, unusable)}
     tags = {"ablation": ablation.name, "teacher": ablation.base.teacher.name}
     own = {**tags, "baseline": ablation.baseline}
     node = tree.open(ablation.name, level="ablation", key=ablation.name, parent=None, tags=own)
     with ExitStack() as stack:
         stack.enter_context(opened(tree, node))
-        tree.log_json(node, ABLATION_INDEX, _index(ablation, usable))
+        index = _index(ablation, [(name, spec) for name, spec in whole if id(spec) in usable])
+        tree.log_json(node, ABLATION_INDEX, index)
         variants: dict[str, Node] = {}
         for name in ablation.variants:
             variant = tree.open(name, level="variant", key=name, parent=node, tags={**tags, "variant": name})
             variants[name] = stack.enter_context(opened(tree, variant))
         planned = [Planned(spec=spec, parent=variants[name], tags={**tags, "variant": name}) for name, spec in whole]
-        job = work_at_grid(planned, unusable, tree, screen, options, stop, variants=True)
-    return tree.run_id(node), len(job.failures)
+        job = train_all(planned, unusable)
+    return node, job
 
 
 def _index(ablation: AblationConfig, whole: Matrix) -> dict[str, object]:

@@ -61,7 +61,7 @@ def declare_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--changed-code",
         action="store_true",
-        help="go on with runs that were stopped in their middle, though the code has changed since (noted with the run)",
+        help="go on with runs that were stopped in their middle, though the code has changed (noted with the run)",
     )
 
 

@@ -1,10 +1,10 @@
 """Many runs: listed, opened under a parent, trained by any number of processes, taken over where they are finished."""
 
 from rdpp.runs.failures import MOST_IN_A_ROW, Failure
-from rdpp.runs.grid import GridJob
+from rdpp.runs.grid import GridJob, notes_folder, work_alone
 from rdpp.runs.many import Job, means, run_lock, work
 from rdpp.runs.one import Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
-from rdpp.runs.training import log_means, opened, training_node, training_plan
+from rdpp.runs.training import TrainAll, opened, train_grid, usable_of
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
 from rdpp.runs.work_folder import WorkFolder
 
@@ -22,14 +22,16 @@ __all__ = [
     "RunFailed",
     "RunObserver",
     "TakenOver",
+    "TrainAll",
     "Tree",
     "WorkFolder",
-    "log_means",
     "means",
+    "notes_folder",
     "opened",
     "run_lock",
     "run_one",
-    "training_node",
-    "training_plan",
+    "train_grid",
+    "usable_of",
     "work",
+    "work_alone",
 ]

@@ -3,14 +3,19 @@
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rdpp.config import ConfigError
 from rdpp.runs.failures import Failure
-from rdpp.runs.one import Outcome, Planned
+from rdpp.runs.many import work
+from rdpp.runs.one import Conduct, Outcome, Planned, RunObserver
+from rdpp.runs.tree import Tree
 
 _TRIES = 2
 """Of a run that failed in a way that may not happen again."""
@@ -102,6 +107,38 @@ class GridJob:
 
     def _path(self, plan: Planned) -> Path:
         return self._notes / f"{plan.ticket}.json"
+
+
+def work_alone(
+    planned: Sequence[Planned],
+    unusable: Mapping[str, ConfigError],
+    tree: Tree,
+    observers: Sequence[RunObserver],
+    conduct: Conduct,
+) -> GridJob:
+    """Settle runs in this process; other processes may work at the same ones.
+
+    Returns:
+        The job, done.
+
+    Raises:
+        ConfigError: every run failed by what a user can mend.
+    """
+    with notes_folder(tree) as notes:
+        job = GridJob(planned, notes, unusable)
+        work(job, tree, observers, conduct)
+    job.check_some()
+    return job
+
+
+@contextmanager
+def notes_folder(tree: Tree) -> Iterator[Path]:
+    """A folder for the notes of one command; removed at its end."""
+    folder = tree.work.of(f"command-{uuid.uuid4().hex}")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

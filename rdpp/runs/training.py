@@ -1,42 +1,57 @@
 """Plain training: a parent run with one child a category and seed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from rdpp.config import digest
-from rdpp.engine import RunSpec
+from rdpp.config import ConfigError, digest
+from rdpp.engine import RunSpec, prepare
 from rdpp.runs.grid import GridJob
 from rdpp.runs.many import means
-from rdpp.runs.one import Planned
+from rdpp.runs.one import Planned, RunObserver
 from rdpp.runs.tree import Node, Tree
 
+TrainAll = Callable[[Sequence[Planned], Mapping[str, ConfigError]], GridJob]
+"""Settles planned runs, and those of categories that cannot be used; see `work_alone`."""
 
-def training_node(specs: Sequence[RunSpec], tree: Tree, attempt: str = "") -> Node:
-    """Open the parent of the runs of one experiment: the same one when they are started once more.
+
+def train_grid(
+    specs: Sequence[RunSpec], tree: Tree, observers: Sequence[RunObserver], train_all: TrainAll, *, attempt: str = ""
+) -> GridJob:
+    """Train the runs of one experiment under one parent, which gets the means.
+
+    The same runs stand under the same parent when they are started once more, after an interruption for instance.
 
     Args:
-        specs: see `rdpp.engine.grid`; those whose categories can be used.
+        specs: see `rdpp.engine.grid`.
         tree: where they are kept.
-        attempt: tells apart those that are trained anew.
+        observers: are told what is to be known of the images.
+        train_all: does the work.
+        attempt: tells runs that are trained anew from earlier ones.
+
+    Raises:
+        ConfigError: no category can be used, or every run failed by what a user can mend.
     """
-    experiment = specs[0].experiment
-    key = digest([experiment.name, *(spec.identity.training for spec in specs), *([attempt] if attempt else [])])
-    tags = {"variant": experiment.name, "teacher": experiment.teacher.name}
-    return tree.open(experiment.name, level="training", key=key, parent=None, tags=tags)
+    unusable = prepare(specs, observers)
+    parent = _open_parent(usable_of(specs, unusable), tree, attempt)
+    own = {"variant": specs[0].experiment.name, "training": specs[0].experiment.name}
+    with opened(tree, parent):
+        job = train_all([Planned(spec=spec, parent=parent, tags=own) for spec in specs], unusable)
+        if job.outcomes:
+            tree.log_metrics(parent, means(job.outcomes))
+        tree.set_tags(parent, {"failed_runs": len(job.failures)})
+    return job
 
 
-def training_plan(specs: Sequence[RunSpec], parent: Node) -> list[Planned]:
-    """The runs of one experiment under their parent."""
-    name = specs[0].experiment.name
-    own = {"variant": name, "training": name}
-    return [Planned(spec=spec, parent=parent, tags=own) for spec in specs]
+def usable_of(specs: Sequence[RunSpec], unusable: Mapping[str, ConfigError]) -> list[RunSpec]:
+    """Those whose categories can be used.
 
-
-def log_means(job: GridJob, tree: Tree, parent: Node) -> None:
-    """The means over the runs that ended well, at their parent."""
-    if job.outcomes:
-        tree.log_metrics(parent, means(job.outcomes))
-    tree.set_tags(parent, {"failed_runs": len(job.failures)})
+    Raises:
+        ConfigError: there are none.
+    """
+    usable = [spec for spec in specs if spec.category.name not in unusable]
+    if not usable:
+        raise next(iter(unusable.values()))
+    return usable
 
 
 @contextmanager
@@ -50,3 +65,10 @@ def opened(tree: Tree, node: Node) -> Iterator[Node]:
                 tree.close(node, error)
             raise
     tree.close(node)
+
+
+def _open_parent(specs: Sequence[RunSpec], tree: Tree, attempt: str) -> Node:
+    experiment = specs[0].experiment
+    key = digest([experiment.name, *(spec.identity.training for spec in specs), *([attempt] if attempt else [])])
+    tags = {"variant": experiment.name, "teacher": experiment.teacher.name}
+    return tree.open(experiment.name, level="training", key=key, parent=None, tags=tags)

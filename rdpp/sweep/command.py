@@ -11,7 +11,7 @@ import optuna
 from rdpp.config import require
 from rdpp.display.console import ConsoleObserver, output_console, percent
 from rdpp.display.screen import Screen, Terminal
-from rdpp.engine import Event, RunStarted, grid, prepare, prepare_all
+from rdpp.engine import Event, RunStarted
 from rdpp.runs import Node, RunFailed, RunObserver, TakenOver, work
 from rdpp.stopping import Stop
 from rdpp.sweep import report
@@ -20,7 +20,14 @@ from rdpp.sweep.config import SweepConfig, describe, runs_a_trial
 from rdpp.sweep.job import StudyJob, done_trials, spent_steps
 from rdpp.sweep.points import Points
 from rdpp.sweep.report import spread, spread_sentence, table
-from rdpp.sweep.study import chosen_pruner, log_study, open_study, open_study_node, remaining_trials
+from rdpp.sweep.study import (
+    chosen_pruner,
+    open_study,
+    open_study_node,
+    prepare_study,
+    remaining_trials,
+    run_study,
+)
 from rdpp.tracking.tree import MlflowTree
 from rdpp.workers import Member, WorkOptions, run_crew
 
@@ -55,46 +62,27 @@ def run_sweep(
         points = open_study(sweep, options.storage, tree.work)
         left = None if sweep.trials is None else remaining_trials(sweep, points)
         with Terminal(left and left * runs_a_trial(sweep.experiment)) as screen:
-            node = study_in_work(sweep, points, tree, crew, screen, options, stop)
-        tree.finish()
-        run_id = tree.run_id(node)
+            console = ConsoleObserver(screen)
+            pruner, reason = chosen_pruner(sweep, points.study)
+            per_trial = runs_a_trial(sweep.experiment)
+            screen.line(
+                f"study {sweep.name}: {_progress(sweep, points)}; {per_trial} runs a trial; pruner {pruner}: {reason}"
+            )
+            prepare_study(sweep, [console], screen.line)
+            job = _job(sweep, points, tree, open_study_node(sweep, points, tree), crew[0], console)
+            run_study(job, lambda: _work(job, crew, console, screen, options, stop))
+        run_id = tree.run_id(job.node)
     _print(sweep, points, run_id, json_wanted=as_json)
 
 
-def study_in_work(
-    sweep: SweepConfig,
-    points: Points,
-    tree: MlflowTree,
-    crew: list[Member],
-    screen: Terminal,
-    options: WorkOptions,
-    stop: Stop,
-) -> Node:
-    """Work at a study until it is done; its node."""
-    console = ConsoleObserver(screen)
-    pruner, reason = chosen_pruner(sweep, points.study)
-    per_trial = runs_a_trial(sweep.experiment)
-    screen.line(f"study {sweep.name}: {_progress(sweep, points)}; {per_trial} runs a trial; pruner {pruner}: {reason}")
-    _prepare(sweep, console)
-    node = open_study_node(sweep, points, tree)
-    job = _job(sweep, points, tree, node, crew[0], console)
-    with tree.work.present(f"study-{points.key}") as others:
-        job.open_again()
-        try:
-            if len(crew) == 1:
-                work(job, tree, [console], options.conduct(stop, screen))
-            else:
-                run_crew(crew, work_at_study, (sweep, node, options), screen, stop)
-        except BaseException as error:
-            if not others():
-                job.close_open(error)
-                tree.close(node, error)
-            raise
-    with job.lock():
-        job.abandon_left()
-        log_study(tree, node, points.study)
-        tree.close(node)
-    return node
+def _work(
+    job: StudyJob, crew: list[Member], console: ConsoleObserver, screen: Terminal, options: WorkOptions, stop: Stop
+) -> None:
+    """Alone, or with several workers."""
+    if len(crew) == 1:
+        work(job, job.tree, [console], options.conduct(stop, screen))
+    else:
+        run_crew(crew, work_at_study, (job.sweep, job.node, options), screen, stop)
 
 
 def work_at_study(
@@ -106,19 +94,6 @@ def work_at_study(
         points = open_study(sweep, options.storage, tree.work)
         console = ConsoleObserver(screen)
         work(_job(sweep, points, tree, node, member, console), tree, [console], options.conduct(stop, screen))
-
-
-def _prepare(sweep: SweepConfig, console: ConsoleObserver) -> None:
-    """What can be seen before training is told before training."""
-    specs = grid(sweep.experiment)
-    if not sweep.allow_failed_runs:
-        prepare_all(specs, [console], sweep.objective)
-        return
-    unusable = prepare(specs, [console], sweep.objective)
-    for category, error in unusable.items():
-        console.line(f"{category} cannot be used, and trials go on without it: {error}")
-    if len(unusable) == len(sweep.experiment.data.categories):
-        raise next(iter(unusable.values()))
 
 
 def _job(

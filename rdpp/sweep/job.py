@@ -327,8 +327,8 @@ class StudyJob:
         kinds = [_failed_kinds(trial) for trial in last]
         if len(last) == MOST_IN_A_ROW and all(kind in found for found in kinds):
             raise ConfigError(
-                f"the last {MOST_IN_A_ROW} trials of '{self.sweep.name}' failed ({last[-1].user_attrs[FAILURE]}); narrow "
-                "the space, such as to smaller learning rates, and give the sweep another name"
+                f"the last {MOST_IN_A_ROW} trials of '{self.sweep.name}' failed ({last[-1].user_attrs[FAILURE]}); "
+                "narrow the space, such as to smaller learning rates, and give the sweep another name"
             )
 
 

@@ -16,8 +16,8 @@ class Pruner:
     make: Callable[[HalvingConfig, int], optuna.pruners.BasePruner]
     """Called with the settings of halving and the number of evaluations that a trial plans, over all its runs."""
     gates: Callable[[HalvingConfig, Sequence[int]], Sequence[Gate]] | None = None
-    """At which places it is asked, by the evaluations that each run plans. It gets the mean over the runs so far, each at
-    its best epoch so far (at its last one with `selection: last`)."""
+    """At which places it is asked, by the evaluations that each run plans. It gets the mean over the runs so far, each
+    at its best epoch so far (at its last one with `selection: last`)."""
     compares_instances: bool = False
     """Whether it wants the objective of each run by itself, in any order, and is asked whenever a run has ended."""
 

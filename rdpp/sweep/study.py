@@ -4,6 +4,7 @@ import json
 import re
 import uuid
 import warnings
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import optuna
@@ -12,10 +13,10 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
-from rdpp.engine import grid
-from rdpp.runs import Node, Tree, WorkFolder
+from rdpp.engine import grid, prepare, prepare_all
+from rdpp.runs import Node, RunObserver, Tree, WorkFolder, usable_of
 from rdpp.sweep.config import SweepConfig, runs_a_trial
-from rdpp.sweep.job import spent_steps
+from rdpp.sweep.job import StudyJob
 from rdpp.sweep.points import PATIENCE, Points
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.way import planned_evaluations
@@ -114,7 +115,46 @@ def open_study_node(sweep: SweepConfig, points: Points, tree: Tree) -> Node:
     return tree.open(sweep.name, level="study", key=points.key, parent=None, tags=tags)
 
 
-def log_study(tree: Tree, node: Node, study: optuna.Study) -> None:
+def prepare_study(sweep: SweepConfig, observers: Sequence[RunObserver], tell: Callable[[str], None]) -> None:
+    """Read what its runs need: what can be seen before training is told before training.
+
+    Raises:
+        ConfigError: a category cannot be used; with `allow_failed_runs`, none can.
+    """
+    specs = grid(sweep.experiment)
+    if not sweep.allow_failed_runs:
+        prepare_all(specs, observers, sweep.objective)
+        return
+    unusable = prepare(specs, observers, sweep.objective)
+    for category, error in unusable.items():
+        tell(f"{category} cannot be used, and trials go on without it: {error}")
+    usable_of(specs, unusable)
+
+
+def run_study(job: StudyJob, work_at: Callable[[], None]) -> None:
+    """Bring a study to its end, and log it.
+
+    Args:
+        job: the study.
+        work_at: works at it, in this process or others, until it is done.
+    """
+    tree, node = job.tree, job.node
+    with tree.work.present(f"node-{node.id}") as others:
+        job.open_again()
+        try:
+            work_at()
+        except BaseException as error:
+            if not others():
+                job.close_open(error)
+                tree.close(node, error)
+            raise
+    with job.lock():
+        job.abandon_left()
+        _log(tree, node, job.points.study)
+        tree.close(node)
+
+
+def _log(tree: Tree, node: Node, study: optuna.Study) -> None:
     """Log the best trial, the importances of the parameters, and Optuna's own figures."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not complete:
@@ -137,13 +177,6 @@ def log_study(tree: Tree, node: Node, study: optuna.Study) -> None:
         figure.update_layout(title=f"{figure.layout.title.text}, from {len(complete)} complete trials")
         tree.log_text(node, f"figures/{name}.html", figure.to_html())
         tree.log_json(node, f"figures/{name}.json", json.loads(figure.to_json()))  # for `rdpp report`
-
-
-def is_done(sweep: SweepConfig, points: Points) -> bool:
-    """Whether the study has its trials, or has spent its budget."""
-    trials = points.all()
-    enough = sweep.trials is not None and remaining_trials(sweep, points) == 0
-    return enough or (sweep.budget is not None and spent_steps(trials) >= sweep.budget)
 
 
 def remaining_trials(sweep: SweepConfig, points: Points) -> int:

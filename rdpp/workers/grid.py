@@ -1,17 +1,16 @@
 """Train runs that are known from the beginning, alone or with several workers."""
 
 import dataclasses
-import shutil
-import uuid
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rdpp.config import ConfigError
 from rdpp.display.console import ConsoleObserver
 from rdpp.display.screen import Screen, Terminal
-from rdpp.engine import grid, prepare
+from rdpp.engine import grid
 from rdpp.experiment import ExperimentConfig
-from rdpp.runs import GridJob, Planned, log_means, opened, training_node, training_plan, work
+from rdpp.runs import GridJob, Planned, notes_folder, train_grid, work, work_alone
 from rdpp.stopping import Stop
 from rdpp.tracking.tree import MlflowTree
 from rdpp.workers.crew import run_crew
@@ -27,25 +26,19 @@ def train(experiment: ExperimentConfig, options: WorkOptions, stop: Stop) -> Gri
     """
     specs = grid(experiment)
     with MlflowTree(options.tracking_uri) as tree, Terminal(len(specs)) as screen:
-        unusable = prepare(specs, [ConsoleObserver(screen)])
-        usable = [spec for spec in specs if spec.category.name not in unusable]
-        if not usable:
-            raise next(iter(unusable.values()))
-        parent = training_node(usable, tree, attempt=str(options.since or ""))
-        with opened(tree, parent):
-            job = work_at_grid(training_plan(specs, parent), unusable, tree, screen, options, stop)
-            log_means(job, tree, parent)
-    return job
+        train_all = partial(work_at_grid, tree=tree, screen=screen, options=options, stop=stop)
+        attempt = str(options.since or "")
+        return train_grid(specs, tree, [ConsoleObserver(screen)], train_all, attempt=attempt)
 
 
 def work_at_grid(
     planned: Sequence[Planned],
     unusable: Mapping[str, ConfigError],
+    *,
     tree: MlflowTree,
     screen: Terminal,
     options: WorkOptions,
     stop: Stop,
-    *,
     variants: bool = False,
 ) -> GridJob:
     """Train runs.
@@ -68,16 +61,13 @@ def work_at_grid(
     for category, error in unusable.items():
         screen.line(f"{category}: cannot be used, the others go on: {error}")
     crew = options.crew(planned[0].spec.experiment)
-    notes = tree.work.of(f"command-{uuid.uuid4().hex}")
-    job = GridJob(planned, notes, unusable)
-    try:
-        if len(crew) == 1:
-            work(job, tree, [ConsoleObserver(screen, variants=variants)], options.conduct(stop, screen))
-        else:
-            run_crew(crew, _work_in_process, (job.planned, notes, unusable, options, variants), screen, stop)
-            job.collect()
-    finally:
-        shutil.rmtree(notes, ignore_errors=True)
+    if len(crew) == 1:
+        observer = ConsoleObserver(screen, variants=variants)
+        return work_alone(planned, unusable, tree, [observer], options.conduct(stop, screen))
+    with notes_folder(tree) as notes:
+        job = GridJob(planned, notes, unusable)
+        run_crew(crew, _work_in_process, (job.planned, notes, unusable, options, variants), screen, stop)
+        job.collect()
     job.check_some()
     return job
 
