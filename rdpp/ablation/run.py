@@ -51,18 +51,16 @@ def run_ablation(
     """
     prepare([spec for _, spec in whole], observers)
     tags = {"ablation": ablation.name, "teacher": ablation.base.teacher.name}
-    own = {**tags, "baseline": ablation.baseline, "key": ablation.name}
-    resume = tree.find_parent("ablation", ablation.name)
-    node = tree.open(ablation.name, level="ablation", parent=None, tags=own, resume=resume)
+    own = {**tags, "baseline": ablation.baseline}
+    node = tree.open(ablation.name, level="ablation", key=ablation.name, parent=None, tags=own)
     with ExitStack() as stack:
         stack.enter_context(opened(tree, node))
         parent = tree.run_id(node)
         tree.log_json(node, ABLATION_INDEX, _index(ablation, whole))
         variants: dict[str, Node] = {}
         for name in ablation.variants:
-            own = {**tags, "variant": name, "key": f"{parent} {name}"}
-            resume = tree.find_parent("variant", own["key"])
-            variant = tree.open(name, level="variant", parent=node, tags=own, resume=resume)
+            own = {**tags, "variant": name}
+            variant = tree.open(name, level="variant", key=name, parent=node, tags=own)
             variants[name] = stack.enter_context(opened(tree, variant))
         planned = [Planned(spec=spec, parent=variants[name], tags={**tags, "variant": name}) for name, spec in whole]
         list(run_all(planned, tree, observers, again=again))

@@ -1,5 +1,6 @@
 """Plain training: a parent run with one child a category and seed."""
 
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -28,9 +29,10 @@ def train_grid(
     prepare(specs, observers)
     experiment = specs[0].experiment
     key = _key(specs)
-    tags = {"variant": experiment.name, "teacher": experiment.teacher.name, "key": key}
-    resume = None if again else tree.find_parent("training", key)
-    with opened(tree, tree.open(experiment.name, level="training", parent=None, tags=tags, resume=resume)) as parent:
+    if again:
+        key = f"{key} {uuid.uuid4().hex}"
+    tags = {"variant": experiment.name, "teacher": experiment.teacher.name}
+    with opened(tree, tree.open(experiment.name, level="training", key=key, parent=None, tags=tags)) as parent:
         own = {"variant": experiment.name, "training": experiment.name}
         planned = [Planned(spec=spec, parent=parent, tags=own) for spec in specs]
         outcomes = list(run_all(planned, tree, observers, again=again))

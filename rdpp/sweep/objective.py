@@ -57,12 +57,11 @@ class Objective:
             "variant": self.sweep.experiment.name,
             "teacher": self.sweep.experiment.teacher.name,
         }
-        name, resume = f"trial-{trial.number:03d}", _run_of_the_failed(trial)
-        node = self.tree.open(name, level="trial", parent=self.study_run, tags=tags, resume=resume)
+        name, number = f"trial-{trial.number:03d}", trial.user_attrs.get(RETRY_OF, trial.number)
+        node = self.tree.open(name, level="trial", key=str(number), parent=self.study_run, tags=tags)
         with opened(self.tree, node):
             trial.set_user_attr(RUN_ID, self.tree.run_id(node))
-            if resume is None:
-                self.tree.log_params(node, point)
+            self.tree.log_params(node, point)
             steps = _Steps()
             try:
                 values, pruned = self._train(trial, point, node, tags, steps)
@@ -125,14 +124,6 @@ class Objective:
             "metric in objective, or add defective images",
         )
         return float(np.mean([metrics[name] for name in self.sweep.objective]))
-
-
-def _run_of_the_failed(trial: optuna.Trial) -> str | None:
-    """The MLflow run of the trial that this one repeats."""
-    number = trial.user_attrs.get(RETRY_OF)
-    if number is None:
-        return None
-    return trial.study.get_trials(deepcopy=False)[number].user_attrs.get(RUN_ID)
 
 
 class _Steps:

@@ -1,6 +1,7 @@
 """The study: created or taken up again in its storage, run to its number of trials, logged to MLflow."""
 
 import re
+import uuid
 import warnings
 from collections.abc import Sequence
 
@@ -123,8 +124,9 @@ def run_study(
     study.pruner = PRUNERS[pruner].make(sweep.halving, _evaluations(sweep.experiment))
     tags = {**tags, "pruner": pruner, "pruner_reason": reason}
     tags |= {"objective": " ".join(sweep.objective), "objective_images": sweep.experiment.evaluation.watched}
-    resume = study.user_attrs.get(_run_key(tree))
-    with opened(tree, tree.open(sweep.name, level="study", parent=None, tags=tags, resume=resume)) as node:
+    key = study.user_attrs.get("mlflow_key", uuid.uuid4().hex)
+    study.set_user_attr("mlflow_key", key)
+    with opened(tree, tree.open(sweep.name, level="study", key=key, parent=None, tags=tags)) as node:
         run_id = tree.run_id(node)
         study.set_user_attr(_run_key(tree), run_id)
         objective = Objective(sweep, tree, node, PRUNERS[pruner], observers, again=again)

@@ -354,8 +354,8 @@ def test_evaluating_a_parent_takes_its_finished_runs_alone(store, experiment):
 
 
 def test_a_run_that_goes_on_has_no_tags_of_its_earlier_end(store):
-    run_id = store.start_run("goes on", tags={"level": "odd"})
+    run_id = store.start_run("goes on", tags={"level": "odd"}, node="goes on")
     store.end_run(run_id, "FAILED", {"error": "the power failed"})
-    assert store.start_run("goes on", tags={"level": "odd"}, resume=run_id) == run_id
+    assert store.start_run("goes on", tags={"level": "odd"}, node="goes on") == run_id
     run = store.client.get_run(run_id)
     assert (run.info.status, "error" in run.data.tags) == ("RUNNING", False)
