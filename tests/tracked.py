@@ -8,7 +8,7 @@ from functools import partial
 
 from rdpp.ablation.run import matrix, run_ablation
 from rdpp.engine import grid
-from rdpp.runs import Conduct, work, work_alone, train_grid
+from rdpp.runs import Conduct, train_grid, work, work_alone
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.study import open_study, open_study_node, prepare_study, run_study
 from rdpp.tracking.tree import MlflowTree

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rdpp import __version__
-from rdpp.cli import ablate, compare, completion, data, evaluate, report, rescore, sweep, train, ui
+from rdpp.cli import ablate, compare, completion, data, evaluate, report, rescore, sweep, sync, train, ui
 from rdpp.stopping import Stopped
 
 COMMANDS = {
@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": compare,
     "report": report,
     "rescore": rescore,
+    "sync": sync,
     "ui": ui,
     "data": data,
     "completion": completion,

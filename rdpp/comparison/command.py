@@ -3,6 +3,7 @@
 import json
 import sys
 import tempfile
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def log_comparison(store: Store, compared: Compared) -> str:
     name = f"compare {compared.run_set.title}"[:200]
     with (
         MlflowTree(store=store) as tree,
-        opened(tree, tree.open(name, level="comparison", parent=None, tags={})) as node,
+        opened(tree, tree.open(name, level="comparison", key=uuid.uuid4().hex, parent=None, tags={})) as node,
     ):
         _log(store, tree.run_id(node), compared)
         return tree.run_id(node)

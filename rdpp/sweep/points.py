@@ -101,7 +101,7 @@ class Points:
         begun = [t for t in trials if t.state == TrialState.RUNNING and not self._is_drawn(t)]
         number = begun[0].number if begun else len([t for t in trials if t.state != TrialState.WAITING])
         self._seed(number, "")
-        trial = optuna.Trial(self.study, self._id(number)) if begun else self.study.ask()
+        trial = self._again(begun[0]) if begun else self.study.ask()
         assert trial.number == number, "the study's lock is held"
         _ = trial.relative_params  # what the sampler draws of all parameters together, it draws now
         for path, dimension in self._space.items():
@@ -127,6 +127,15 @@ class Points:
             self._storage.set_trial_state_values(self._id(number), state, None if value is None else [value])
         except UpdateFinishedTrialError:
             return
+
+    def _again(self, begun: FrozenTrial) -> optuna.Trial:
+        """A trial whose values are not all drawn. What a sampler had drawn of all parameters together, it gets again:
+        Optuna keeps that with the trial, and a sampler would take it for another trial's."""
+        trial_id = self._id(begun.number)
+        for key, drawn in begun.system_attrs.items():
+            if key.endswith(":relative_params"):
+                self._storage.set_trial_system_attr(trial_id, "fixed_params", drawn)
+        return optuna.Trial(self.study, trial_id)
 
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)

@@ -8,21 +8,28 @@ from mlflow.entities import Run
 
 from rdpp.engine import RunSpec, read_checkpoint
 from rdpp.metrics import METRICS, of_defect_type
-from rdpp.runs import Finished
+from rdpp.runs import Finished, Node
 from rdpp.tracking.names import from_key
-from rdpp.tracking.store import Store
+from rdpp.tracking.store import NODE, Store
 
 _CHOSEN, _HELD_OUT = "chosen/", "held_out/"
 
 
-def find_finished(store: Store, spec: RunSpec) -> Finished | None:
+def find_finished(store: Store, spec: RunSpec, since: float = 0.0) -> Finished | None:
     """The newest finished run with the spec's network: one with the same test files, if there is one.
 
     A run that did not keep the checkpoint or the maps that the spec wants does not count. A spec whose test images are
     not there yet takes any test files: nothing could be evaluated anew.
+
+    Args:
+        store: where to look.
+        spec: which run.
+        since: it ended after this time (time.time()).
     """
     identity = spec.identity
     query = f"tags.key_training = '{identity.training}' and tags.level = 'run' and attributes.status = 'FINISHED'"
+    if since:
+        query += f" and attributes.end_time > {int(1000 * since)}"
     experiment = spec.experiment
     runs = [run for run in store.search(query) if experiment.keep in ("none", run.data.tags.get("keep"))]
     if experiment.keep_maps:
@@ -39,6 +46,7 @@ def _finished(run: Run, *, same_test_files: bool) -> Finished:
     held_out = {name.removeprefix(_HELD_OUT): v for name, v in metrics.items() if name.startswith(_HELD_OUT)}
     return Finished(
         run_id=run.info.run_id,
+        node=Node(run.data.tags[NODE]) if NODE in run.data.tags else None,
         same_test_files=same_test_files,
         epoch=int(run.data.metrics["chosen_epoch"]),
         metrics=_with_undefined(on_test),
@@ -81,9 +89,13 @@ def read_evaluations(store: Store, run_id: str) -> Sequence[tuple[int, Mapping[s
     return sorted(by_epoch.items())
 
 
-def download_checkpoint(store: Store, finished: Finished, scratch: Path) -> Path | None:
+def download_checkpoint(store: Store, run_id: str, epoch: int, scratch: Path) -> Path | None:
     """The folder of a run's checkpoint; None where it kept none, or another epoch than the chosen one."""
-    if "checkpoint" not in {artifact.path for artifact in store.client.list_artifacts(finished.run_id)}:
+    if "checkpoint" not in {artifact.path for artifact in store.client.list_artifacts(run_id)}:
         return None
-    folder = Path(store.client.download_artifacts(finished.run_id, "checkpoint", str(scratch)))
-    return folder if read_checkpoint(folder).epoch == finished.epoch else None
+    return checkpoint_of_epoch(Path(store.client.download_artifacts(run_id, "checkpoint", str(scratch))), epoch)
+
+
+def checkpoint_of_epoch(folder: Path, epoch: int) -> Path | None:
+    """A folder with a checkpoint; None where there is none, or one of another epoch."""
+    return folder if folder.is_dir() and read_checkpoint(folder).epoch == epoch else None

@@ -8,6 +8,7 @@ from filelock import FileLock
 
 from rdpp.config import ConfigError
 from rdpp.folders import make_writable
+from rdpp.runs.work_folder import WorkFolder
 
 DEFAULT_FOLDER = Path("runs")
 _SQLITE = "sqlite:///"
@@ -18,6 +19,12 @@ _SPECIAL = frozenset("%?#")
 def tracking_uri(given: str | None) -> str:
     """The flag, else MLFLOW_TRACKING_URI, else an sqlite file in ./runs."""
     return given or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url((DEFAULT_FOLDER / "mlflow.db").absolute())
+
+
+def work_folder(uri: str) -> WorkFolder:
+    """Where what is not finished lies: beside an sqlite file, else in ./runs."""
+    file = sqlite_file(uri)
+    return WorkFolder((DEFAULT_FOLDER if file is None else file.parent).absolute() / "work")
 
 
 def sqlite_url(file: Path) -> str:

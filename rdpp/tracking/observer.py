@@ -94,7 +94,7 @@ class RunObserver:
         spec = event.spec
         experiment, identity = spec.experiment, spec.identity
         params = flatten(experiment.to_mapping())
-        self._put("params", {"params": {k: v for k, v in params.items() if k not in _NOT_PARAMS}})
+        self._put("params", {"params": {k: str(v) for k, v in params.items() if k not in _NOT_PARAMS}})
         tags = {
             "schema": SCHEMA,
             "key": identity.key,

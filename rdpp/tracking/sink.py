@@ -1,14 +1,15 @@
-"""Records into MLflow: one short function a kind of record. Runs in the tracking thread alone."""
+"""Records into MLflow: one short function a kind of record. A record that is sent twice is there once."""
 
 import json
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
+from rdpp.runs.work_folder import WorkFolder
 from rdpp.tracking.figures import Scale, heatmap
 from rdpp.tracking.maps import log_maps
 from rdpp.tracking.names import printable, to_picture_key
@@ -16,62 +17,106 @@ from rdpp.tracking.records import Record
 from rdpp.tracking.store import Store
 
 _AT_ONCE = 2  # pictures drawn and logged
+_CHANGES = "mlflow"
+"""The lock that is held while something is looked for in MLflow and made where it is missing."""
 
 
 class StoreSink:
     """Writes records to a store, and knows under which id it keeps each run."""
 
-    def __init__(self, store: Store, *, system_metrics_interval: int = 5) -> None:
+    def __init__(
+        self, store: Store, work: WorkFolder, monitored: Container[str] = (), *, system_metrics_interval: int = 5
+    ) -> None:
+        """Args:
+        store: to write to.
+        work: its locks let one process at a time make a run.
+        monitored: nodes that this process trains; the machine's load is logged with them.
+        system_metrics_interval: seconds.
+        """
         self.store = store
-        self.run_ids: dict[str, str] = {}
-        """MLflow's run id by `Node.local_id`."""
-        self._roots: dict[str, str] = {}
+        self._work, self._monitored, self._interval = work, monitored, system_metrics_interval
+        self._known: dict[str, tuple[str, str]] = {}
+        """By `Node.id`: MLflow's id of the run, and of the root of its tree."""
         self._monitors: dict[str, SystemMetricsMonitor] = {}
-        self._interval = system_metrics_interval
+
+    def knows(self, node: str) -> bool:
+        """Whether a node has an MLflow run."""
+        if node not in self._known:
+            run = self.store.run_of_node(node)
+            if run is None:
+                return False
+            self._known[node] = (run.info.run_id, run.data.tags.get("root", run.info.run_id))
+        return True
+
+    def run_id(self, node: str) -> str:
+        """MLflow's id of a node's run.
+
+        Raises:
+            LookupError: it has none.
+        """
+        return self._ids(node)[0]
+
+    def _ids(self, node: str) -> tuple[str, str]:
+        if not self.knows(node):
+            raise LookupError(f"MLflow has no run with the tag node = {node}; was it deleted?")
+        return self._known[node]
 
     def write(self, record: Record, failure: BaseException | None) -> None:
-        """See `Sink.write`."""
-        if record.kind == "open":
-            self._open(record.run, **record.payload)
-        elif record.kind == "take_over":
-            self._take_over(record.run, **record.payload)
-        elif record.run in self.run_ids:  # else it could not even be opened
-            if record.kind == "close":
-                self._close(record.run, failure, **record.payload)
-            else:
-                _KINDS[record.kind](self.store, self.run_ids[record.run], **record.payload)
+        """Write one record. Parents, and what a record refers to, must be in MLflow already.
 
-    def _open(
-        self, run: str, *, name: str, parent: str | None, tags: Mapping[str, Any], resume: str | None, monitor: bool
-    ) -> None:
-        above = None if parent is None else self.run_ids[parent]
-        own = tags if parent is None else {**tags, "root": self._roots[parent]}
-        run_id = self.store.start_run(name, parent=above, tags=own, resume=resume)
-        self.run_ids[run] = run_id
-        self._roots[run] = run_id if parent is None else self._roots[parent]
-        if monitor:
-            self._monitors[run] = SystemMetricsMonitor(
-                run_id, sampling_interval=self._interval, samples_before_logging=1, tracking_uri=self.store.uri
+        `failure`: of another record, which a run is marked by that would end well.
+        """
+        match record.kind:
+            case "open":
+                self._open(record, **record.payload)
+            case "close":
+                self._close(record, failure, **record.payload)
+            case "take_over":
+                self._take_over(record.node, **record.payload)
+            case _:
+                _KINDS[record.kind](self.store, self.run_id(record.node), record, **record.payload)
+
+    def _open(self, record: Record, *, name: str, parent: str | None, tags: Mapping[str, Any]) -> None:
+        above, root = (None, None) if parent is None else self._ids(parent)
+        own = tags if root is None else {**tags, "root": root}
+        with self._work.lock(_CHANGES):
+            run_id = self.store.start_run(name, parent=above, tags=own, node=record.node, started=record.time)
+        self._known[record.node] = (run_id, root or run_id)
+        if record.node in self._monitored:
+            self._stop_monitor(record.node)
+            self._monitors[record.node] = SystemMetricsMonitor(
+                run_id,
+                sampling_interval=self._interval,
+                samples_before_logging=1,
+                resume_logging=True,
+                tracking_uri=self.store.uri,
             )
-            self._monitors[run].start()
+            self._monitors[record.node].start()
 
-    def _take_over(self, run: str, *, finished: str, tags: Mapping[str, Any], group: str) -> None:
+    def _take_over(
+        self, node: str, *, run_id: str | None, taken: str | None, tags: Mapping[str, Any], group: str
+    ) -> None:
         """If the finished run stands under this parent already, its tags are updated; otherwise it gets a tag that
         names the root of the tree that took it over."""
-        known = self.store.client.get_run(finished).data.tags
-        if known.get("mlflow.parentRunId") == self.run_ids[run]:
-            self.store.set_tags(finished, tags)
-        else:
-            tag = taken_by(self._roots[run])
-            all_groups = dict.fromkeys([*groups(known, tag), group])
-            self.store.set_tags(finished, {tag: json.dumps(list(all_groups))})
+        above, root = self._ids(node)
+        finished = run_id or self.run_id(str(taken))
+        with self._work.lock(_CHANGES):
+            known = self.store.client.get_run(finished).data.tags
+            if known.get("mlflow.parentRunId") == above:
+                self.store.set_tags(finished, tags)
+            else:
+                all_groups = dict.fromkeys([*groups(known, taken_by(root)), group])
+                self.store.set_tags(finished, {taken_by(root): json.dumps(list(all_groups))})
 
-    def _close(self, run: str, failure: BaseException | None, *, status: str, tags: Mapping[str, Any]) -> None:
-        if run in self._monitors:
-            self._monitors.pop(run).finish()
+    def _close(self, record: Record, failure: BaseException | None, *, status: str, tags: Mapping[str, Any]) -> None:
+        self._stop_monitor(record.node)
         if status == "FINISHED" and failure is not None:
             status, tags = "FAILED", {"error": f"{type(failure).__name__}: {failure}"[:500]}
-        self.store.end_run(self.run_ids[run], status, tags)
+        self.store.end_run(self.run_id(record.node), status, tags, record.time)
+
+    def _stop_monitor(self, node: str) -> None:
+        if node in self._monitors:
+            self._monitors.pop(node).finish()
 
 
 def taken_by(root: str) -> str:
@@ -84,19 +129,37 @@ def groups(tags: Mapping[str, str], tag: str) -> list[str]:
     return json.loads(tags.get(tag, "[]"))
 
 
-def _text(store: Store, run_id: str, *, path: str, text: str) -> None:
+def _tags(store: Store, run_id: str, record: Record, *, tags: Mapping[str, Any]) -> None:
+    store.set_tags(run_id, tags)
+
+
+def _params(store: Store, run_id: str, record: Record, *, params: Mapping[str, Any]) -> None:
+    store.log_params(run_id, params)
+
+
+def _series(store: Store, run_id: str, record: Record, *, points: Sequence[tuple[str, float, int]]) -> None:
+    """With the record's time: what MLflow has already it drops."""
+    store.log_series(run_id, points, record.time)
+
+
+def _text(store: Store, run_id: str, record: Record, *, path: str, text: str) -> None:
     store.client.log_text(run_id, printable(text), path)
 
 
-def _json(store: Store, run_id: str, *, path: str, data: Any) -> None:
+def _json(store: Store, run_id: str, record: Record, *, path: str, data: Any) -> None:
     store.client.log_dict(run_id, printable(data), path)
 
 
-def _table(store: Store, run_id: str, *, path: str, columns: Mapping[str, Any]) -> None:
-    store.client.log_table(run_id, printable(dict(columns)), path)
+def _table(store: Store, run_id: str, record: Record, *, path: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    """The file and the tag that MLflow's `log_table` would write, which appends to a file that is there already."""
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    store.client.log_dict(run_id, printable({"columns": list(columns), "data": rows}), path)
+    store.client.set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, json.dumps([{"path": path, "type": "table"}]))
 
 
-def _dataset(store: Store, run_id: str, *, name: str, digest: str, folder: str, profile: Mapping[str, int]) -> None:
+def _dataset(
+    store: Store, run_id: str, record: Record, *, name: str, digest: str, folder: str, profile: Mapping[str, int]
+) -> None:
     source = json.dumps({"uri": folder})
     name = printable(name)
     dataset = Dataset(name, digest, "local", source, profile=json.dumps(profile))
@@ -104,19 +167,30 @@ def _dataset(store: Store, run_id: str, *, name: str, digest: str, folder: str, 
     store.client.log_inputs(run_id, [DatasetInput(dataset, context)])
 
 
-def _folder(store: Store, run_id: str, *, source: str, path: str) -> None:
-    """Log a folder of files and delete it."""
-    store.client.log_artifacts(run_id, source, path)
-    shutil.rmtree(source)
+def _maps(store: Store, run_id: str, record: Record, **maps: Any) -> None:
+    log_maps(store, run_id, **maps)
 
 
-def _pictures(store: Store, run_id: str, *, pictures: Sequence[Mapping[str, Any]]) -> None:
-    """Draw and log heatmaps; the UI's slider goes over the steps of one key."""
+def _folder(store: Store, run_id: str, record: Record, *, path: str) -> None:
+    """A folder of files that lies in the node's."""
+    store.client.log_artifacts(run_id, str(record.folder / path), path)
+
+
+def _pictures(store: Store, run_id: str, record: Record, *, pictures: Sequence[Mapping[str, Any]]) -> None:
+    """Draw and log heatmaps; the UI's slider goes over the steps of one key.
+
+    MLflow makes a new file of a picture that is logged again, so those that are there already are passed over.
+    """
+    there = [file.path for file in store.client.list_artifacts(run_id, "images") if file.path.endswith(".webp")]
 
     def log(picture: Mapping[str, Any]) -> None:
+        key, step = to_picture_key(picture["key"]), picture["step"]
+        begin = f"images/{key.replace('/', '~')}+step+{step}+timestamp+{record.time}+"
+        if any(path.startswith(begin) for path in there):
+            return
         shown = {k: v for k, v in picture.items() if k not in ("key", "step", "scale")}
         image = heatmap(**shown, scale=Scale(*picture["scale"]))
-        store.client.log_image(run_id, image, key=to_picture_key(picture["key"]), step=picture["step"])
+        store.client.log_image(run_id, image, key=key, step=step, timestamp=record.time)
 
     for picture in pictures[:1]:  # by itself, since it makes a tag of the run
         log(picture)
@@ -125,14 +199,14 @@ def _pictures(store: Store, run_id: str, *, pictures: Sequence[Mapping[str, Any]
 
 
 _KINDS: dict[str, Any] = {
-    "tags": lambda store, run_id, *, tags: store.set_tags(run_id, tags),
-    "params": lambda store, run_id, *, params: store.log_params(run_id, params),
-    "series": lambda store, run_id, *, points: store.log_series(run_id, points),
+    "tags": _tags,
+    "params": _params,
+    "series": _series,
     "text": _text,
     "json": _json,
     "table": _table,
     "dataset": _dataset,
-    "maps": log_maps,
+    "maps": _maps,
     "pictures": _pictures,
     "folder": _folder,
 }

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from rdpp.tracking.provenance import code_tags
 from rdpp.tracking.schema import SCHEMA
 
 MLFLOW_EXPERIMENT = "rdpp"
+NODE = "node"
+"""Tag of a run: `Node.id`, by which it is found again."""
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens its GenAI view
 _BATCH = 900  # MLflow takes at most 1000 metrics, 100 params at once
 _PARAMS = 90
@@ -55,6 +57,17 @@ def _user() -> str:
         return f"uid {os.getuid()}"
 
 
+def _quiet() -> None:
+    """MLflow reports each run's every detail, and prints a traceback for each error that it raises as well."""
+    for name, level in {
+        "mlflow": logging.WARNING,
+        "mlflow.store.db.utils": logging.CRITICAL,
+        "mlflow.system_metrics": logging.CRITICAL,
+        "urllib3": logging.ERROR,
+    }.items():
+        logging.getLogger(name).setLevel(level)
+
+
 def _create_experiment(client: MlflowClient, name: str, file: Path | None) -> str:
     """The id of a new MLflow experiment; `file`: of an sqlite store, which the artifacts lie beside."""
     location = None if file is None else (file.absolute().parent / "artifacts").as_uri()
@@ -71,7 +84,7 @@ class Store:
     def __init__(self, uri: str | None = None, experiment: str = MLFLOW_EXPERIMENT) -> None:
         self.uri = tracking_uri(uri)
         check_location(self.uri)
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # else it reports each run's every detail
+        _quiet()
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an absent server is told within seconds
         try:
@@ -80,7 +93,7 @@ class Store:
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(experiment)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise unusable(self.uri, error) from None
+            raise unusable(self.uri, error) from error  # tells whether it may be there later
 
     def _experiment(self, name: str) -> str:
         known = self.client.get_experiment_by_name(name)
@@ -94,15 +107,22 @@ class Store:
         return known.experiment_id
 
     def start_run(
-        self, name: str, *, parent: str | None = None, tags: Mapping[str, object], resume: str | None = None
+        self,
+        name: str,
+        *,
+        parent: str | None = None,
+        tags: Mapping[str, object],
+        node: str | None = None,
+        started: int | None = None,
     ) -> str:
-        """Open a run.
+        """Open a run, or go on with the one that a node has already.
 
         Args:
             name: shown in the UI.
             parent: id of the run it stands under.
             tags: searchable; those of the code version are added.
-            resume: id of a run to take up again instead of a new one, where the store still has it.
+            node: `Node.id`, a tag of the run.
+            started: when, in milliseconds since 1970; by default now.
 
         Returns:
             The run's id.
@@ -112,19 +132,34 @@ class Store:
             all_tags["mlflow.parentRunId"] = parent
         if "git_commit" in all_tags:
             all_tags["mlflow.source.git.commit"] = all_tags["git_commit"]
-        if resume is not None and self._has(resume):
-            self.client.update_run(resume, status="RUNNING", name=printable(name))
-            for tag in _OF_THE_END & self.client.get_run(resume).data.tags.keys():
-                self.client.delete_tag(resume, tag)
-            self.set_tags(resume, all_tags)
-            return resume
-        return self.client.create_run(self.experiment_id, tags=all_tags, run_name=printable(name)).info.run_id
+        if node is not None:
+            all_tags[NODE] = node
+        known = None if node is None else self.run_of_node(node)
+        if known is None:
+            created = self.client.create_run(
+                self.experiment_id, start_time=started, tags=all_tags, run_name=printable(name)
+            )
+            return created.info.run_id
+        run_id = known.info.run_id
+        self.client.update_run(run_id, status="RUNNING", name=printable(name))
+        for tag in _OF_THE_END & known.data.tags.keys():
+            self.client.delete_tag(run_id, tag)
+        self.set_tags(run_id, all_tags)
+        return run_id
 
-    def end_run(self, run_id: str, status: str, tags: Mapping[str, object]) -> None:
-        """Close a run with a status of MLflow's and last tags."""
+    def run_of_node(self, node: str) -> Run | None:
+        """The run that was opened for a node, unless it was deleted."""
+        found = self.search(f"tags.{NODE} = '{node}'")
+        return found[0] if found else None
+
+    def end_run(self, run_id: str, status: str, tags: Mapping[str, object], ended: int | None = None) -> None:
+        """Close a run with a status of MLflow's and last tags.
+
+        `ended`: when, in milliseconds since 1970; by default now.
+        """
         if tags:
             self.set_tags(run_id, tags)
-        self.client.set_terminated(run_id, status)
+        self.client.set_terminated(run_id, status, ended)
 
     def search(self, query: str) -> list[Run]:
         """Every run that answers a query in MLflow's language, the newest first.
@@ -139,7 +174,7 @@ class Store:
                 page = self.client.search_runs([self.experiment_id], query, page_token=token)
             except MlflowException as error:
                 reason = " ".join(str(error).split())[:200]
-                raise ConfigError(f'the query "{query}" cannot be answered: {reason}') from None
+                raise ConfigError(f'the query "{query}" cannot be answered: {reason}') from error
             runs += page
             for run in page:
                 check_schema(run)
@@ -155,21 +190,18 @@ class Store:
         with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
             return json.loads(Path(self.client.download_artifacts(run_id, name, scratch)).read_text())
 
-    def _has(self, run_id: str) -> bool:
-        try:
-            return self.client.get_run(run_id).info.lifecycle_stage == "active"
-        except MlflowException:
-            return False
-
     def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log one value a name."""
         self.log_series(run_id, [(name, value, step) for name, value in metrics.items()])
 
-    def log_series(self, run_id: str, points: list[tuple[str, float, int]]) -> None:
-        """Log many (name, value, step). Undefined values (NaN, infinite) are left out: absent, not zero."""
-        now = get_current_time_millis()
+    def log_series(self, run_id: str, points: Sequence[tuple[str, float, int]], timestamp: int | None = None) -> None:
+        """Log many (name, value, step). Undefined values (NaN, infinite) are left out: absent, not zero.
+
+        `timestamp`: in milliseconds since 1970; by default now. MLflow drops what it has with the same timestamp.
+        """
+        when = get_current_time_millis() if timestamp is None else timestamp
         metrics = [
-            Metric(to_key(name), float(value), now, step) for name, value, step in points if math.isfinite(value)
+            Metric(to_key(name), float(value), when, step) for name, value, step in points if math.isfinite(value)
         ]
         for start in range(0, len(metrics), _BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + _BATCH])

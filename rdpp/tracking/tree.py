@@ -1,21 +1,22 @@
 """The tree of runs in MLflow: opened, written in the background, and searched for finished runs."""
 
 import tempfile
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from rdpp.engine import BatchFinished, CheckpointWriter, Event, GivenUp, RunSpec
+from rdpp.config import digest
+from rdpp.engine import RunSpec
 from rdpp.runs import Finished, Node
-from rdpp.tracking.location import check_location, is_empty, tracking_uri
-from rdpp.tracking.observer import RunObserver
-from rdpp.tracking.records import Kind, Record
-from rdpp.tracking.writer import Writer
+from rdpp.tracking.delivery import PATIENCE, Delivery, tell
+from rdpp.tracking.location import check_location, is_empty, tracking_uri, work_folder
+from rdpp.tracking.outbox import CHECKPOINT, Home, Outboxes
+from rdpp.tracking.recorder import RunRecorder, ending
+from rdpp.tracking.records import Kind
+from rdpp.tracking.result import evaluations_here, find_here
 
 if TYPE_CHECKING:
     from rdpp.tracking.sink import StoreSink
@@ -23,40 +24,52 @@ if TYPE_CHECKING:
 
 
 class MlflowTree:
-    """Implements `rdpp.runs.Tree`. Its `with` block ends when all is written.
+    """Implements `rdpp.runs.Tree`. Its `with` block ends when all is written, or waits on disk for an absent store.
 
     MLflow is imported when it is first needed: in the tracking thread, which starts after the first batch, or by the
-    first search for a finished run, where the store existed before.
+    first search for a finished run, where the store exists.
     """
 
-    def __init__(self, uri: str | None = None, store: "Store | None" = None) -> None:
+    def __init__(
+        self,
+        uri: str | None = None,
+        store: "Store | None" = None,
+        *,
+        must_be_there: bool = True,
+        tell: Callable[[str], None] = tell,
+        patience: float = PATIENCE,
+    ) -> None:
         """Args:
         uri: of the store; see `tracking_uri`.
         store: instead of it, one that is open already.
+        must_be_there: whether a store that cannot be reached at the beginning is an error; a worker of a command that
+            has begun goes on without.
+        tell: is given lines for a person, such as that the store is away.
+        patience: seconds that the end waits for a store that is away.
         """
         self.uri = store.uri if store else tracking_uri(uri)
+        self.work = work_folder(self.uri)
+        self._must_be_there = must_be_there
         self._lock, self._store = Lock(), store
-        self._was_empty = store is None and is_empty(self.uri)
-        self._writer = Writer(self._open_sink)
-        self._scratch = tempfile.TemporaryDirectory(prefix="rdpp-", ignore_cleanup_errors=True)
+        self._sink: StoreSink | None = None
+        self._outboxes = Outboxes.of(self.work, self.uri)
+        self._delivery = Delivery(
+            self._outboxes, self._open_sink, self.uri, outage=self._outage, tell=tell, patience=patience
+        )
         self._recorded: set[str] = set()
-        """`Identity.training` of every run that this process has recorded."""
+        """Nodes of the runs that this process trains."""
 
     def __enter__(self) -> "MlflowTree":
-        if self._was_empty:
+        if is_empty(self.uri):
             check_location(self.uri)
-        else:
+        elif self._must_be_there:
             _ = self.store  # opened now: one that cannot be used is told before any work
-        self._writer.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            self._writer.__exit__(kind, value, traceback)
-        finally:
-            self._scratch.cleanup()
+        self._delivery.end(value)
 
     @property
     def store(self) -> "Store":
@@ -72,34 +85,31 @@ class MlflowTree:
                 self._store = Store(self.uri)
             return self._store
 
-    @cached_property
-    def _sink(self) -> "StoreSink":
+    def _open_sink(self) -> "StoreSink":
+        """The one sink of all threads."""
         from rdpp.tracking.sink import StoreSink
 
-        return StoreSink(self.store)
+        store = self.store
+        with self._lock:
+            if self._sink is None:
+                self._sink = StoreSink(store, self.work, self._recorded)
+            return self._sink
 
-    def _open_sink(self) -> "StoreSink":
-        return self._sink
+    def _outage(self, error: BaseException) -> str | None:
+        from rdpp.tracking.outage import outage
 
-    def open(
-        self, name: str, *, level: str, parent: Node | None, tags: Mapping[str, object], resume: str | None = None
-    ) -> Node:
+        return outage(error, self.uri)
+
+    def open(self, name: str, *, level: str, key: str, parent: Node | None, tags: Mapping[str, object]) -> Node:
         """See `Tree.open`."""
-        return self._open(name, parent, {**tags, "level": level}, resume=resume)
-
-    def _open(
-        self,
-        name: str,
-        parent: Node | None,
-        tags: Mapping[str, object],
-        *,
-        resume: str | None = None,
-        monitor: bool = False,
-    ) -> Node:
-        node = Node(uuid.uuid4().hex)
-        above = parent and parent.local_id
-        self._put(node, "open", name=name, parent=above, tags=dict(tags), resume=resume, monitor=monitor)
+        node = self.node(level, key, parent)
+        own = {**tags, "level": level, "key": key}
+        self._put(node, "open", name=name, parent=parent and parent.id, tags=_texts(own))
         return node
+
+    def node(self, level: str, key: str, parent: Node | None) -> Node:
+        """See `Tree.node`."""
+        return Node(digest([level, key, parent and parent.id]))
 
     def close(self, node: Node, error: BaseException | None = None) -> None:
         """See `Tree.close`."""
@@ -107,135 +117,121 @@ class MlflowTree:
         self._put(node, "close", status=status, tags=tags)
 
     def run_id(self, node: Node) -> str:
-        """See `Tree.run_id`."""
-        self.finish()
-        return self._sink.run_ids[node.local_id]
+        """See `Tree.run_id`.
+
+        Raises:
+            ConfigError: the store is away and does not come back.
+        """
+        self._delivery.wait()
+        return self._open_sink().run_id(node.id)
 
     def finish(self) -> None:
-        """See `Tree.finish`."""
-        self._writer.finish()
+        """See `Tree.finish`; what an absent store has not got waits on disk."""
+        self._delivery.finish()
 
     def log_metrics(self, node: Node, metrics: Mapping[str, float], step: int = 0) -> None:
         """See `Tree.log_metrics`."""
-        self._put(node, "series", points=[(name, value, step) for name, value in metrics.items()])
+        self._put(node, "series", points=[(name, float(value), step) for name, value in metrics.items()])
 
     def log_params(self, node: Node, params: Mapping[str, Any]) -> None:
         """See `Tree.log_params`."""
-        self._put(node, "params", params=dict(params))
+        self._put(node, "params", params=_texts(params))
 
     def set_tags(self, node: Node, tags: Mapping[str, object]) -> None:
         """See `Tree.set_tags`."""
-        self._put(node, "tags", tags=dict(tags))
+        self._put(node, "tags", tags=_texts(tags))
 
     def log_json(self, node: Node, path: str, data: Any) -> None:
         """See `Tree.log_json`."""
         self._put(node, "json", path=path, data=data)
 
-    def record(self, spec: RunSpec, parent: Node, tags: Mapping[str, object]) -> "RunRecorder":
+    def log_text(self, node: Node, path: str, text: str) -> None:
+        """See `Tree.log_text`."""
+        self._put(node, "text", path=path, text=text)
+
+    def record(self, spec: RunSpec, parent: Node, tags: Mapping[str, object]) -> RunRecorder:
         """See `Tree.record`."""
-        self._recorded.add(spec.identity.training)
-        node = self._open(spec.name, parent, {**tags, "level": "run"}, monitor=True)
-        return RunRecorder(self, node, Path(self._scratch.name) / node.local_id)
-
-    def find_parent(self, level: str, key: str) -> str | None:
-        """See `Tree.find_parent`."""
-        if self._was_empty:
-            return None
-        known = self.store.search(f"tags.level = '{level}' and tags.key = '{key}'")
-        return known[0].info.run_id if known else None
-
-    def find(self, spec: RunSpec) -> Finished | None:
-        """See `Tree.find`."""
         training = spec.identity.training
-        if training in self._recorded:
-            self.finish()
-        elif self._was_empty:
-            return None
-        from rdpp.tracking.finished import find_finished
+        home = Home(self.work.of(training))
+        outbox = self._outboxes.of_node(home.node(), training)
+        self._recorded.add(outbox.node)
+        outbox.open(spec.name, parent.id, _texts({**tags, "level": "run"}))
+        self._delivery.notice(outbox)
+        return RunRecorder(self._delivery, outbox, home)
 
-        return find_finished(self.store, spec)
+    def abandon(self, training: str, error: BaseException) -> None:
+        """See `Tree.abandon`."""
+        status, tags = ending(error)
+        for outbox in self._outboxes.of_training(training):
+            if not outbox.is_over():
+                outbox.close(status, tags)
+                Home(self.work.of(training)).leave(outbox.node)
+                self._delivery.notice(outbox)
+
+    def find(self, spec: RunSpec, since: float = 0.0) -> Finished | None:
+        """See `Tree.find`. While the store is away, only runs are found that it has not got."""
+        here = find_here(self._outboxes, spec, since)
+        if here is not None and here.same_test_files:
+            return here
+        stored = self._find_stored(spec, since)
+        return stored if stored is not None and (here is None or stored.same_test_files) else here
+
+    def _find_stored(self, spec: RunSpec, since: float) -> Finished | None:
+        if self._delivery.away is not None or (self._store is None and is_empty(self.uri)):
+            return None
+        try:
+            from rdpp.tracking.finished import find_finished
+
+            return find_finished(self.store, spec, since)
+        except Exception as error:
+            if self._outage(error) is None:
+                raise
+            return None
 
     def evaluations(self, finished: Finished) -> Sequence[tuple[int, Mapping[str, float]]]:
         """See `Tree.evaluations`."""
+        outbox = None if finished.node is None else self._outboxes.find(finished.node.id)
+        here = None if outbox is None else evaluations_here(outbox)
+        if here is not None:
+            return here
         from rdpp.tracking.finished import read_evaluations
 
-        return read_evaluations(self.store, finished.run_id)
+        return read_evaluations(self.store, self._stored_id(finished))
 
     def take_over(self, finished: Finished, parent: Node, tags: Mapping[str, object]) -> None:
         """See `Tree.take_over`."""
         group = str(tags.get("trial", tags.get("variant", "")))
-        self._put(parent, "take_over", finished=finished.run_id, tags=dict(tags), group=group)
+        taken = finished.node and finished.node.id
+        self._put(parent, "take_over", run_id=finished.run_id, taken=taken, tags=_texts(tags), group=group)
 
     @contextmanager
     def checkpoint(self, finished: Finished) -> Iterator[Path | None]:
         """See `Tree.checkpoint`."""
-        from rdpp.tracking.finished import download_checkpoint
+        from rdpp.tracking.finished import checkpoint_of_epoch, download_checkpoint
 
+        outbox = None if finished.node is None else self._outboxes.find(finished.node.id)
+        if outbox is not None:
+            with self._outboxes.lock(outbox):  # else it may be sent and removed meanwhile
+                if outbox.folder.is_dir():
+                    yield checkpoint_of_epoch(outbox.folder / CHECKPOINT, finished.epoch)
+                    return
         with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
-            yield download_checkpoint(self.store, finished, Path(scratch))
+            yield download_checkpoint(self.store, self._stored_id(finished), finished.epoch, Path(scratch))
+
+    def _stored_id(self, finished: Finished) -> str:
+        if finished.run_id is not None:
+            return finished.run_id
+        assert finished.node is not None
+        return self._open_sink().run_id(finished.node.id)
 
     def check(self) -> None:
-        """Raise what the tracking thread met, if it met something."""
-        self._writer.check()
-
-    def start(self) -> None:
-        """Begin to write: until then records wait."""
-        self._writer.start()
-
-    def put(self, node: Node, kind: Kind, payload: Mapping[str, Any]) -> None:
-        """Put a record of a run."""
-        self._writer.put(Record(node.local_id, kind, payload))
+        """Raise what the tracking thread met, if it met something that is no outage."""
+        self._delivery.check()
 
     def _put(self, node: Node, kind: Kind, **payload: Any) -> None:
-        self.put(node, kind, payload)
+        self._delivery.put(self._outboxes.of_node(node.id), kind, payload)
 
 
-class RunRecorder:
-    """An observer that hands everything to the tracking thread but the checkpoint, which must be taken at once."""
-
-    name = "tracking"
-
-    def __init__(self, tree: MlflowTree, node: Node, folder: Path) -> None:
-        """`folder`: for the checkpoint, until the tracking thread has logged it and deletes it."""
-        self._tree, self._node, self._folder = tree, node, folder
-        self._checkpoint = CheckpointWriter(folder)
-        self._observer = RunObserver(self._put)
-
-    def __call__(self, event: Event) -> None:
-        self._tree.check()
-        self._checkpoint(event)
-        self._observer(event)
-        if isinstance(event, BatchFinished):
-            self._tree.start()  # not before: importing MLflow would hold up the first step
-
-    def save(self, folder: Path) -> None:
-        """Write what was collected so far."""
-        for part in (self._checkpoint, self._observer):
-            (folder / part.name).mkdir()
-            part.save(folder / part.name)
-
-    def load(self, folder: Path) -> None:
-        """Take what `save` wrote."""
-        for part in (self._checkpoint, self._observer):
-            part.load(folder / part.name)
-
-    def close(self, error: BaseException | None) -> None:
-        """End the run, well or with an error."""
-        if self._folder.is_dir():
-            self._put("folder", {"source": str(self._folder), "path": "checkpoint"})
-        self._tree.close(self._node, error)
-
-    def _put(self, kind: Kind, payload: Mapping[str, Any]) -> None:
-        self._tree.put(self._node, kind, payload)
-
-
-def ending(error: BaseException | None) -> tuple[str, dict[str, str]]:
-    """How a run is closed: FINISHED; KILLED where the user stopped it or it was given up (tag `state`: pruned); else
-    FAILED with the error as a tag."""
-    if error is None:
-        return "FINISHED", {}
-    if isinstance(error, GivenUp):
-        return "KILLED", {"state": "pruned"}
-    if isinstance(error, KeyboardInterrupt):
-        return "KILLED", {}
-    return "FAILED", {"error": f"{type(error).__name__}: {error}"[:500]}
+def _texts(values: Mapping[str, object]) -> dict[str, str]:
+    """As MLflow keeps them; JSON would make lists of tuples."""
+    return {name: str(value) for name, value in values.items()}

@@ -187,9 +187,9 @@ def test_a_checkpoint_of_another_epoch_is_not_evaluated(store, experiment, tmp_p
     go(store, experiment)
     with MlflowTree(store=store) as tree:
         finished = tree.find(grid(experiment)[0])
-    assert download_checkpoint(store, finished, tmp_path) is not None
-    other = dataclasses.replace(finished, epoch=finished.epoch + 1)
-    assert download_checkpoint(store, other, tmp_path) is None
+    run_id, epoch = finished.run_id, finished.epoch
+    assert download_checkpoint(store, run_id, epoch, tmp_path) is not None
+    assert download_checkpoint(store, run_id, epoch + 1, tmp_path) is None
 
 
 def test_test_files_that_come_later_are_part_of_the_key_then(store, experiment, tmp_path):
@@ -354,8 +354,8 @@ def test_evaluating_a_parent_takes_its_finished_runs_alone(store, experiment):
 
 
 def test_a_run_that_goes_on_has_no_tags_of_its_earlier_end(store):
-    run_id = store.start_run("goes on", tags={"level": "odd"})
+    run_id = store.start_run("goes on", tags={"level": "odd"}, node="goes on")
     store.end_run(run_id, "FAILED", {"error": "the power failed"})
-    assert store.start_run("goes on", tags={"level": "odd"}, resume=run_id) == run_id
+    assert store.start_run("goes on", tags={"level": "odd"}, node="goes on") == run_id
     run = store.client.get_run(run_id)
     assert (run.info.status, "error" in run.data.tags) == ("RUNNING", False)

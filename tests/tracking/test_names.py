@@ -8,8 +8,9 @@ from mlflow.utils.validation import _validate_metric_name
 
 from rdpp.metrics import METRICS, of_defect_type
 from rdpp.tracking.finished import chosen_metrics
+from rdpp.tracking.location import work_folder
 from rdpp.tracking.names import LONGEST, from_key, printable, to_key, to_picture_key
-from rdpp.tracking.records import Record
+from rdpp.tracking.records import read_record, write_record
 from rdpp.tracking.sink import StoreSink
 from rdpp.tracking.store import Store
 
@@ -78,17 +79,16 @@ def test_metrics_of_a_defect_type_are_read_from_old_and_new_runs():
     }
 
 
-def test_a_run_full_of_odd_names_is_logged_and_read(store_uri):
+def test_a_run_full_of_odd_names_is_logged_and_read(store_uri, tmp_path):
     store = Store(store_uri)
-    sink = StoreSink(store)
+    sink = StoreSink(store, work_folder(store_uri))
 
     def write(kind, **payload):
-        sink.write(Record("odd", kind, payload), None)
+        write_record(tmp_path / "record", kind, payload, 1, tmp_path)
+        sink.write(read_record(tmp_path / "record", "odd", tmp_path), None)
 
     names = [of_defect_type(metric, odd) for odd in ODD for metric in METRICS]
-    write(
-        "open", name='it\'s "a" 划痕 \udce9', parent=None, tags={"category": "\udce9 划痕"}, resume=None, monitor=False
-    )
+    write("open", name='it\'s "a" 划痕 \udce9', parent=None, tags={"category": "\udce9 划痕"})
     write("series", points=[(f"chosen/{name}", number, 0) for number, name in enumerate(names)])
     write("params", params={f"training.epochs.{odd}": odd for odd in ODD})
     write("tags", tags={f"best/{odd}": odd for odd in ODD})
@@ -99,7 +99,7 @@ def test_a_run_full_of_odd_names_is_logged_and_read(store_uri):
     pictures = [{"key": f"miss/{odd}", "pixels": pixels, **shown, **whether} for odd in ODD[::4]]
     write("pictures", pictures=pictures)
     write("close", status="FINISHED", tags={})
-    run = store.client.get_run(sink.run_ids["odd"])
+    run = store.client.get_run(sink.run_id("odd"))
     assert chosen_metrics(run.data.metrics) == {name: float(number) for number, name in enumerate(names)}
     assert run.data.tags["category"] == "\\xe9 划痕"
     assert store.read_json(run.info.run_id, "names.json") == json.loads(json.dumps(printable(ODD)))
