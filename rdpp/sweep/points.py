@@ -5,6 +5,7 @@ the processes that work at it. Whoever asks or tells holds the study's lock.
 """
 
 import functools
+import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
@@ -132,9 +133,10 @@ class Points:
         """A trial whose values are not all drawn. What a sampler had drawn of all parameters together, it gets again:
         Optuna keeps that with the trial, and a sampler would take it for another trial's."""
         trial_id = self._id(begun.number)
-        for key, drawn in begun.system_attrs.items():
-            if key.endswith(":relative_params"):
-                self._storage.set_trial_system_attr(trial_id, "fixed_params", drawn)
+        parts = {key: part for key, part in begun.system_attrs.items() if ":relative_params:" in key}
+        if parts:
+            drawn = json.loads("".join(parts[key] for key in sorted(parts, key=lambda key: int(key.split(":")[-1]))))
+            self._storage.set_trial_system_attr(trial_id, "fixed_params", drawn)
         return optuna.Trial(self.study, trial_id)
 
     def _id(self, number: int) -> int:

@@ -7,6 +7,7 @@ import pytest
 from sinks import Away, FakeSink, outage
 
 from rdpp.config import ConfigError
+from rdpp.runs import run_lock
 from rdpp.runs.work_folder import WorkFolder
 from rdpp.stopping import Stopped
 from rdpp.tracking import delivery as module
@@ -224,7 +225,7 @@ def test_a_run_that_finished_in_a_process_that_died_then_is_closed(boxes):
     (box.folder / RESULT).write_text("{}")
     (box.folder / "checkpoint").mkdir()
     desk = Desk(boxes)
-    with boxes.work.lock("training"):  # it lives
+    with boxes.work.lock(run_lock("training")):  # it lives
         desk.delivery.end(None)
     assert desk.sink.texts() == ["open"]
     later = Desk(boxes, desk.sink)
