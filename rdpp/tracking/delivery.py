@@ -125,9 +125,8 @@ class Delivery:
                 self._abandoned = True
                 self._changed.notify_all()
         if waiting := self.outboxes.count():
-            self._tell(
-                f"{waiting} records wait in {self.outboxes.root}; send them with: rdpp sync --tracking-uri {self._uri}"
-            )
+            those = "1 record waits" if waiting == 1 else f"{waiting} records wait"
+            self._tell(f"{those} in {self.outboxes.root}; send with: rdpp sync --tracking-uri {self._uri}")
         if error is None:
             self.check()
 

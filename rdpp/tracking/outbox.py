@@ -66,8 +66,8 @@ class Outbox:
             return
         path = self.records / (name or f"{now:020d}-{os.getpid()}-{kind}")
         while True:
-            self.records.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):  # whoever sent all that was in the folder removed it just now
+                self.records.mkdir(parents=True, exist_ok=True)
                 write_record(path, kind, payload, now // 1_000_000, self.records)
                 return
 
@@ -140,8 +140,11 @@ class Outbox:
         with suppress(OSError):
             for begun in self.records.glob(".*"):  # by a process that was killed; one that lives writes it again
                 begun.unlink(missing_ok=True)
-            self.records.rmdir()  # not if there is a record in it
-            shutil.rmtree(self.folder)
+            self.records.rmdir()  # fails if there is a record in it
+            if self.training:
+                shutil.rmtree(self.folder)
+            else:
+                self.folder.rmdir()  # fails if another process has put a record meanwhile
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def storage(tmp_path):
 def judged(sweep: SweepConfig, store: Store, trial: optuna.trial.FixedTrial) -> float:
     """The objective's value of a trial without a study."""
     with MlflowTree(store=store) as tree:
-        parent = tree.open("parent", level="study", parent=None, tags={"study": sweep.name})
+        parent = tree.open("parent", level="study", key=sweep.name, parent=None, tags={"study": sweep.name})
         with opened(tree, parent):
             return Objective(sweep, tree, parent, PRUNERS["none"], again=True)(trial)
 

@@ -157,6 +157,7 @@ def test_who_was_stopped_does_not_wait_for_an_absent_store(boxes, error):
     desk.delivery.end(error)
     assert time.monotonic() - began < 5
     assert boxes.count() == 1
+    assert desk.told[-1].startswith("1 record waits in")
 
 
 def test_what_another_process_left_and_the_store_refuses_is_told_and_no_error_here(boxes):
