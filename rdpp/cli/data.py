@@ -50,8 +50,7 @@ def _synth(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Print what was found; raises ConfigError (exit code 2) where a run would be refused."""
-    import dataclasses
+    """Print what was found; raises ConfigError (exit code 2) where a run would be refused, or read damaged images."""
     import json
 
     from rdpp.cli.flags import pairs_of
@@ -60,15 +59,16 @@ def _check(options: argparse.Namespace) -> None:
     from rdpp.data.check import check_data
     from rdpp.display.check import print_check
     from rdpp.experiment import DataConfig
+    from rdpp.folders import home_expanded
 
     given = {"reader": options.reader, "image_size": options.image_size}
     keys = {**{key: value for key, value in given.items() if value is not None}, **pairs_of(options.set)}
     data = decode(DataConfig, {**keys, "root": str(options.folder)}, "data")
     root = Path(data.root).expanduser()
     reader = reader_at(root, data.layout)
-    found = check_data(root, reader, data.size, data.reading)
+    found = check_data(root, reader, data.size, data.reading, home_expanded(data.cache, "data.cache"))
     if options.json:
-        print(json.dumps([dataclasses.asdict(category) for category in found], indent=1))
+        print(json.dumps([vars(category) for category in found], indent=1))
     else:
         print(f"read as {described(reader)}")
         print_check(found, data.size)
@@ -78,3 +78,6 @@ def _check(options: argparse.Namespace) -> None:
             f"{len(unusable)} of {len(found)} categories cannot be used as they are, first "
             f"{unusable[0].category}: {unusable[0].problems[0]}"
         )
+    damaged = [wrong for category in found for wrong in category.cached.values() if wrong]
+    if damaged:
+        raise ConfigError(damaged[0])
