@@ -51,13 +51,12 @@ def _synth(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     """Print what was found; raises ConfigError (exit code 2) where a run would be refused, or read damaged images."""
-    import json
-
     from rdpp.cli.flags import pairs_of
     from rdpp.config import ConfigError, decode
     from rdpp.data import described, reader_at
     from rdpp.data.check import check_data
     from rdpp.display.check import print_check
+    from rdpp.display.output import print_json, results
     from rdpp.experiment import DataConfig
     from rdpp.folders import home_expanded
 
@@ -68,9 +67,9 @@ def _check(options: argparse.Namespace) -> None:
     reader = reader_at(root, data.layout)
     found = check_data(root, reader, data.size, data.reading, home_expanded(data.cache, "data.cache"))
     if options.json:
-        print(json.dumps([vars(category) for category in found], indent=1))
+        print_json([vars(category) for category in found])
     else:
-        print(f"read as {described(reader)}")
+        print(f"read as {described(reader)}", file=results())
         print_check(found, data.size)
     unusable = [category for category in found if category.problems]
     if unusable:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from rdpp.display.output import results
 from rdpp.engine import BatchFinished, EpochFinished, Event, ImagesRead, RunFinished, RunSpec, RunStarted
 from rdpp.engine.selection import HELD_OUT_METRICS, OFFICIAL_METRICS
 from rdpp.runs import TakenOver
@@ -34,8 +35,8 @@ def _named(metrics: Sequence[str]) -> str:
 
 def output_console() -> Console:
     """Standard output, at least wide enough for the tables where it is no terminal."""
-    console = Console(markup=False)  # names with brackets are names
-    return console if console.is_terminal else Console(width=max(console.width, 120), markup=False)
+    console = Console(file=results(), markup=False)  # names with brackets are names
+    return console if console.is_terminal else Console(file=results(), width=max(console.width, 120), markup=False)
 
 
 def percent(value: float | None) -> str:
