@@ -110,6 +110,18 @@ def store_uri(tmp_path_factory):
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
 
 
+@pytest.fixture
+def printing_store(monkeypatch):
+    """Stores print on standard output, as MLflow does where a server keeps the runs."""
+    opened = Store.__init__
+
+    def printing(self, *arguments, **options):
+        opened(self, *arguments, **options)
+        print("🏃 View run at: http://127.0.0.1:5000/")
+
+    monkeypatch.setattr(Store, "__init__", printing)
+
+
 @pytest.fixture(scope="session")
 def write_ablation(held_out, tmp_path_factory):
     """Write an ablation file over the tiny experiment, and give its path."""

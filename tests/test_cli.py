@@ -1,5 +1,7 @@
 import argparse
+import ast
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -10,6 +12,10 @@ import yaml
 
 from rdpp.cli import COMMANDS, build_parser, main
 from rdpp.cli.flags import changes_of
+from rdpp.cli.results import say_ui
+from rdpp.config import ConfigError
+from rdpp.display.output import print_json
+from rdpp.tracking.store import Store
 
 
 @pytest.fixture
@@ -20,7 +26,7 @@ def experiment_file(tiny, tmp_path):
 
 
 @pytest.fixture
-def tracked(store_uri):
+def tracked(store_uri, printing_store):
     return ["--tracking-uri", store_uri]
 
 
@@ -40,6 +46,11 @@ def test_train_prints_results_as_json_on_standard_output(capsys, experiment_file
     rows = json.loads(capsys.readouterr().out)
     assert [(r["category"], r["seed"], r["epoch"]) for r in rows] == [("bolt", 3, 2), ("bolt", 4, 2)]
     assert all(0 <= r["metrics"]["image_auroc"] <= 1 for r in rows)
+    runs = Store(tracked[1]).search("tags.level = 'run' and tags.seed = '4'")
+    assert main(["evaluate", runs[0].info.run_id, *tracked, "--json", "--device", "cpu"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)[0]["metrics"] == rows[1]["metrics"]
+    assert "View run" in printed.err
 
 
 def test_train_prints_a_table(capsys, experiment_file, tracked):
@@ -102,6 +113,76 @@ def test_data_synth_writes_the_categories(tmp_path):
     assert (tmp_path / "made" / "bolt" / "train" / "good" / "000.png").is_file()
 
 
+def parsers(parser, name="rdpp"):
+    """Every parser by its command: those of actions too."""
+    yield name, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for own, below in action.choices.items():
+                yield from parsers(below, f"{name} {own}")
+
+
+def commands_with_json():
+    return [name for name, parser in parsers(build_parser()) if "--json" in parser._option_string_actions]
+
+
+@pytest.mark.parametrize("name", commands_with_json())
+def test_json_is_alone_on_standard_output_whatever_libraries_print(name, capsys, monkeypatch):
+    example = next(line for line in COMMANDS[name.split()[1]].EXAMPLES.splitlines() if line.strip().startswith(name))
+
+    def run(options):
+        print("🏃 View run at: http://127.0.0.1:5000/")
+        print_json({"json": options.json})
+        print("🧪 View experiment at: http://127.0.0.1:5000/")
+
+    monkeypatch.setattr(COMMANDS[name.split()[1]], "run", run)
+    assert main([*shlex.split(example.partition(" > ")[0])[1:], "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {"json": True}
+    assert printed.err.count("View") == 2
+    print("as before")
+    assert capsys.readouterr().out == "as before\n"
+
+
+MODULES = sorted((Path(__file__).parents[1] / "rdpp").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(MODULES[0].parent)))
+def test_nothing_is_printed_but_results_and_what_goes_to_standard_error(path):
+    """`print` without a file, and a console of its own, would lose results in standard error."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    for call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id in ("print", "Console"):
+            assert {"file", "stderr"} & {keyword.arg for keyword in call.keywords}, f"line {call.lineno}"
+
+
+def test_no_password_in_messages(capsys, monkeypatch):
+    uri = "http://ann:s3cret@127.0.0.1:9"
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for arguments in (["compare", "some"], ["evaluate", 32 * "a"], ["ui"]):
+        line = fails(capsys, *arguments, "--tracking-uri", uri)
+        assert "http://ann:***@127.0.0.1:9" in line
+        assert "s3cret" not in line
+    say_ui(argparse.Namespace(tracking_uri=uri))
+    assert capsys.readouterr().err == "browse the runs: rdpp ui --tracking-uri http://ann:***@127.0.0.1:9\n"
+
+    def run(options):
+        raise ConfigError(f"a message with {options.tracking_uri}")
+
+    monkeypatch.setattr(COMMANDS["compare"], "run", run)
+    assert fails(capsys, "compare", "some", "--tracking-uri", uri).endswith("with http://ann:***@127.0.0.1:9")
+
+
+def test_the_ui_shows_no_address_in_the_list_of_processes(store_uri, monkeypatch):
+    started = []
+    monkeypatch.setattr(os, "execv", lambda program, words: started.append(words))
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "")
+    assert main(["ui", "--port", "5001", "--tracking-uri", store_uri]) == 0
+    (words,) = started
+    assert words[1:] == ["-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", "5001"]
+    assert os.environ["MLFLOW_BACKEND_STORE_URI"] == store_uri
+
+
 def test_help_needs_no_heavy_import():
     heavy = "{'torch', 'mlflow', 'optuna'}"
     code = f"import sys; from rdpp.cli import build_parser; build_parser(); assert not {heavy} & set(sys.modules)"
@@ -125,15 +206,6 @@ Stepper.step = first_step
 sys.exit(main({["train", str(experiment_file), *tracked]!r}))
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 7
-
-
-def parsers(parser, name="rdpp"):
-    """Every parser by its command: those of actions too."""
-    yield name, parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for own, below in action.choices.items():
-                yield from parsers(below, f"{name} {own}")
 
 
 def test_every_command_has_two_examples_that_parse_and_every_flag_a_description():

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rdpp import __version__
 from rdpp.cli import ablate, compare, completion, data, evaluate, report, rescore, sweep, sync, train, ui
+from rdpp.display.output import results_alone
 from rdpp.stopping import Stopped
 
 COMMANDS = {
@@ -43,14 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
-        return options.run(options) or 0
+        with results_alone():
+            return options.run(options) or 0
     except ValueError as error:
         from rdpp.config import ConfigError
         from rdpp.metrics import NotFinite
+        from rdpp.tracking.location import shown
 
         if not isinstance(error, ConfigError | NotFinite):
             raise
-        print(f"rdpp: {error}", file=sys.stderr)
+        print(f"rdpp: {shown(error)}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except OSError as error:
         if error.errno not in _OF_THE_MACHINE:

@@ -17,5 +17,6 @@ def run(options: argparse.Namespace) -> None:
     import shtab
 
     from rdpp.cli import build_parser
+    from rdpp.display.output import results
 
-    print(shtab.complete(build_parser(), options.shell))
+    print(shtab.complete(build_parser(), options.shell), file=results())

@@ -50,27 +50,26 @@ def _synth(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Print what was found; raises ConfigError (exit code 2) where a run would be refused."""
-    import dataclasses
-    import json
-
+    """Print what was found; raises ConfigError (exit code 2) where a run would be refused, or read damaged images."""
     from rdpp.cli.flags import pairs_of
     from rdpp.config import ConfigError, decode
     from rdpp.data import described, reader_at
     from rdpp.data.check import check_data
     from rdpp.display.check import print_check
+    from rdpp.display.output import print_json, results
     from rdpp.experiment import DataConfig
+    from rdpp.folders import home_expanded
 
     given = {"reader": options.reader, "image_size": options.image_size}
     keys = {**{key: value for key, value in given.items() if value is not None}, **pairs_of(options.set)}
     data = decode(DataConfig, {**keys, "root": str(options.folder)}, "data")
     root = Path(data.root).expanduser()
     reader = reader_at(root, data.layout)
-    found = check_data(root, reader, data.size, data.reading)
+    found = check_data(root, reader, data.size, data.reading, home_expanded(data.cache, "data.cache"))
     if options.json:
-        print(json.dumps([dataclasses.asdict(category) for category in found], indent=1))
+        print_json([vars(category) for category in found])
     else:
-        print(f"read as {described(reader)}")
+        print(f"read as {described(reader)}", file=results())
         print_check(found, data.size)
     unusable = [category for category in found if category.problems]
     if unusable:
@@ -78,3 +77,6 @@ def _check(options: argparse.Namespace) -> None:
             f"{len(unusable)} of {len(found)} categories cannot be used as they are, first "
             f"{unusable[0].category}: {unusable[0].problems[0]}"
         )
+    damaged = [wrong for category in found for wrong in category.cached.values() if wrong]
+    if damaged:
+        raise ConfigError(damaged[0])

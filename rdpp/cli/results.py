@@ -1,10 +1,11 @@
 """What commands print at their end."""
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from rdpp.display.output import print_json
 
 
 def result_row(category: str, seed: int | None, epoch: int | None, metrics: Mapping[str, float]) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def failed_row(category: str, seed: int, reason: str) -> dict[str, Any]:
 def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool, selection: str | None = None) -> None:
     """A table, or JSON. `selection`: how the epochs were chosen, where it is known."""
     if as_json:
-        print(json.dumps(rows, indent=1))
+        print_json(rows)
     else:
         from rdpp.display.console import output_console, results_table
 
@@ -30,5 +31,7 @@ def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool, selection
 
 def say_ui(options: argparse.Namespace) -> None:
     """How to look at the runs."""
-    uri = f" --tracking-uri {options.tracking_uri}" if options.tracking_uri else ""
+    from rdpp.tracking.location import shown
+
+    uri = f" --tracking-uri {shown(options.tracking_uri)}" if options.tracking_uri else ""
     print(f"browse the runs: rdpp ui{uri}", file=sys.stderr)

@@ -24,5 +24,6 @@ def run(options: argparse.Namespace) -> None:
     store = Store(options.tracking_uri)
     page = f"http://127.0.0.1:{options.port}/#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
     print(f"open {page}", file=sys.stderr)
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri]
-    os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(options.port)])
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = store.uri  # a flag, which everybody on the machine sees, shows a password
+    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(options.port)]
+    os.execv(sys.executable, command)

@@ -1,6 +1,5 @@
 """`rdpp compare` and `rdpp rescore`."""
 
-import json
 import sys
 import tempfile
 import uuid
@@ -13,6 +12,7 @@ from rdpp.comparison.rescoring import rescore
 from rdpp.comparison.search import find_runs
 from rdpp.comparison.tables import as_csv, as_data, print_comparison
 from rdpp.display.console import output_console, results_table
+from rdpp.display.output import print_json
 from rdpp.runs import opened
 from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
@@ -34,12 +34,12 @@ def run_compare(
     Raises:
         ConfigError: what a user can mend.
     """
-    store = Store(tracking_uri)
+    store = Store(tracking_uri, create=False)
     found = find_runs(store, sources, by)
     compared = compare_runs(found, baseline, metrics, read_published(published), loosely=loosely)
     run_id = log_comparison(store, compared)
     if as_json:
-        print(json.dumps({"mlflow_run": run_id, **as_data(compared)}, indent=1))
+        print_json({"mlflow_run": run_id, **as_data(compared)})
     else:
         print_comparison(compared, output_console())
 
@@ -78,7 +78,7 @@ def run_rescore(sources: Sequence[str], tracking_uri: str | None, *, as_json: bo
     Raises:
         ConfigError: unknown sources, or no run with maps among them.
     """
-    store = Store(tracking_uri)
+    store = Store(tracking_uri, create=False)
     found, without = rescore(store, [run.run_id for run in find_runs(store, sources).runs])
     rows = [
         {
@@ -93,7 +93,7 @@ def run_rescore(sources: Sequence[str], tracking_uri: str | None, *, as_json: bo
         for r in found
     ]
     if as_json:
-        print(json.dumps(rows, indent=1))
+        print_json(rows)
     else:
         output_console().print(results_table(rows))
     changed = sum(bool(r.changed) for r in found)

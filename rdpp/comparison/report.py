@@ -48,7 +48,7 @@ def write_report(source: str, out: Path | None, tracking_uri: str | None, baseli
     Raises:
         ConfigError: no such study or ablation, or no finished run in it.
     """
-    store = Store(tracking_uri)
+    store = Store(tracking_uri, create=False)
     run_set = find_runs(store, [source])
     if run_set.parent is None:
         raise ConfigError(f"a report is of one study or ablation, got the query '{source}'; see rdpp compare")

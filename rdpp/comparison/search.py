@@ -9,6 +9,7 @@ from mlflow.entities import Run
 
 from rdpp.config import ConfigError, choose, require
 from rdpp.tracking.finished import chosen_metrics
+from rdpp.tracking.location import shown
 from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
 from rdpp.tracking.sink import groups, taken_by
 from rdpp.tracking.store import Store
@@ -119,7 +120,7 @@ def _find(store: Store, source: str, by: str | None) -> RunSet:
     if re.search(r"[=<>]| like ", source, re.IGNORECASE):
         return _of_query(store, source, by or "variant")
     names = {run.data.tags[level] for level in ("ablation", "study") for run in store.search(f"tags.level = '{level}'")}
-    choose(source, names, f"ablation or study (in {store.uri})")
+    choose(source, names, f"ablation or study (in {shown(store.uri)})")
     raise AssertionError
 
 

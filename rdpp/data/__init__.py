@@ -1,7 +1,7 @@
 """Categories on disk as a reader lists them, hashed and decoded once, in batches."""
 
 from rdpp.data.batches import ordered, shuffled
-from rdpp.data.cache import Split, load_test, load_train
+from rdpp.data.cache import load_test, load_train
 from rdpp.data.category import Category, list_categories, scan
 from rdpp.data.decoding import MAX_MEGAPIXELS, Fit, Reading
 from rdpp.data.files import file_digest, printable
@@ -9,6 +9,7 @@ from rdpp.data.held_out import held_out_rows, hold_out
 from rdpp.data.item import GOOD, Item
 from rdpp.data.readers import AUTO, DEFAULT_READER, READERS, Folder, Reader
 from rdpp.data.recognising import described, name_of, reader_at
+from rdpp.data.split import Split
 
 __all__ = [
     "AUTO",

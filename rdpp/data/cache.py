@@ -1,107 +1,66 @@
-"""Images decoded and resized once: float32 on disk, memory-mapped, shared by all runs and processes."""
+"""Images decoded and resized once: float32 on disk, memory-mapped, shared by all runs and processes.
+
+An entry is a folder: images, masks and facts, with their digests beside them (see `seal`). Each opening looks whether
+they are whole; what is damaged is made anew. One process at a time makes an entry, in a folder that is moved into place
+when it is complete; others wait for it.
+"""
 
 import hashlib
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from rdpp.config import ConfigError
+from rdpp.data.arrays import array_file, is_full
 from rdpp.data.category import Category
 from rdpp.data.decoding import BY_TYPE, Reading, decode
-from rdpp.data.facts import Box, Facts
+from rdpp.data.facts import Facts
 from rdpp.data.files import printable
 from rdpp.data.item import Item
 from rdpp.data.resizing import fitted, fitted_mask, joined, placed
-from rdpp.data.resizing import read_image as read_image
-from rdpp.data.resizing import read_mask as read_mask
+from rdpp.data.seal import flaw, seal
+from rdpp.data.split import Split
 from rdpp.folders import unwritable
 
+Half = Literal["train", "test"]
+Size = tuple[int, int]
+
 _NAME_BYTES = 80  # of a category in a folder's name, which has at most 255
-_FACTS = "facts.json"
+_IMAGES, _MASKS, _FACTS = "images.npy", "masks.npy", "facts.json"
 _FORMAT = "2"  # raise it when decoding or resizing changes
+_BEGUN = ".begun"
+"""The cache's folder of entries that are being made, each beside a lock that its maker holds."""
 
 
-@dataclass(frozen=True)
-class Split:
-    """The images of one category's training or test half, at the configured size."""
-
-    items: tuple[Item, ...]
-    images: np.ndarray
-    """(N, 3, H, W) float32 in [0, 1], memory-mapped."""
-    masks: np.ndarray
-    """(N, H, W) bool, True where defective; empty masks for good images."""
-    key: str
-    """Tells splits of other files, contents, sizes or portions apart."""
-    root: Path
-    """Of the data set: the items' paths are relative to it."""
-    facts: Facts | None = None
-    """What its files were; None where they were made, not read."""
-    boxes: tuple[Box, ...] | None = None
-    """Where each picture lies in its image, the rest of which is padding; None where pictures fill their images."""
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    @property
-    def labels(self) -> np.ndarray:
-        """(N,) bool, True where defective: as the data set says, not by masks that may vanish when resized."""
-        assert all(item.label is not None for item in self.items)
-        return np.array([item.label for item in self.items], dtype=bool)
-
-    @property
-    def defect_types(self) -> list[str]:
-        """Of each image; `good` where there is no defect."""
-        return [item.defect_type for item in self.items]
-
-    @property
-    def padding(self) -> np.ndarray:
-        """(N, H, W) bool, True outside of the pictures."""
-        outside = np.full(self.masks.shape, self.boxes is not None)
-        for i, (top, left, height, width) in enumerate(self.boxes or ()):
-            outside[i, top : top + height, left : left + width] = False
-        return outside
-
-    @property
-    def has_masks(self) -> bool:
-        """Whether it is known where the defects are; else the masks are empty, and no pixel can be judged."""
-        return self.facts is None or all(item.masks is not None for item in self.items if item.label)
-
-    @property
-    def empty(self) -> np.ndarray:
-        """Indices of defective images whose masks are empty as files."""
-        return self._without_pixels(lambda pixels: pixels == 0)
-
-    @property
-    def vanished(self) -> np.ndarray:
-        """Indices of defective images whose masks are not empty as files, but at this size."""
-        return self._without_pixels(lambda pixels: pixels > 0)
-
-    def _without_pixels(self, in_files: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        if self.facts is None or not self.has_masks:
-            return np.array([], int)
-        gone = self.labels & ~self.masks.any((1, 2))
-        return np.flatnonzero(gone & in_files(np.array(self.facts.mask_pixels)))
+class _Damaged(ConfigError):
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"the decoded images in {folder} are damaged ({reason}); delete that folder, and the next run makes it anew"
+        )
+        self.reason = reason
 
 
-def load_train(category: Category, size: tuple[int, int], cache: Path, reading: Reading = BY_TYPE) -> Split:
+def load_train(category: Category, size: Size, cache: Path, reading: Reading = BY_TYPE) -> Split:
     """The good training images of a category, at size (H, W).
 
     Raises:
-        ConfigError: an image that cannot be decoded.
+        ConfigError: an image that cannot be decoded, or a cache that cannot be read or written, such as on a full disk.
     """
-    return _load(category, category.train, category.train_manifest, size, cache, reading)
+    return _load(category, "train", size, cache, reading)
 
 
-def load_test(category: Category, size: tuple[int, int], cache: Path, reading: Reading = BY_TYPE) -> Split:
+def load_test(category: Category, size: Size, cache: Path, reading: Reading = BY_TYPE) -> Split:
     """The test images of a category with their masks, at size (H, W).
 
     Raises:
-        ConfigError: an image that cannot be decoded, or whose label is not known.
+        ConfigError: an image that cannot be decoded, or whose label is not known; or a cache as in `load_train`.
     """
     for item in category.test:
         if item.label is None:
@@ -109,27 +68,43 @@ def load_test(category: Category, size: tuple[int, int], cache: Path, reading: R
                 f"the data set does not say whether {printable(category.root / item.path)} is defective, "
                 "which every evaluation needs; leave it out of the test images"
             )
-    return _load(category, category.test, category.test_manifest, size, cache, reading)
+    return _load(category, "test", size, cache, reading)
 
 
-def _load(
-    category: Category,
-    items: tuple[Item, ...],
-    manifest: Mapping[str, str],
-    size: tuple[int, int],
-    cache: Path,
-    reading: Reading,
-) -> Split:
-    name = os.fsdecode(os.fsencode(category.name)[:_NAME_BYTES])  # for people; the key tells folders apart
-    folder = cache / f"{name}-{size[0]}x{size[1]}-{_key(items, manifest, reading)}"
+def damage(category: Category, half: Half, size: Size, cache: Path, reading: Reading = BY_TYPE) -> str | None:
+    """What is wrong with what is cached of a half, of which every byte is read, and what to do.
+
+    Returns:
+        An empty text where it is whole; None where nothing is cached.
+    """
+    folder = _folder(category, half, size, cache, reading)
     if not folder.is_dir():
-        _build(category.root, items, size, folder, reading)
-    # copy-on-write: torch wants writable memory, and nothing written may reach the file
-    images = np.load(folder / "images.npy", mmap_mode="c", allow_pickle=False)
-    masks = np.load(folder / "masks.npy", allow_pickle=False)
-    facts = Facts.read(folder / _FACTS)
+        return None
+    reason = _flaw(folder, whole=True)
+    return "" if reason is None else str(_Damaged(folder, reason))
+
+
+def _load(category: Category, half: Half, size: Size, cache: Path, reading: Reading) -> Split:
+    folder = _folder(category, half, size, cache, reading)
+    items = _items(category, half)
+    try:
+        images, masks, facts = _ready(category.root, items, size, folder, reading)
+    except ConfigError:
+        raise
+    except OSError as error:
+        raise _unusable(folder, error, len(items), size) from None
     boxes = facts.boxes if reading.fit == "pad" else None
     return Split(items, images, masks, folder.name, category.root, facts, boxes)
+
+
+def _items(category: Category, half: Half) -> tuple[Item, ...]:
+    return category.train if half == "train" else category.test
+
+
+def _folder(category: Category, half: Half, size: Size, cache: Path, reading: Reading) -> Path:
+    name = os.fsdecode(os.fsencode(category.name)[:_NAME_BYTES])  # for people; the key tells folders apart
+    manifest = category.train_manifest if half == "train" else category.test_manifest
+    return cache / f"{name}-{size[0]}x{size[1]}-{_key(_items(category, half), manifest, reading)}"
 
 
 def _key(items: Sequence[Item], manifest: Mapping[str, str], reading: Reading) -> str:
@@ -143,36 +118,101 @@ def _key(items: Sequence[Item], manifest: Mapping[str, str], reading: Reading) -
     return digest.hexdigest()[:24]
 
 
-def _build(root: Path, items: Sequence[Item], size: tuple[int, int], folder: Path, reading: Reading) -> None:
-    """Fill a folder of its own, then move it into place, so that a reader never sees half of it."""
+def _ready(
+    root: Path, items: Sequence[Item], size: Size, folder: Path, reading: Reading
+) -> tuple[np.ndarray, np.ndarray, Facts]:
+    """Open an entry; make it where it is missing or damaged."""
+    with suppress(_Damaged):
+        return _opened(folder)
+    with _alone(folder) as scratch:
+        try:
+            return _opened(folder)  # another process was faster
+        except _Damaged as damaged:
+            if folder.exists():
+                what = f"the decoded images in {folder} were damaged ({damaged.reason})"
+                print(f"rdpp: {what}, and are made anew", file=sys.stderr)
+                shutil.rmtree(folder)
+        _make(root, items, size, scratch, reading)
+        os.rename(scratch, folder)
+    return _opened(folder)
+
+
+def _opened(folder: Path) -> tuple[np.ndarray, np.ndarray, Facts]:
+    """Images, masks and facts.
+
+    Raises:
+        _Damaged: they are not what was written.
+    """
+    if reason := _flaw(folder):
+        raise _Damaged(folder, reason)
+    # copy-on-write: torch wants writable memory, and nothing written may reach the file
+    images = np.load(folder / _IMAGES, mmap_mode="c", allow_pickle=False)
+    masks = np.load(folder / _MASKS, allow_pickle=False)
+    facts = Facts.read(folder / _FACTS)
+    if np.count_nonzero(masks) != sum(facts.resized_mask_pixels):  # masks are mostly zeros: blocks may miss their loss
+        raise _Damaged(folder, f"{_MASKS} is not what was written")
+    return images, masks, facts
+
+
+def _flaw(folder: Path, *, whole: bool = False) -> str | None:
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise unwritable(folder.parent, error, "set data.cache to a folder for decoded images") from None
-    try:
-        images = np.lib.format.open_memmap(
-            scratch / "images.npy", mode="w+", dtype=np.float32, shape=(len(items), 3, *size)
-        )
-        masks = np.zeros((len(items), *size), dtype=bool)
-        kinds, highest, mask_pixels, boxes = [], [], [], []
-        for i, item in enumerate(items):
+        return flaw(folder, whole=whole)
+    except PermissionError as error:
+        raise ConfigError(
+            f"{error.filename} cannot be read ({error.strerror}); set data.cache to a folder of your own"
+        ) from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[Path]:
+    """A new scratch folder for an entry that this process alone makes. What killed processes left is removed."""
+    begun = folder.parent / _BEGUN
+    begun.mkdir(parents=True, exist_ok=True)
+    for lock in begun.glob("*.lock"):
+        with suppress(Timeout, PermissionError), FileLock(lock, timeout=0):  # else it is being made, or another user's
+            _remove(lock.with_suffix(""))
+    with FileLock(begun / f"{folder.name}.lock"):
+        scratch = begun / folder.name
+        _remove(scratch)
+        scratch.mkdir()
+        try:
+            yield scratch
+        finally:
+            _remove(scratch)
+
+
+def _remove(scratch: Path) -> None:
+    if scratch.exists():
+        shutil.rmtree(scratch)
+
+
+def _make(root: Path, items: Sequence[Item], size: Size, scratch: Path, reading: Reading) -> None:
+    kinds, highest, mask_pixels, resized, boxes = [], [], [], [], []
+    with (
+        array_file(scratch / _IMAGES, (len(items), 3, *size), np.float32) as append_image,
+        array_file(scratch / _MASKS, (len(items), *size), bool) as append_mask,
+    ):
+        for item in items:
             pixels, raw = decode(root / item.path, reading)
             box = placed(pixels.shape[:2], size, reading.fit)
-            images[i] = fitted(pixels, size, box)
+            append_image(fitted(pixels, size, box))
             mask = joined([root / path for path in item.masks or ()], pixels.shape[:2], reading)
-            masks[i] = fitted_mask(mask, size, box)
+            small = fitted_mask(mask, size, box)
+            append_mask(small)
             kinds.append(raw.kind)
             highest.append(float(raw.values.max()) / raw.white)
             mask_pixels.append(int(mask.sum()))
+            resized.append(int(small.sum()))
             boxes.append(box)
-        images.flush()
-        np.save(scratch / "masks.npy", masks)
-        Facts(tuple(kinds), tuple(highest), tuple(mask_pixels), tuple(boxes)).write(scratch / _FACTS)
-        try:
-            os.rename(scratch, folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was faster, with the same content
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    Facts(tuple(kinds), tuple(highest), tuple(mask_pixels), tuple(resized), tuple(boxes)).write(scratch / _FACTS)
+    seal(scratch)
+
+
+def _unusable(folder: Path, error: OSError, images: int, size: Size) -> ConfigError:
+    if not is_full(error):
+        return unwritable(folder.parent, error, "set data.cache to a folder for decoded images")
+    needed = images * size[0] * size[1] * (3 * 4 + 1)  # three colours of float32, and a mask
+    return ConfigError(
+        f"{folder.parent} has no room for the decoded images of {folder.name} ({error.strerror}): {needed} bytes are "
+        f"needed, {shutil.disk_usage(folder.parent).free} are free; free some, or set data.cache to a folder elsewhere"
+    )

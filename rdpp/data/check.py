@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rdpp.config import ConfigError
+from rdpp.data.cache import Half, damage
 from rdpp.data.category import Category, list_categories
 from rdpp.data.decoding import BY_TYPE, Reading, decode
 from rdpp.data.files import file_digest, printable
@@ -50,12 +51,18 @@ class CategoryCheck:
     """Images and masks."""
     passed_over: dict[str, list[str]] = field(default_factory=dict)
     """By reason."""
+    cached: dict[str, str] = field(default_factory=dict)
+    """By half, `train` and `test`, where it lies in the cache: what is wrong there and what to do, or nothing."""
     problems: list[str] = field(default_factory=list)
     """Why a run on this category would be refused."""
 
 
 def check_data(
-    root: Path, reader: str | Reader = DEFAULT_READER, size: tuple[int, int] = (256, 256), reading: Reading = BY_TYPE
+    root: Path,
+    reader: str | Reader = DEFAULT_READER,
+    size: tuple[int, int] = (256, 256),
+    reading: Reading = BY_TYPE,
+    cache: Path | None = None,
 ) -> list[CategoryCheck]:
     """Read every file of a data set.
 
@@ -64,22 +71,26 @@ def check_data(
         reader: its layout: a name in READERS, `auto`, or a reader with its settings.
         size: (H, W) at which masks are looked at.
         reading: how files are read.
+        cache: of decoded images; what lies there of them at this size, read in this way, is looked through too.
 
     Raises:
-        ConfigError: an unknown reader, no such folder, no category in it, or a layout that is not recognised.
+        ConfigError: an unknown reader, no such folder, no category in it, a layout that is not recognised, or a cache
+            that cannot be read.
     """
     layout = reader_at(root, reader)
     names = list_categories(root, layout)
-    return [_checked(Category(name, root, layout), size, reading) for name in names]
+    return [_checked(Category(name, root, layout), size, reading, cache) for name in names]
 
 
-def _checked(category: Category, size: tuple[int, int], reading: Reading) -> CategoryCheck:
+def _checked(category: Category, size: tuple[int, int], reading: Reading, cache: Path | None) -> CategoryCheck:
     found = CategoryCheck(category.name, name_of(category.reader))
-    halves: dict[str, Sequence[Item]] = {"train": (), "test": ()}
+    halves: dict[Half, Sequence[Item]] = {"train": (), "test": ()}
+    usable: list[Half] = []
     for half in halves:
         try:
             if half == "train" or category.has_test:
                 halves[half] = getattr(category, half)
+                usable.append(half)
         except ConfigError as error:
             found.problems.append(str(error))
             halves[half] = _listed(category, half)
@@ -90,6 +101,9 @@ def _checked(category: Category, size: tuple[int, int], reading: Reading) -> Cat
     _compare(found, category.root, hashes["train"], hashes["test"])
     used = [item for items in halves.values() for item in items]
     found.passed_over = {why: list(map(_text, paths)) for why, paths in category.beside(used).items()}
+    for half in usable:
+        if cache and (wrong := damage(category, half, size, cache, reading)) is not None:
+            found.cached[half] = wrong
     return found
 
 

@@ -19,6 +19,8 @@ class Facts:
     """The highest value of each image, as a share of white."""
     mask_pixels: tuple[int, ...]
     """Defective pixels of each image's masks, at the files' own size; 0 also where there is no mask."""
+    resized_mask_pixels: tuple[int, ...]
+    """The same at the configured size."""
     boxes: tuple[Box, ...]
     """Where each picture lies in its resized image."""
 

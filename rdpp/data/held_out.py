@@ -18,11 +18,11 @@ import numpy as np
 from scipy import ndimage
 
 from rdpp.config import require
-from rdpp.data.cache import Split
 from rdpp.data.drawing import blob, grid, stroke
 from rdpp.data.facts import Box
 from rdpp.data.item import GOOD, Item
 from rdpp.data.resizing import margins
+from rdpp.data.split import Split
 
 LEAST = 8
 """Good images held out, whatever the share."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rdpp.data.cache import Split
 from rdpp.data.category import Category
 from rdpp.data.files import printable
+from rdpp.data.split import Split
 
 _DARK = 0.3
 """Share of white: below it, images of more than 8 bits look as if their white were another."""

@@ -75,4 +75,6 @@ def _lines(one: CategoryCheck, size: tuple[int, int]) -> list[str]:
         lines.append(f"files that cannot be decoded: {len(one.undecodable)}, first {one.undecodable[0]}")
     for why, paths in one.passed_over.items():
         lines.append(f"passed over ({why}): {len(paths)}, first {paths[0]}")
+    for half, wrong in one.cached.items():
+        lines.append(f"decoded {half} images: {wrong or 'whole in the cache'}")
     return [*lines, *(f"REFUSED: {problem}" for problem in one.problems)]

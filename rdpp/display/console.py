@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from rdpp.display.output import results
 from rdpp.display.screen import Screen
 from rdpp.engine import BatchFinished, EpochFinished, Event, ImagesRead, RunFinished, RunSpec, RunStarted
 from rdpp.engine.selection import HELD_OUT_METRICS, OFFICIAL_METRICS
@@ -32,8 +33,8 @@ def _named(metrics: Sequence[str]) -> str:
 
 def output_console() -> Console:
     """Standard output, at least wide enough for the tables where it is no terminal."""
-    console = Console(markup=False)  # names with brackets are names
-    return console if console.is_terminal else Console(width=max(console.width, 120), markup=False)
+    console = Console(file=results(), markup=False)  # names with brackets are names
+    return console if console.is_terminal else Console(file=results(), width=max(console.width, 120), markup=False)
 
 
 def percent(value: float | None) -> str:

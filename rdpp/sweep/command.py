@@ -1,7 +1,6 @@
 """`rdpp sweep`: open the study, work at it alone or with several workers, print what it comes to."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import optuna
 
 from rdpp.config import require
 from rdpp.display.console import ConsoleObserver, output_console, percent
+from rdpp.display.output import print_json
 from rdpp.display.screen import Screen, Terminal
 from rdpp.engine import Event, RunStarted
 from rdpp.runs import Node, RunFailed, RunObserver, TakenOver, work
@@ -167,7 +167,7 @@ def _spent(sweep: SweepConfig, points: Points) -> str:
 def _print(sweep: SweepConfig, points: Points, run_id: str, *, json_wanted: bool) -> None:
     study = points.study
     if json_wanted:
-        print(json.dumps(report.as_json(sweep, study, run_id), indent=1))
+        print_json(report.as_json(sweep, study, run_id))
         return
     console = output_console()
     console.print(table(sweep, study))

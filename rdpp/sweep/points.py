@@ -21,6 +21,7 @@ from rdpp.config import ConfigError
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.pruners import SAMPLERS
 from rdpp.sweep.space import Dimension, suggest
+from rdpp.tracking.location import shown
 
 PATIENCE = 120.0
 """Seconds that an absent database is waited for."""
@@ -41,7 +42,7 @@ def _patient(method: Callable[P, T]) -> Callable[P, T]:
                 return method(*args, **kwargs)
             except (StorageInternalError, DBAPIError) as error:
                 if time.monotonic() > until:
-                    reason = " ".join(str(error.__cause__ or error).split())[:200]
+                    reason = " ".join(shown(error.__cause__ or error).split())[:200]
                     raise ConfigError(
                         f"the study's storage has been away for {PATIENCE:.0f} s ({reason}); start it, and the same "
                         "command goes on"

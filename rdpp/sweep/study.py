@@ -1,7 +1,6 @@
 """The study: created or taken up again in its storage, and brought to its end."""
 
 import json
-import re
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from rdpp.sweep.job import StudyJob
 from rdpp.sweep.points import PATIENCE, Points
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.way import planned_evaluations
-from rdpp.tracking.location import DEFAULT_FOLDER, create_sqlite, sqlite_file, sqlite_url
+from rdpp.tracking.location import DEFAULT_FOLDER, create_sqlite, shown, sqlite_file, sqlite_url
 from rdpp.tracking.schema import IMPORTANCES_NEED, SCHEMA
 
 # the signed-rank pruner and constant_liar are marked experimental since years; rdpp's tests cover its use of them
@@ -44,7 +43,6 @@ def open_study(sweep: SweepConfig, storage: str | None, work: WorkFolder) -> Poi
         ConfigError: a storage that cannot be used, or a study of that name with another definition.
     """
     url = storage or default_storage()
-    shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
     with work.lock("studies"):
         try:
             if file := sqlite_file(url):
@@ -58,9 +56,9 @@ def open_study(sweep: SweepConfig, storage: str | None, work: WorkFolder) -> Poi
                 load_if_exists=True,
             )
         except (SQLAlchemyError, ValueError, ImportError, OSError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = " ".join(shown(error).split())[:200]
             raise ConfigError(
-                f"the storage {shown} cannot be used ({reason}); give another with --storage URL"
+                f"the storage {shown(url)} cannot be used ({reason}); give another with --storage URL"
             ) from None
         _check_definition(study, sweep)
         pruner, reason = chosen_pruner(sweep, study)

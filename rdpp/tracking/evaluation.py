@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from rdpp.config import ConfigError
 from rdpp.engine import Evaluated, evaluate_checkpoint, evaluate_official, official_checkpoints
 from rdpp.experiment import ExperimentConfig
+from rdpp.tracking.location import shown
 from rdpp.tracking.sink import taken_by
 from rdpp.tracking.store import Store
 
@@ -38,7 +39,7 @@ def evaluate_source(
             return list(evaluate_official(path, experiment))
         return [evaluate_checkpoint(path, changes)]
     if re.fullmatch(r"[0-9a-f]{32}", source):
-        return _evaluate_run(Store(tracking_uri), source, changes)
+        return _evaluate_run(Store(tracking_uri, create=False), source, changes)
     raise ConfigError(f"'{source}' is neither a path nor an MLflow run id (32 hexadecimal digits)")
 
 
@@ -63,7 +64,7 @@ def _leaves(store: Store, run_id: str) -> list[str]:
     try:
         run = store.client.get_run(run_id)
     except MlflowException:
-        raise ConfigError(f"no run {run_id} in {store.uri}; give its store with --tracking-uri") from None
+        raise ConfigError(f"no run {run_id} in {shown(store.uri)}; give its store with --tracking-uri") from None
     if run.data.tags.get("level") == "run":
         return [run_id]
     queries = (f"tags.`mlflow.parentRunId` = '{run_id}'", f"tags.`{taken_by(run_id)}` != ''")

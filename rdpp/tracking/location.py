@@ -1,6 +1,7 @@
 """Where the MLflow store is; needs no MLflow."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ DEFAULT_FOLDER = Path("runs")
 _SQLITE = "sqlite:///"
 _SPECIAL = frozenset("%?#")
 """Characters that mean something in an address."""
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^\s]*@")  # up to the last @: a password may hold others
+_PASSWORD_KEY = re.compile(r"([?&][^=&\s]*(?:password|passwd|pwd|token|secret)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
 
 def tracking_uri(given: str | None) -> str:
@@ -25,6 +28,15 @@ def work_folder(uri: str) -> WorkFolder:
     """Where what is not finished lies: beside an sqlite file, else in ./runs."""
     file = sqlite_file(uri)
     return WorkFolder((DEFAULT_FOLDER if file is None else file.parent).absolute() / "work")
+
+
+def shown(text: object) -> str:
+    """An address, or a text with addresses in it, for people: passwords are masked.
+
+    >>> shown("postgresql+psycopg://ann:secret@host/runs?sslmode=require")
+    'postgresql+psycopg://ann:***@host/runs?sslmode=require'
+    """
+    return _PASSWORD_KEY.sub(r"\1***", _PASSWORD.sub(r"\1***@", str(text)))
 
 
 def sqlite_url(file: Path) -> str:
@@ -89,9 +101,10 @@ def check_location(uri: str) -> None:
 
 def unusable(uri: str, error: Exception) -> ConfigError:
     """The error for a store that cannot be reached or created."""
-    reason = " ".join(str(error).split())[:200]
+    reason = " ".join(shown(error).split())[:200]
     return ConfigError(
-        f"the MLflow store {uri} cannot be used ({reason}); give another with --tracking-uri or MLFLOW_TRACKING_URI"
+        f"the MLflow store {shown(uri)} cannot be used ({reason}); give another with --tracking-uri or "
+        "MLFLOW_TRACKING_URI"
     )
 
 

@@ -17,8 +17,9 @@ from mlflow.utils.time import get_current_time_millis
 from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.config import ConfigError
-from rdpp.tracking.location import check_location, create_sqlite, sqlite_file, tracking_uri, unusable
+from rdpp.tracking.location import check_location, create_sqlite, shown, sqlite_file, tracking_uri, unusable
 from rdpp.tracking.names import printable, to_key
+from rdpp.tracking.presence import ARTIFACTS, absent, check_artifacts, exists
 from rdpp.tracking.provenance import code_tags
 from rdpp.tracking.schema import SCHEMA
 
@@ -70,40 +71,54 @@ def _quiet() -> None:
 
 def _create_experiment(client: MlflowClient, name: str, file: Path | None) -> str:
     """The id of a new MLflow experiment; `file`: of an sqlite store, which the artifacts lie beside."""
-    location = None if file is None else (file.absolute().parent / "artifacts").as_uri()
+    location = None if file is None else (file.absolute().parent / ARTIFACTS).as_uri()
     return client.create_experiment(name, artifact_location=location, tags=_KIND)
 
 
 class Store:
-    """One tracking store with rdpp's MLflow experiment in it.
+    """One tracking store with rdpp's MLflow experiment in it."""
 
-    Raises:
-        ConfigError: a store that cannot be reached or created.
-    """
+    def __init__(self, uri: str | None = None, experiment: str = MLFLOW_EXPERIMENT, *, create: bool = True) -> None:
+        """Open it.
 
-    def __init__(self, uri: str | None = None, experiment: str = MLFLOW_EXPERIMENT) -> None:
+        Args:
+            uri: of the store; see `tracking_uri`.
+            experiment: name of the MLflow experiment.
+            create: make the store, or the MLflow experiment in it, where it is missing.
+
+        Raises:
+            ConfigError: a store that cannot be reached or created, that is not there and shall not be created, or that
+                was copied.
+        """
         self.uri = tracking_uri(uri)
-        check_location(self.uri)
+        if create:
+            check_location(self.uri)
         _quiet()
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # it may hold a password
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # an absent server is told within seconds
         try:
+            if not create and not exists(self.uri):
+                raise absent(self.uri)
             if file := sqlite_file(self.uri):
                 create_sqlite(file, lambda uri: _create_experiment(MlflowClient(uri), experiment, file))
             self.client = MlflowClient(self.uri)
-            self.experiment_id = self._experiment(experiment)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+            self.experiment_id = self._experiment(experiment, create=create)
+        except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
             raise unusable(self.uri, error) from error  # tells whether it may be there later
 
-    def _experiment(self, name: str) -> str:
+    def _experiment(self, name: str, *, create: bool) -> str:
         known = self.client.get_experiment_by_name(name)
+        if known is None and not create:
+            raise absent(self.uri)
         if known is None:
             return _create_experiment(self.client, name, sqlite_file(self.uri))
         if known.lifecycle_stage != "active":
             raise ConfigError(
-                f"the MLflow experiment {name} in {self.uri} was deleted; restore it (mlflow experiments restore "
-                f"--experiment-id {known.experiment_id}), or give another store with --tracking-uri"
+                f"the MLflow experiment {name} in {shown(self.uri)} was deleted; restore it (mlflow experiments "
+                f"restore --experiment-id {known.experiment_id}), or give another store with --tracking-uri"
             )
+        check_artifacts(self.uri, known.artifact_location)
         return known.experiment_id
 
     def start_run(
@@ -173,7 +188,7 @@ class Store:
             try:
                 page = self.client.search_runs([self.experiment_id], query, page_token=token)
             except MlflowException as error:
-                reason = " ".join(str(error).split())[:200]
+                reason = " ".join(shown(error).split())[:200]
                 raise ConfigError(f'the query "{query}" cannot be answered: {reason}') from error
             runs += page
             for run in page:

@@ -230,6 +230,14 @@ def test_a_query_that_finds_nothing_or_is_none(small):
         find_runs(small[1], ["tags.ablation = 'small'"], by="colour")
 
 
+@pytest.mark.parametrize("command", ["compare", "rescore"])
+def test_json_is_alone_on_standard_output(small, capsys, printing_store, command):
+    assert main([command, "small", "--tracking-uri", small[1].uri, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)
+    assert "View run" in printed.err
+
+
 def test_the_command_prints_tables_and_logs_them(small, capsys):
     _, store, parent = small
     uri = ["--tracking-uri", store.uri]

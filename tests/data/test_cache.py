@@ -13,7 +13,7 @@ from PIL import Image
 
 from rdpp.config import ConfigError
 from rdpp.data import Category, Item, Reading, load_test, load_train, scan
-from rdpp.data.cache import read_image, read_mask
+from rdpp.data.resizing import read_image, read_mask
 from rdpp.models.teacher import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -116,6 +116,10 @@ def category(tmp_path):
 SIZE = (32, 64)
 
 
+def entries(cache):
+    return [path for path in cache.iterdir() if not path.name.startswith(".")]
+
+
 def contents(folder):
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
 
@@ -139,7 +143,12 @@ def test_splits_hold_images_masks_labels_and_types(category, tmp_path):
 def test_what_is_cached_is_used_and_not_touched(category, tmp_path, monkeypatch):
     first = load_test(category, SIZE, tmp_path / "cache")
     before = contents(tmp_path / "cache")
-    assert len(before) == 3
+    assert {path.name for path in before if path.suffix != ".lock"} == {
+        "images.npy",
+        "masks.npy",
+        "facts.json",
+        "digests.json",
+    }
 
     def refuse(path, reading):
         raise AssertionError("decoded again")
@@ -156,10 +165,10 @@ def test_other_sizes_splits_and_contents_have_entries_of_their_own(category, tmp
     load_train(category, SIZE, cache)
     load_train(category, (64, 32), cache)
     load_test(category, SIZE, cache)
-    assert len(list(cache.iterdir())) == 3
+    assert len(entries(cache)) == 3
     save(category.root / "nut/train/good/1.png", random_pixels(77, 40, 50, 3))
     changed = load_train(scan(category.root, "nut"), SIZE, cache)
-    assert len(list(cache.iterdir())) == 4
+    assert len(entries(cache)) == 4
     np.testing.assert_array_equal(changed.images[1], read_image(category.root / "nut/train/good/1.png", SIZE))
 
 
@@ -271,22 +280,7 @@ def test_a_failed_decoding_leaves_nothing_behind(category, tmp_path):
     path.write_bytes(b"no image")
     with pytest.raises(ConfigError, match=r"cannot decode the image .*train/good/1.png"):
         load_train(scan(category.root, "nut"), SIZE, tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
-
-
-def test_an_entry_built_meanwhile_by_another_process_is_used(category, tmp_path, monkeypatch):
-    cache = tmp_path / "cache"
-    rename = os.rename
-
-    def too_late(scratch, folder):
-        monkeypatch.setattr(os, "rename", rename)
-        load_train(category, SIZE, cache)  # the other process
-        rename(scratch, folder)
-
-    monkeypatch.setattr(os, "rename", too_late)
-    split = load_train(category, SIZE, cache)
-    np.testing.assert_array_equal(split.images[2], read_image(split.root / split.items[2].path, SIZE))
-    assert [path.name.startswith("nut-32x64-") for path in cache.iterdir()] == [True]
+    assert [path.suffix for path in (tmp_path / "cache").rglob("*") if path.is_file()] == [".lock"]
 
 
 def test_a_cache_that_cannot_be_written_is_no_silent_success(category, tmp_path, monkeypatch):
@@ -294,7 +288,7 @@ def test_a_cache_that_cannot_be_written_is_no_silent_success(category, tmp_path,
         raise PermissionError("read-only")
 
     monkeypatch.setattr(os, "rename", refuse)
-    with pytest.raises(PermissionError, match="read-only"):
+    with pytest.raises(ConfigError, match=r"cache cannot be written \(read-only\); set data.cache"):
         load_train(category, SIZE, tmp_path / "cache")
 
 
@@ -320,7 +314,7 @@ def test_two_processes_may_build_at_once(category, tmp_path):
         answer, _ = other.communicate(timeout=60)
     assert other.returncode == 0
     assert answer == f"{float(split.images.sum())} {int(split.masks.sum())}\n"
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert len(entries(tmp_path / "cache")) == 1
 
 
 def test_a_cache_that_cannot_be_written_names_the_setting(tiny_data, tmp_path):
@@ -331,7 +325,8 @@ def test_a_cache_that_cannot_be_written_names_the_setting(tiny_data, tmp_path):
 
 def test_a_ready_cache_is_read_where_nothing_can_be_written(tiny_data, tmp_path, monkeypatch):
     first = load_train(scan(tiny_data, "bolt"), (32, 32), tmp_path)
-    monkeypatch.setattr("tempfile.mkdtemp", None)
+    monkeypatch.setattr("rdpp.data.cache.FileLock", None)
+    monkeypatch.setattr("pathlib.Path.mkdir", None)
     np.testing.assert_array_equal(load_train(scan(tiny_data, "bolt"), (32, 32), tmp_path).images, first.images)
 
 

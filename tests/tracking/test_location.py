@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy
 
-from rdpp.tracking.location import create_sqlite, sqlite_file, sqlite_url
+from rdpp.tracking.location import create_sqlite, shown, sqlite_file, sqlite_url, unusable
 
 FOLDERS = ["plain", "with space", "50% off", "a%20b", "a#b", "what?", "it's", "划痕 [1]", "a+b&c=d"]
 
@@ -57,3 +57,29 @@ def test_a_file_whose_making_fails_is_not_there(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         create_sqlite(tmp_path / "a.db", fail)
     assert not (tmp_path / "a.db").exists()
+
+
+SECRETS = {
+    "postgresql+psycopg://ann:s3cret@host/db": "postgresql+psycopg://ann:***@host/db",
+    "postgresql://ann:s3cret/with@signs:@host:5432/db": "postgresql://ann:***@host:5432/db",
+    "postgresql://host/db?user=ann&password=s3cret&sslmode=require": (
+        "postgresql://host/db?user=ann&password=***&sslmode=require"
+    ),
+    "http://ann:s3cret@127.0.0.1:5000/#/experiments": "http://ann:***@127.0.0.1:5000/#/experiments",
+    "https://:s3cret@host": "https://:***@host",
+    "two: http://a:s3cret@b and http://c:s3cret@d/e": "two: http://a:***@b and http://c:***@d/e",
+}
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_passwords_are_masked(text):
+    assert shown(text) == SECRETS[text]
+    assert "s3cret" not in str(unusable(text, OSError(f"{150 * 'x'} cannot reach {text}")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sqlite:////data/a:b@c.db", "http://127.0.0.1:5000", "postgresql+psycopg://ann@host/db", "a: b@c", "s3://x/y@z"],
+)
+def test_what_holds_no_password_is_shown_as_it_is(text):
+    assert shown(text) == text

@@ -3,6 +3,7 @@
 from mutations.mutation import Mutation
 
 _CACHE = "tests/data/test_cache.py"
+_FAULTS = "tests/data/test_cache_faults.py"
 _FILES = "tests/data/test_files.py"
 _READERS = "tests/data/readers"
 _RECOGNISING = "tests/data/test_recognising.py"
@@ -43,6 +44,31 @@ MUTATIONS = [
         "for path in item.masks or ()]",
         "for path in (item.masks or ())[:1]]",
         _CACHE,
+    ),
+    Mutation("cache: damage is not seen", "rdpp/data/cache.py", "if reason := _flaw(folder):", "if False:", _FAULTS),
+    Mutation(
+        "cache: zeroed masks are not seen",
+        "rdpp/data/cache.py",
+        "if np.count_nonzero(masks) != sum(facts.resized_mask_pixels):",
+        "if False:",
+        _FAULTS,
+    ),
+    Mutation(
+        "cache: two builders do not wait",
+        "rdpp/data/cache.py",
+        'with FileLock(begun / f"{folder.name}.lock"):',
+        "with suppress():",
+        _FAULTS,
+    ),
+    Mutation(
+        "cache: no room is reserved", "rdpp/data/arrays.py", "_reserve(path, file.fileno(), size)", "pass", _FAULTS
+    ),
+    Mutation(
+        "cache: digests of blocks are not compared",
+        "rdpp/data/seal.py",
+        "if any(found[kind]",
+        "if 0 and any(found[kind]",
+        _FAULTS,
     ),
     Mutation("files: hashed again each time", "rdpp/data/files.py", "known[path] = stamp, value", "pass", _FILES),
     Mutation(
@@ -216,7 +242,7 @@ MUTATIONS = [
     ),
     Mutation(
         "notes: vanished masks are not told",
-        "rdpp/data/cache.py",
+        "rdpp/data/split.py",
         "self._without_pixels(lambda pixels: pixels > 0)",
         "self._without_pixels(lambda pixels: pixels < 0)",
         "tests/engine/test_preparing.py",
