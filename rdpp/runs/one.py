@@ -127,7 +127,7 @@ def run_one(plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct
         GivenUp: an observer ended it.
         Stopped: the process was asked to stop.
     """
-    everyone = (*observers, *plan.observers)
+    everyone = (*plan.observers, *observers)
     try:
         finished = tree.find(plan.spec, conduct.since)
         if finished is None:

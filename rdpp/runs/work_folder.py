@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 _LOCKS = "locks"
+_ALL, _USER = "all", "user"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,27 @@ class WorkFolder:
             yield True
         finally:
             lock.release()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Work in the folder: locks are only taken within such a block. The last process to leave removes the files of
+        all locks."""
+        with self.lock(_ALL):
+            own = self._lock(f"{_USER}-{uuid.uuid4().hex}")
+            own.acquire()
+        try:
+            yield
+        finally:
+            with self.lock(_ALL):
+                own.release()
+                Path(own.lock_file).unlink()
+                if not any(self._others(_USER, "")):
+                    self._remove_locks()
+
+    def _remove_locks(self) -> None:
+        for file in (self.root / _LOCKS).glob("*.lock"):
+            if file.stem != _ALL:
+                file.unlink()
 
     @contextmanager
     def present(self, name: str) -> Iterator[Callable[[], bool]]:

@@ -17,6 +17,11 @@ def sync(uri: str | None) -> str:
     """
     uri = tracking_uri(uri)
     outboxes = Outboxes.of(work_folder(uri), uri)
+    with outboxes.work.in_use():
+        return _sync(outboxes, uri)
+
+
+def _sync(outboxes: Outboxes, uri: str) -> str:
     for outbox in outboxes.all():
         finish_dead(outboxes, outbox)
     waiting = [outbox for outbox in outboxes.all() if outbox.waiting()]

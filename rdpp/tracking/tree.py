@@ -64,12 +64,17 @@ class MlflowTree:
             check_location(self.uri)
         elif self._must_be_there:
             _ = self.store  # opened now: one that cannot be used is told before any work
+        self._in_use = self.work.in_use()
+        self._in_use.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._delivery.end(value)
+        try:
+            self._delivery.end(value)
+        finally:
+            self._in_use.__exit__(kind, value, traceback)
 
     @property
     def store(self) -> "Store":
