@@ -1,0 +1,132 @@
+"""Whom a soak strikes, and when: processes are found by the locks that they hold."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+PHASES = ("training", "saving", "logging", "claiming", "starting")
+"""In a batch; while a state is written; while records are sent; while a trial is drawn or told; before the first lock."""
+_PAUSE = 3.0
+"""Seconds between two strikes."""
+
+
+class Striker:
+    """Sends signals to the workers of a command, one now and then."""
+
+    def __init__(self, work: Path, counts: dict[str, int], suspended: float, seed: int) -> None:
+        """Args:
+        work: the work folder.
+        counts: how often each of PHASES is struck by SIGKILL; `command`: by SIGKILL, and `term` by SIGTERM, the process
+            that started the workers; `stop`: a worker by SIGSTOP.
+        suspended: seconds until a suspended worker goes on.
+        seed: of the order.
+        """
+        self._work, self._suspended = work, suspended
+        self._left = [kind for kind, count in counts.items() for _ in range(count)]
+        self._random = random.Random(seed)
+        self._random.shuffle(self._left)
+        self._next = time.monotonic() + _PAUSE
+        self._asleep: dict[int, float] = {}
+        self._ended: set[int] = set()
+        self.struck: Counter[str] = Counter()
+
+    def strike(self, command: int) -> None:
+        """Strike if it is time and somebody is in the phase that comes next.
+
+        Args:
+            command: the process that started the workers.
+        """
+        now = time.monotonic()
+        for pid in [pid for pid, until in self._asleep.items() if now >= until]:
+            self._send(pid, signal.SIGCONT)
+            del self._asleep[pid]
+        if not self._left or now < self._next or command in self._ended:
+            return
+        kind = self._left[-1]
+        victim = command if kind in ("command", "term") else self._victim(kind, command)
+        if victim is None:
+            self._give_way(now)
+            return
+        self._left.pop()
+        number = {"term": signal.SIGTERM, "stop": signal.SIGSTOP}.get(kind, signal.SIGKILL)
+        if self._send(victim, number):
+            self.struck[kind] += 1
+        if kind == "stop":
+            self._asleep[victim] = now + self._suspended
+        if victim == command:
+            self._ended.add(command)
+        self._next = now + self._random.uniform(0.5, 2 * _PAUSE)
+
+    def release(self) -> None:
+        """Let everybody go on."""
+        for pid in self._asleep:
+            self._send(pid, signal.SIGCONT)
+        self._asleep.clear()
+
+    def stopped(self, command: int) -> bool:
+        """Whether a command was ended by a strike."""
+        return command in self._ended
+
+    def _give_way(self, now: float) -> None:
+        """Another kind comes first if nobody is in this phase for long."""
+        if now > self._next + 4 * _PAUSE:
+            self._random.shuffle(self._left)
+            self._next = now
+
+    def _victim(self, kind: str, command: int) -> int | None:
+        workers = [pid for pid in _children(command) if pid not in self._asleep]
+        if kind == "starting":
+            young = [pid for pid in workers if _age(pid) < self._random.uniform(0.2, 6.0)]
+            return self._random.choice(young) if young else None
+        prefix = {"logging": "deliver-", "claiming": "study-"}.get(kind, "run-")
+        holders = [pid for pid, name in self._holders(prefix) if pid in workers]
+        if kind == "saving":
+            holders = holders if any(self._work.glob("*/.state-*")) else []
+        return self._random.choice(holders) if holders else None
+
+    def _holders(self, prefix: str) -> list[tuple[int, str]]:
+        """Processes that hold locks, with the locks' names."""
+        inodes = {}
+        for file in (self._work / "locks").glob(f"{prefix}*.lock"):
+            try:
+                inodes[file.stat().st_ino] = file.stem
+            except FileNotFoundError:
+                continue
+        held = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+        return [
+            (int(fields[4]), inodes[inode])
+            for fields in held
+            if fields[1] == "FLOCK" and (inode := int(fields[5].split(":")[2])) in inodes
+        ]
+
+    def _send(self, pid: int, number: int) -> bool:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def _children(pid: int) -> list[int]:
+    """Workers of a command: its children that were spawned to work, not those that keep resources."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid and b"spawn_main" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def _age(pid: int) -> float:
+    """Seconds since a process began."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        return float("inf")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
