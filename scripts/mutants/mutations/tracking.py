@@ -69,7 +69,7 @@ MUTATIONS = [
         "rdpp/tracking/outbox.py",
         "            if self.training:\n                shutil",
         "            if True:\n                shutil",
-        f"{_OUTBOX} -k removed_all_the_time",
+        f"{_OUTBOX} -k as_the_folder",
     ),
     Mutation(
         "store: a node gets a run each time",
@@ -158,7 +158,7 @@ MUTATIONS = [
     Mutation(
         "runs: taken over, a run does not belong to the ablation",
         "rdpp/tracking/sink.py",
-        "self.store.set_tags(finished, {tag: json.dumps(list(all_groups))})",
+        "self.store.set_tags(finished, {taken_by(root): json.dumps(list(all_groups))})",
         "pass",
         f"{_RUNS} -k ablation_takes",
     ),
