@@ -10,7 +10,7 @@ from rdpp.config import ConfigError
 from rdpp.stopping import Stopped
 from rdpp.tracking.outbox import Outbox, Outboxes
 from rdpp.tracking.records import Kind
-from rdpp.tracking.sender import Held, Sender, Sink, finish_dead
+from rdpp.tracking.sender import Held, Sender, Sink, finish_dead, is_alive
 
 PATIENCE = 120.0
 """Seconds that the end of a command waits for a store that is away."""
@@ -187,7 +187,8 @@ class Delivery:
     def _deliver_left(self, sender: Sender, outbox: Outbox) -> None:
         """What another process has left is no concern of the owner's."""
         finish_dead(self.outboxes, outbox)
-        if (error := sender.send(outbox)) is not None:
+        error = None if is_alive(self.outboxes, outbox) else sender.send(outbox)
+        if error is not None:
             self._tell(f"MLflow refused records that lie in {outbox.records} ({type(error).__name__}: {error})")
         self._put_off(outbox)
 

@@ -204,14 +204,17 @@ class Home:
 
     def node(self) -> str:
         """The run's node: the one that it had before it was interrupted, or a new one."""
-        file = self.folder / "node"
         with suppress(FileNotFoundError):
-            return file.read_text()
+            return (self.folder / "node").read_text()
+        return self.new_node()
+
+    def new_node(self) -> str:
+        """A node that the run is from now on."""
         self.folder.mkdir(parents=True, exist_ok=True)
         node = uuid.uuid4().hex
-        begun = self.folder / f".{node}"
+        begun = self.folder / ".node"
         begun.write_text(node)
-        os.replace(begun, file)
+        os.replace(begun, self.folder / "node")
         return node
 
     def leave(self, node: str) -> None:

@@ -106,6 +106,11 @@ def _needed(record: Record) -> list[str]:
     return [node] if node else []
 
 
+def is_alive(outboxes: Outboxes, outbox: Outbox) -> bool:
+    """Whether a process trains the run: it sends what it puts itself."""
+    return outbox.training is not None and outboxes.work.is_locked(run_lock(outbox.training))
+
+
 def finish_dead(outboxes: Outboxes, outbox: Outbox) -> None:
     """Close a run that had finished when its process died before it could do so."""
 

@@ -3,7 +3,7 @@
 from rdpp.config import ConfigError
 from rdpp.tracking.location import tracking_uri, unusable, work_folder
 from rdpp.tracking.outbox import Outbox, Outboxes
-from rdpp.tracking.sender import Held, Sender, finish_dead
+from rdpp.tracking.sender import Held, Sender, finish_dead, is_alive
 
 
 def sync(uri: str | None) -> str:
@@ -35,14 +35,16 @@ def _sync(outboxes: Outboxes, uri: str) -> str:
     held = 0
     for outbox in waiting:
         try:
-            _send(sender, outbox, uri)
+            _send(sender, outboxes, outbox, uri)
         except Held:
             held += 1
-    being_sent = f"; of {held} more another process sends them at this moment" if held else ""
+    being_sent = f"; {held} more are sent by the process that works at them" if held else ""
     return f"sent {sender.sent} records of {len(waiting) - held} runs{being_sent}"
 
 
-def _send(sender: Sender, outbox: Outbox, uri: str) -> None:
+def _send(sender: Sender, outboxes: Outboxes, outbox: Outbox, uri: str) -> None:
+    if is_alive(outboxes, outbox):
+        raise Held
     try:
         error = sender.send(outbox)
     except Held:

@@ -159,6 +159,8 @@ class MlflowTree:
         training = spec.identity.training
         home = Home(self.work.of(training))
         outbox = self._outboxes.of_node(home.node(), training)
+        if outbox.is_over():  # its process died before it could forget that run
+            outbox = self._outboxes.of_node(home.new_node(), training)
         self._recorded.add(outbox.node)
         outbox.open(spec.name, parent.id, _texts({**tags, "level": "run"}))
         self._delivery.notice(outbox)

@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,6 +88,21 @@ def test_a_parents_outbox_that_is_removed_all_the_time_loses_nothing(outboxes):
         sending.result(60)
     assert found == [f"a {number}" for number in range(50)]
     assert not outbox.folder.exists()
+
+
+def test_a_record_that_is_put_as_the_folder_is_removed_stays(outboxes, monkeypatch):
+    outbox, rmdir = outboxes.of_node("abc"), Path.rmdir
+    outbox.put("text", {"text": "sent"})
+    outbox.note_sent(outbox.waiting()[0])
+
+    def put_in_between(folder):
+        rmdir(folder)
+        if folder == outbox.records:
+            outbox.put("text", {"text": "put in between"})
+
+    monkeypatch.setattr(Path, "rmdir", put_in_between)
+    outbox.remove()
+    assert texts(outbox) == ["put in between"]
 
 
 def test_a_named_record_is_sent_once_and_replaced_while_it_waits(outboxes):

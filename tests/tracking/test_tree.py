@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from rdpp.cli import main
+from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, EpochFinished, RunFinished, RunSpec, train
 from rdpp.runs import Node
 from rdpp.tracking import delivery
 from rdpp.tracking.location import work_folder
 from rdpp.tracking.outbox import Outboxes
 from rdpp.tracking.records import Record
+from rdpp.tracking.result import find_here
 from rdpp.tracking.sink import StoreSink
 from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
@@ -256,7 +258,7 @@ def test_undefined_metrics_survive(store, spec, events, parent, monkeypatch):
     recorder = record(tree, spec, parent, [*events[:-1], last])
     assert math.isnan(tree.find(spec).metrics["pixel_aupimo"])
     recorder.close(ValueError("another observer failed"))
-    assert tree.find(spec, since=4e9) is None
+    assert find_here(outboxes(store), spec, 0.0) is None
     monkeypatch.undo()
     with MlflowTree(store=store):
         pass
@@ -273,6 +275,36 @@ def test_a_run_that_the_user_stopped_goes_on_as_the_same_run(store, spec, events
         record(tree, spec, parent, events).close(None)
     (run,) = leaves(store, parent)
     assert run.info.status == "FINISHED"
+
+
+def test_a_run_whose_process_died_as_it_ended_is_another_run_when_it_is_tried_again(store, spec, events, parent):
+    tree = MlflowTree(store=store)
+    recorder = record(tree, spec, parent, events[:2])
+    recorder._outbox.close("FAILED", {"error": "out of memory"})
+    with MlflowTree(store=store) as tree:
+        record(tree, spec, parent, events).close(None)
+    assert sorted(run.info.status for run in leaves(store, parent)) == ["FAILED", "FINISHED"]
+
+
+def test_sync_leaves_a_run_alone_that_is_trained(store, spec, events, parent, capsys):
+    tree = MlflowTree(store=store)
+    with tree.work.lock(run_lock(spec.identity.training)):
+        record(tree, spec, parent, events[:2])
+        assert main(["sync", "--tracking-uri", store.uri]) == 0
+    assert "sent 0 records of 0 runs; 1 more are sent by the process" in capsys.readouterr().out
+    with MlflowTree(store=store) as tree:
+        record(tree, spec, parent, events).close(None)
+
+
+def test_only_a_command_that_begins_needs_the_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ConfigError, match="cannot be used"), MlflowTree("http://127.0.0.1:9"):
+        pass
+    told = []
+    with MlflowTree("http://127.0.0.1:9", must_be_there=False, tell=told.append, patience=0.1) as tree:
+        tree.open("n", level="study", key="k", parent=None, tags={})
+    assert "1 record waits in" in told[-1]
 
 
 def test_sync_sends_what_waits_and_says_how_much(store, spec, events, parent, monkeypatch, capsys):

@@ -2,7 +2,9 @@
 
 from mutations.mutation import Mutation
 
-_WRITER = "tests/tracking/test_writer.py"
+_DELIVERY = "tests/tracking/test_delivery.py"
+_OUTBOX = "tests/tracking/test_outbox.py"
+_TREE = "tests/tracking/test_tree.py"
 _RUNS = "tests/runs/test_many.py"
 
 MUTATIONS = [
@@ -14,13 +16,103 @@ MUTATIONS = [
         "tests/ablation/test_run.py",
     ),
     Mutation(
-        "writer: closing records are dropped",
-        "rdpp/tracking/writer.py",
-        'if self.error is None or (self._sink is not None and record.kind == "close"):',
-        "if self.error is None:",
-        _WRITER,
+        "delivery: a record is removed before it is sent",
+        "rdpp/tracking/sender.py",
+        "            self._sink.write(record, failure)\n",
+        "            path.unlink()\n            self._sink.write(record, failure)\n",
+        f"{_DELIVERY} -k absent",
     ),
-    Mutation("writer: errors are kept", "rdpp/tracking/writer.py", "if value is None:", "if False:", _WRITER),
+    Mutation(
+        "delivery: an absent store is an error",
+        "rdpp/tracking/delivery.py",
+        "                if reason is None:\n",
+        "                if True:\n",
+        f"{_DELIVERY} -k absent",
+    ),
+    Mutation(
+        "delivery: errors are kept from the owner",
+        "rdpp/tracking/delivery.py",
+        "            self.error = self.error or error\n            self._held",
+        "            self._held",
+        f"{_DELIVERY} -k marks",
+    ),
+    Mutation(
+        "delivery: two send one outbox at once",
+        "rdpp/tracking/sender.py",
+        "            if not free:\n",
+        "            if False:\n",
+        f"{_DELIVERY} -k one_process",
+    ),
+    Mutation(
+        "delivery: a parent is not opened first",
+        "rdpp/tracking/sender.py",
+        "                self._ensure(node)\n",
+        "                pass\n",
+        f"{_DELIVERY} -k opened_first",
+    ),
+    Mutation(
+        "outbox: what was sent is put again",
+        "rdpp/tracking/outbox.py",
+        "        if name is not None and name in self.sent():\n",
+        "        if False:\n",
+        _OUTBOX,
+    ),
+    Mutation(
+        "outbox: a run that goes on has ended",
+        "rdpp/tracking/outbox.py",
+        "                path.unlink(missing_ok=True)\n        payload",
+        "                pass\n        payload",
+        _OUTBOX,
+    ),
+    Mutation(
+        "outbox: a parent's new record is removed with its folder",
+        "rdpp/tracking/outbox.py",
+        "            if self.training:\n                shutil",
+        "            if True:\n                shutil",
+        f"{_OUTBOX} -k as_the_folder",
+    ),
+    Mutation(
+        "store: a node gets a run each time",
+        "rdpp/tracking/store.py",
+        "known = None if node is None else self.run_of_node(node)",
+        "known = None",
+        f"{_TREE} -k at_once",
+    ),
+    Mutation(
+        "sink: a picture that is sent twice is there twice",
+        "rdpp/tracking/sink.py",
+        "if any(path.startswith(begin) for path in there):",
+        "if False:",
+        f"{_TREE} -k sent_twice",
+    ),
+    Mutation(
+        "sink: metrics have the time of their sending",
+        "rdpp/tracking/sink.py",
+        "store.log_series(run_id, points, record.time)",
+        "store.log_series(run_id, points)",
+        f"{_TREE} -k sent_twice",
+    ),
+    Mutation(
+        "recorder: every event's records have one name",
+        "rdpp/tracking/recorder.py",
+        'self._event = f"2-epoch-{event.epoch:07d}"',
+        'self._event = "2-epoch"',
+        f"{_TREE} -k goes_on_from",
+    ),
+    Mutation(
+        "recorder: a run that failed has a result",
+        "rdpp/tracking/recorder.py",
+        "        if error is not None:\n",
+        "        if False:\n",
+        f"{_TREE} -k undefined",
+    ),
+    Mutation(
+        "tree: only what MLflow has is found",
+        "rdpp/tracking/tree.py",
+        "here = find_here(self._outboxes, spec, since)",
+        "here = None",
+        f"{_TREE} -k before_it_is_delivered",
+    ),
     Mutation(
         "runs: a run without a checkpoint is as good",
         "rdpp/tracking/finished.py",
@@ -38,23 +130,16 @@ MUTATIONS = [
     Mutation(
         "compare: studies of one name are mixed",
         "rdpp/tracking/sink.py",
-        '{**tags, "root": self._roots[parent]}',
+        '{**tags, "root": root}',
         '{**tags, "root": "the same"}',
         f"{_RUNS} -k begins_anew",
     ),
     Mutation(
         "runs: the checkpoint of another epoch is evaluated",
         "rdpp/tracking/finished.py",
-        "return folder if read_checkpoint(folder).epoch == finished.epoch else None",
+        "return folder if folder.is_dir() and read_checkpoint(folder).epoch == epoch else None",
         "return folder",
         f"{_RUNS} -k another_epoch",
-    ),
-    Mutation(
-        "runs: what this process trained is not found",
-        "rdpp/tracking/tree.py",
-        "        self._recorded.add(spec.identity.training)\n",
-        "",
-        f"{_RUNS} -k equal_runs",
     ),
     Mutation(
         "pictures: one scale for all epochs",
@@ -73,7 +158,7 @@ MUTATIONS = [
     Mutation(
         "runs: taken over, a run does not belong to the ablation",
         "rdpp/tracking/sink.py",
-        "self.store.set_tags(finished, {tag: json.dumps(list(all_groups))})",
+        "self.store.set_tags(finished, {taken_by(root): json.dumps(list(all_groups))})",
         "pass",
         f"{_RUNS} -k ablation_takes",
     ),
