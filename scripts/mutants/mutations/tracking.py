@@ -4,6 +4,7 @@ from mutations.mutation import Mutation
 
 _WRITER = "tests/tracking/test_writer.py"
 _RUNS = "tests/runs/test_many.py"
+_PRESENCE = "tests/tracking/test_presence.py"
 
 MUTATIONS = [
     Mutation(
@@ -76,5 +77,40 @@ MUTATIONS = [
         "self.store.set_tags(finished, {tag: json.dumps(list(all_groups))})",
         "pass",
         f"{_RUNS} -k ablation_takes",
+    ),
+    Mutation(
+        "store: a command that reads makes one",
+        "rdpp/tracking/store.py",
+        "if not create and not exists(self.uri):",
+        "if False:",
+        _PRESENCE,
+    ),
+    Mutation(
+        "store: a command that reads makes an experiment",
+        "rdpp/tracking/store.py",
+        "if known is None and not create:",
+        "if False:",
+        _PRESENCE,
+    ),
+    Mutation(
+        "store: a copy passes",
+        "rdpp/tracking/store.py",
+        "check_artifacts(self.uri, known.artifact_location)",
+        "pass",
+        _PRESENCE,
+    ),
+    Mutation(
+        "addresses: passwords are shown",
+        "rdpp/tracking/location.py",
+        '_PASSWORD.sub(r"\\1***@", str(text))',
+        "str(text)",
+        "tests/tracking/test_location.py",
+    ),
+    Mutation(
+        "output: libraries print among the results",
+        "rdpp/display/output.py",
+        "with contextlib.redirect_stdout(sys.stderr):",
+        "with contextlib.nullcontext():",
+        "tests/test_cli.py -k json_is_alone",
     ),
 ]
