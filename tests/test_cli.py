@@ -26,7 +26,7 @@ def experiment_file(tiny, tmp_path):
 
 
 @pytest.fixture
-def tracked(store_uri, printing_store):
+def tracked(store_uri):
     return ["--tracking-uri", store_uri]
 
 
@@ -41,12 +41,14 @@ def fails(capsys, *arguments: object) -> str:
     return lines[0]
 
 
+@pytest.mark.usefixtures("printing_store")
 def test_train_prints_results_as_json_on_standard_output(capsys, experiment_file, tracked):
     assert main(["train", str(experiment_file), *tracked, "--json", "--seeds", "3,4", "--epochs", "2"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(r["category"], r["seed"], r["epoch"]) for r in rows] == [("bolt", 3, 2), ("bolt", 4, 2)]
     assert all(0 <= r["metrics"]["image_auroc"] <= 1 for r in rows)
     runs = Store(tracked[1]).search("tags.level = 'run' and tags.seed = '4'")
+    capsys.readouterr()
     assert main(["evaluate", runs[0].info.run_id, *tracked, "--json", "--device", "cpu"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)[0]["metrics"] == rows[1]["metrics"]
@@ -58,6 +60,7 @@ def test_train_prints_a_table(capsys, experiment_file, tracked):
     assert "AUROC" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("printing_store")
 def test_flags_and_set_reach_the_configuration(capsys, experiment_file, tracked):
     assert (
         main(
@@ -93,6 +96,7 @@ def test_epochs_and_steps_together_are_refused(capsys):
     assert "--steps: not allowed with argument --epochs" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("printing_store")
 def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, held_out, tracked, tmp_path):
     (tmp_path / "experiment.yaml").write_text(held_out.with_overrides({"training.epochs": 1, "heatmaps": 0}).to_yaml())
     sweep = tmp_path / "sweep.yaml"

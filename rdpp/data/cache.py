@@ -10,12 +10,12 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from rdpp.config import ConfigError
 from rdpp.data.arrays import array_file, is_full
@@ -35,6 +35,8 @@ Size = tuple[int, int]
 _NAME_BYTES = 80  # of a category in a folder's name, which has at most 255
 _IMAGES, _MASKS, _FACTS = "images.npy", "masks.npy", "facts.json"
 _FORMAT = "2"  # raise it when decoding or resizing changes
+_PATIENCE = 5.0
+"""Seconds without another process's images, before the waiting is told."""
 _BEGUN = ".begun"
 """The cache's folder of entries that are being made, each beside a lock that its maker holds."""
 
@@ -171,7 +173,7 @@ def _alone(folder: Path) -> Iterator[Path]:
     for lock in begun.glob("*.lock"):
         with suppress(Timeout, PermissionError), FileLock(lock, timeout=0):  # else it is being made, or another user's
             _remove(lock.with_suffix(""))
-    with FileLock(begun / f"{folder.name}.lock"):
+    with _acquired(FileLock(begun / f"{folder.name}.lock"), folder):
         scratch = begun / folder.name
         _remove(scratch)
         scratch.mkdir()
@@ -179,6 +181,14 @@ def _alone(folder: Path) -> Iterator[Path]:
             yield scratch
         finally:
             _remove(scratch)
+
+
+def _acquired(lock: BaseFileLock, folder: Path) -> AbstractContextManager[object]:
+    try:
+        return lock.acquire(timeout=_PATIENCE)
+    except Timeout:
+        print(f"rdpp: waiting for another process that decodes images into {folder}", file=sys.stderr)
+        return lock.acquire()
 
 
 def _remove(scratch: Path) -> None:

@@ -12,7 +12,7 @@ from inputs import BATCH, SIZE, draw_images, draw_maps, draw_pixels
 from serve import Work, gpu_memory, nothing
 
 from rdpp.data import scan
-from rdpp.data.cache import read_mask
+from rdpp.data.resizing import read_mask
 
 
 def step(name: str, device: str = "cpu") -> Work:

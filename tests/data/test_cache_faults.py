@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from rdpp.cli import main
 from rdpp.config import ConfigError
@@ -232,6 +234,20 @@ def test_of_two_builders_one_waits_for_the_other(bolt, tiny_data, cache):
     assert sorted(int(count) for count, _ in answers) == [0, 5]
     assert answers[0][1] == answers[1][1]
     assert begun(cache) == []
+
+
+def test_a_long_wait_is_told(bolt, cache, monkeypatch, capfd):
+    load_train(bolt, SIZE, cache)
+    lock = FileLock(next((cache / ".begun").glob("*.lock")))
+    delete("digests.json")(entry(cache))
+    monkeypatch.setattr("rdpp.data.cache._PATIENCE", 0.01)
+    with ThreadPoolExecutor(1) as pool:
+        with lock:
+            waiting = pool.submit(load_train, bolt, SIZE, cache)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=1)
+            assert capfd.readouterr().err.startswith("rdpp: waiting for another process that decodes images into")
+        assert len(waiting.result()) == 5
 
 
 def test_a_row_of_another_shape_is_no_row(tmp_path):

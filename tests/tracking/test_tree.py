@@ -10,7 +10,7 @@ import pytest
 from rdpp.cli import main
 from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, EpochFinished, RunFinished, RunSpec, train
-from rdpp.runs import Node
+from rdpp.runs import Node, run_lock
 from rdpp.tracking import delivery
 from rdpp.tracking.location import work_folder
 from rdpp.tracking.outbox import Outboxes

@@ -56,7 +56,7 @@ MUTATIONS = [
     Mutation(
         "cache: two builders do not wait",
         "rdpp/data/cache.py",
-        'with FileLock(begun / f"{folder.name}.lock"):',
+        'with _acquired(FileLock(begun / f"{folder.name}.lock"), folder):',
         "with suppress():",
         _FAULTS,
     ),

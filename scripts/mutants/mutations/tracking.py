@@ -6,6 +6,7 @@ _DELIVERY = "tests/tracking/test_delivery.py"
 _OUTBOX = "tests/tracking/test_outbox.py"
 _TREE = "tests/tracking/test_tree.py"
 _RUNS = "tests/runs/test_many.py"
+_PRESENCE = "tests/tracking/test_presence.py"
 
 MUTATIONS = [
     Mutation(
@@ -161,5 +162,40 @@ MUTATIONS = [
         "self.store.set_tags(finished, {taken_by(root): json.dumps(list(all_groups))})",
         "pass",
         f"{_RUNS} -k ablation_takes",
+    ),
+    Mutation(
+        "store: a command that reads makes one",
+        "rdpp/tracking/store.py",
+        "if not create and not exists(self.uri):",
+        "if False:",
+        _PRESENCE,
+    ),
+    Mutation(
+        "store: a command that reads makes an experiment",
+        "rdpp/tracking/store.py",
+        "if known is None and not create:",
+        "if False:",
+        _PRESENCE,
+    ),
+    Mutation(
+        "store: a copy passes",
+        "rdpp/tracking/store.py",
+        "check_artifacts(self.uri, known.artifact_location)",
+        "pass",
+        _PRESENCE,
+    ),
+    Mutation(
+        "addresses: passwords are shown",
+        "rdpp/tracking/location.py",
+        '_PASSWORD.sub(r"\\1***@", str(text))',
+        "str(text)",
+        "tests/tracking/test_location.py",
+    ),
+    Mutation(
+        "output: libraries print among the results",
+        "rdpp/display/output.py",
+        "with contextlib.redirect_stdout(sys.stderr):",
+        "with contextlib.nullcontext():",
+        "tests/test_cli.py -k json_is_alone",
     ),
 ]
