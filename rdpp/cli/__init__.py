@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from rdpp import __version__
-from rdpp.cli import ablate, compare, completion, data, evaluate, report, rescore, sweep, sync, train, ui
+from rdpp.cli import ablate, compare, completion, data, evaluate, report, rescore, runs, sweep, sync, train, ui
 from rdpp.display.output import results_alone
 from rdpp.stopping import Stopped
 
@@ -20,6 +20,7 @@ COMMANDS = {
     "report": report,
     "rescore": rescore,
     "sync": sync,
+    "runs": runs,
     "ui": ui,
     "data": data,
     "completion": completion,

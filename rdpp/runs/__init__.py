@@ -3,13 +3,14 @@
 from rdpp.runs.failures import MOST_IN_A_ROW, Failure
 from rdpp.runs.grid import GridJob, notes_folder, work_alone
 from rdpp.runs.many import Job, means, run_lock, work
-from rdpp.runs.one import Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
+from rdpp.runs.one import STATE, Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
 from rdpp.runs.training import TrainAll, opened, train_grid, usable_of
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
 from rdpp.runs.work_folder import WorkFolder
 
 __all__ = [
     "MOST_IN_A_ROW",
+    "STATE",
     "Conduct",
     "Failure",
     "Finished",

@@ -16,6 +16,7 @@ from rdpp.runs.failures import Failure
 from rdpp.runs.many import work
 from rdpp.runs.one import Conduct, Outcome, Planned, RunObserver
 from rdpp.runs.tree import Tree
+from rdpp.runs.work_folder import COMMAND
 
 _TRIES = 2
 """Of a run that failed in a way that may not happen again."""
@@ -134,11 +135,12 @@ def work_alone(
 @contextmanager
 def notes_folder(tree: Tree) -> Iterator[Path]:
     """A folder for the notes of one command; removed at its end."""
-    folder = tree.work.of(f"command-{uuid.uuid4().hex}")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    folder = tree.work.of(f"{COMMAND}{uuid.uuid4().hex}")
+    with tree.work.lock(folder.name):  # so that `rdpp runs` knows that the command lives
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from rdpp.runs.saving import StateSaver, resumption
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
 from rdpp.stopping import Stop, Stopped
 
-_STATE = "state"
+STATE = "state"
+"""Of a run's folder: where its state is."""
 _TRIES = "tries.json"
 _MOST_TRIES = 10
 """Times that a run may begin at one place without coming further."""
@@ -172,9 +173,9 @@ def _check_strict(spec: RunSpec, finished: Finished) -> None:
 
 def _train(plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct) -> Result:
     folder = tree.work.of(plan.spec.identity.training)
-    resume, tags = resumption(folder / _STATE, plan.spec, changed_code=conduct.changed_code, tell=conduct.tell)
+    resume, tags = resumption(folder / STATE, plan.spec, changed_code=conduct.changed_code, tell=conduct.tell)
     every = Interval.parse(plan.spec.experiment.checkpoint_every, "checkpoint_every")
-    saver = StateSaver(folder / _STATE, every, conduct.stop)
+    saver = StateSaver(folder / STATE, every, conduct.stop)
     with _recorded(tree, plan, {**plan.tags, **tags}) as recorder:
         _count_try(folder, resume)
         with conduct.stop.after_batch():
@@ -227,9 +228,9 @@ def _recorded(tree: Tree, plan: Planned, tags: Mapping[str, object]) -> Iterator
         yield recorder
     except BaseException as error:
         if not isinstance(error, Stopped | KeyboardInterrupt | OSError):  # else it goes on later
-            shutil.rmtree(folder / _STATE, ignore_errors=True)
+            shutil.rmtree(folder / STATE, ignore_errors=True)
         (folder / _TRIES).unlink(missing_ok=True)
         recorder.close(error)
         raise
-    shutil.rmtree(folder / _STATE, ignore_errors=True)
+    shutil.rmtree(folder / STATE, ignore_errors=True)
     recorder.close(None)

@@ -5,6 +5,7 @@ ends; a process that is suspended keeps it. So there are no heartbeats, and no r
 Processes on several machines share a work folder on a file system whose locks hold across them, such as NFS 4.
 """
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 _LOCKS = "locks"
-_ALL, _USER = "all", "user"
+_ALL, _USER, _ID = "all", "user", "id"
+
+COMMAND = "command-"
+"""Beginning of the names of folders that belong to one command."""
+OUTBOX = "outbox"
+"""The folder of what tracking has not sent yet."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,15 @@ class WorkFolder:
                 if not any(self._others(_USER, "")):
                     self._remove_locks()
 
+    def runs(self) -> list[Path]:
+        """The folders of runs, in order; see `of`."""
+        found = [folder for folder in self.root.glob("*") if folder.is_dir() and not folder.name.startswith(COMMAND)]
+        return sorted(folder for folder in found if folder.name not in (_LOCKS, OUTBOX))
+
+    def commands(self) -> list[Path]:
+        """The folders of commands, in order. A command holds the lock of its folder's name."""
+        return sorted(folder for folder in self.root.glob(f"{COMMAND}*") if folder.is_dir())
+
     def _remove_locks(self) -> None:
         for file in (self.root / _LOCKS).glob("*.lock"):
             if file.stem != _ALL:
@@ -89,10 +104,34 @@ class WorkFolder:
             if file.stem != own:
                 yield self.is_locked(file.stem)
 
+    def is_present(self, name: str) -> bool:
+        """Whether some process is present at something; makes nothing."""
+        return any(self._others(name, ""))
+
     def is_locked(self, name: str) -> bool:
-        """Whether some process holds a lock at this moment."""
+        """Whether some process holds a lock at this moment; makes nothing."""
+        if not self._file(name).is_file():
+            return False
         with self.lock_if_free(name) as free:
             return not free
+
+    def free_locks(self) -> int:
+        """Files of locks that nobody holds."""
+        return sum(not self.is_locked(file.stem) for file in (self.root / _LOCKS).glob("*.lock"))
+
+    def known_id(self) -> str | None:
+        """What `id` gives; None where nobody has asked for it yet."""
+        file = self.root / _ID
+        return file.read_text() if file.is_file() else None
+
+    def id(self) -> str:
+        """Tells this folder from those of other machines, by which path it is reached whatever."""
+        with self.lock(_ID):
+            if self.known_id() is None:
+                begun = self.root / f".{_ID}"
+                begun.write_text(uuid.uuid4().hex)
+                os.replace(begun, self.root / _ID)
+            return (self.root / _ID).read_text()
 
     def _lock(self, name: str) -> FileLock:
         file = self._file(name)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rdpp.runs.work_folder import WorkFolder
+from rdpp.runs.work_folder import OUTBOX, WorkFolder
 from rdpp.tracking.location import sqlite_file
 from rdpp.tracking.records import Kind, Record, read_record, write_record
 
@@ -160,7 +160,7 @@ class Outboxes:
         file = sqlite_file(uri)
         parts = urlsplit(uri)
         place = file.name if file is not None else f"{parts.hostname}-{parts.port or ''}{parts.path}"
-        return cls(work.of("outbox") / re.sub(r"[^\w.]+", "-", place), work)
+        return cls(work.of(OUTBOX) / re.sub(r"[^\w.]+", "-", place), work)
 
     def of_node(self, node: str, training: str | None = None) -> Outbox:
         """The outbox of a parent, or of a run of one category and seed."""
@@ -204,9 +204,13 @@ class Home:
 
     def node(self) -> str:
         """The run's node: the one that it had before it was interrupted, or a new one."""
+        return self.known() or self.new_node()
+
+    def known(self) -> str | None:
+        """The node that it had; None where it has none yet."""
         with suppress(FileNotFoundError):
             return (self.folder / "node").read_text()
-        return self.new_node()
+        return None
 
     def new_node(self) -> str:
         """A node that the run is from now on."""

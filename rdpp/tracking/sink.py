@@ -11,12 +11,15 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
 from rdpp.runs.work_folder import WorkFolder
 from rdpp.tracking.figures import Scale, heatmap
+from rdpp.tracking.location import sqlite_file
 from rdpp.tracking.maps import log_maps
 from rdpp.tracking.names import printable, to_picture_key
 from rdpp.tracking.records import Record
 from rdpp.tracking.store import Store
 
 _AT_ONCE = 2  # pictures drawn and logged
+WORK_FOLDER = "work_folder"
+"""Tag of a run in a store that several machines may share: the id of the work folder that it is worked at in."""
 _CHANGES = "mlflow"
 """The lock that is held while something is looked for in MLflow and made where it is missing."""
 
@@ -79,6 +82,8 @@ class StoreSink:
     def _open(self, record: Record, *, name: str, parent: str | None, tags: Mapping[str, Any]) -> None:
         above, root = (None, None) if parent is None else self._ids(parent)
         own = tags if root is None else {**tags, "root": root}
+        if sqlite_file(self.store.uri) is None:  # which has one work folder, beside it
+            own = {**own, WORK_FOLDER: self._work.id()}
         with self._work.lock(_CHANGES):
             run_id = self.store.start_run(name, parent=above, tags=own, node=record.node, started=record.time)
         self._known[record.node] = (run_id, root or run_id)

@@ -6,6 +6,7 @@ _DELIVERY = "tests/tracking/test_delivery.py"
 _OUTBOX = "tests/tracking/test_outbox.py"
 _TREE = "tests/tracking/test_tree.py"
 _RUNS = "tests/runs/test_many.py"
+_LEFTOVERS = "tests/tracking/test_leftovers.py"
 _PRESENCE = "tests/tracking/test_presence.py"
 
 MUTATIONS = [
@@ -197,5 +198,33 @@ MUTATIONS = [
         "with contextlib.redirect_stdout(sys.stderr):",
         "with contextlib.nullcontext():",
         "tests/test_cli.py -k json_is_alone",
+    ),
+    Mutation(
+        "clean: a run that somebody works at is dead",
+        "rdpp/tracking/leftovers.py",
+        "    return training is not None and outboxes.work.is_locked(run_lock(training))",
+        "    return False",
+        f"{_LEFTOVERS} -k lock_is_held",
+    ),
+    Mutation(
+        "clean: runs of other machines are dead",
+        "rdpp/tracking/leftovers.py",
+        "(here is not None and tags.get(WORK_FOLDER) == here)",
+        "True",
+        f"{_LEFTOVERS} -k another_machine",
+    ),
+    Mutation(
+        "clean: records that wait open a killed run again",
+        "rdpp/tracking/cleaning.py",
+        "        if outbox is None:\n",
+        "        if True:\n",
+        f"{_LEFTOVERS} -k stays_killed",
+    ),
+    Mutation(
+        "clean: a state that stands in for another is scratch",
+        "rdpp/tracking/leftovers.py",
+        'if (run / STATE).is_dir() or not folder.name.endswith(".before"):',
+        "if True:",
+        f"{_LEFTOVERS} -k stands_in",
     ),
 ]
