@@ -17,9 +17,9 @@ TWO_LOSSES = {"losses.reconstruction": None, "losses.contrast": None}
 """Settings of runs that are there for the tree that they stand in: they train in three quarters of the time."""
 
 
-def conduct(*, again, **how):
-    """How a process works that says nothing."""
-    return Conduct(since=time.time() if again else 0.0, tell=lambda line: None, **how)
+def conduct(*, again, since=0.0, **how):
+    """How a process works that says nothing. Runs that finished before `since` are trained anew; with `again`, all."""
+    return Conduct(since=since or (time.time() if again else 0.0), tell=lambda line: None, **how)
 
 
 def tracked_training(store, experiment, observers=(), *, again=True, **how):

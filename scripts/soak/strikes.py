@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 PHASES = ("training", "saving", "logging", "claiming", "starting")
-"""In a batch; while a state is written; while records are sent; while a trial is drawn or told; before the first lock."""
+"""In a batch; while a state is written; while records are sent; while a trial is drawn or told; before the first
+lock."""
 _PAUSE = 3.0
 """Seconds between two strikes."""
 

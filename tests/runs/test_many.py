@@ -18,6 +18,7 @@ from rdpp.ablation.run import matrix, missing
 from rdpp.comparison.search import find_runs
 from rdpp.config import ConfigError
 from rdpp.display.console import ConsoleObserver
+from rdpp.display.screen import Terminal
 from rdpp.engine import BatchFinished, RunFinished, RunStarted, grid
 from rdpp.runs import TakenOver
 from rdpp.sweep import SweepConfig
@@ -93,8 +94,8 @@ def test_a_finished_run_is_taken_over_with_its_values(store, experiment):
 def test_the_console_says_which_run_is_taken_over(store, experiment):
     go(store, experiment)
     text = io.StringIO()
-    with ConsoleObserver(1, Console(file=text, width=300)) as console:
-        tracked_training(store, experiment, [console], again=False)
+    with Terminal(1, Console(file=text, width=300)) as screen:
+        tracked_training(store, experiment, [ConsoleObserver(screen)], again=False)
     (run,) = runs(store, experiment)
     assert f"run {run.info.run_id} is taken over; --again trains it anew" in text.getvalue()
 
