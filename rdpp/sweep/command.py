@@ -71,7 +71,7 @@ def run_sweep(
             prepare_study(sweep, [console], screen.line)
             job = _job(sweep, points, tree, open_study_node(sweep, points, tree), crew[0], console)
             run_study(job, lambda: _work(job, crew, console, screen, options, stop))
-        run_id = tree.run_id(job.node)
+        run_id = tree.known_run_id(job.node)
     _print(sweep, points, run_id, json_wanted=as_json)
 
 
@@ -90,7 +90,7 @@ def work_at_study(
 ) -> None:
     """What a worker does in its own process."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with MlflowTree(options.tracking_uri, tell=screen.line) as tree:
+    with MlflowTree(options.tracking_uri, must_be_there=False, tell=screen.line) as tree:
         points = open_study(sweep, options.storage, tree.work)
         console = ConsoleObserver(screen)
         work(_job(sweep, points, tree, node, member, console), tree, [console], options.conduct(stop, screen))
@@ -164,7 +164,7 @@ def _spent(sweep: SweepConfig, points: Points) -> str:
     return f"{spent_steps(points.all()):,} of {sweep.budget:,} steps spent"
 
 
-def _print(sweep: SweepConfig, points: Points, run_id: str, *, json_wanted: bool) -> None:
+def _print(sweep: SweepConfig, points: Points, run_id: str | None, *, json_wanted: bool) -> None:
     study = points.study
     if json_wanted:
         print_json(report.as_json(sweep, study, run_id))

@@ -87,7 +87,7 @@ def _row(trial: FrozenTrial, sweep: SweepConfig, categories: list[str]) -> list[
     return [str(trial.number), *params, *means, mean, on_test, state]
 
 
-def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str) -> dict[str, Any]:
+def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str | None) -> dict[str, Any]:
     """The study for a program."""
     found = spread(sweep, study)
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

@@ -8,6 +8,7 @@ from typing import Any
 
 from rdpp.config import ConfigError
 from rdpp.stopping import Stopped
+from rdpp.tracking.location import shown
 from rdpp.tracking.outbox import Outbox, Outboxes
 from rdpp.tracking.records import Kind
 from rdpp.tracking.sender import Held, Sender, Sink, finish_dead, is_alive
@@ -104,7 +105,9 @@ class Delivery:
             self._await_store(lambda: not self._due)
         self.check()
         if self.away is not None:
-            raise ConfigError(f"the MLflow store {self._uri} is away ({self.away}); give the command again later")
+            raise ConfigError(
+                f"the MLflow store {shown(self._uri)} is away ({self.away}); give the command again later"
+            )
 
     def end(self, error: BaseException | None) -> None:
         """Send all, and wait for a store that is away no longer than the patience allows; where the owner was stopped
@@ -126,7 +129,7 @@ class Delivery:
                 self._changed.notify_all()
         if waiting := self.outboxes.count():
             those = "1 record waits" if waiting == 1 else f"{waiting} records wait"
-            self._tell(f"{those} in {self.outboxes.root}; send with: rdpp sync --tracking-uri {self._uri}")
+            self._tell(f"{those} in {self.outboxes.root}; send with: rdpp sync --tracking-uri {shown(self._uri)}")
         if error is None:
             self.check()
 
@@ -213,13 +216,13 @@ class Delivery:
             first, self.away = self.away is None, reason
             self._changed.notify_all()
         if first:
-            self._tell(f"the MLflow store {self._uri} is away ({reason}); records wait in {self.outboxes.root}")
+            self._tell(f"the MLflow store {shown(self._uri)} is away ({reason}); records wait in {self.outboxes.root}")
 
     def _note_back(self) -> None:
         with self._changed:
             was, self.away = self.away, None
         if was is not None:
-            self._tell(f"the MLflow store {self._uri} is back")
+            self._tell(f"the MLflow store {shown(self._uri)} is back")
 
     def _die(self, error: BaseException) -> None:
         with self._changed:

@@ -10,6 +10,7 @@ from typing import Any
 from rdpp.engine import BatchFinished, CheckpointWriter, EpochFinished, Event, GivenUp, RunFinished, RunStarted
 from rdpp.stopping import Stopped
 from rdpp.tracking.delivery import Delivery
+from rdpp.tracking.location import shown
 from rdpp.tracking.observer import RunObserver
 from rdpp.tracking.outbox import CHECKPOINT, RESULT, Home, Outbox
 from rdpp.tracking.records import Kind
@@ -107,4 +108,4 @@ def ending(error: BaseException | None) -> tuple[str, dict[str, str]]:
         return "KILLED", {"state": "pruned"}
     if isinstance(error, KeyboardInterrupt | Stopped):
         return "KILLED", {}
-    return "FAILED", {"error": f"{type(error).__name__}: {error}"[:500]}
+    return "FAILED", {"error": shown(f"{type(error).__name__}: {error}")[:500]}

@@ -130,6 +130,11 @@ class MlflowTree:
         self._delivery.wait()
         return self._open_sink().run_id(node.id)
 
+    def known_run_id(self, node: Node) -> str | None:
+        """The same; None where the store is away."""
+        self._delivery.finish()
+        return None if self._delivery.away is not None else self._open_sink().run_id(node.id)
+
     def finish(self) -> None:
         """See `Tree.finish`; what an absent store has not got waits on disk."""
         self._delivery.finish()

@@ -83,6 +83,6 @@ def _work_in_process(
     variants: bool,
 ) -> None:
     own = [dataclasses.replace(plan, spec=member.fit_spec(plan.spec)) for plan in planned]
-    with MlflowTree(options.tracking_uri, tell=screen.line) as tree:
+    with MlflowTree(options.tracking_uri, must_be_there=False, tell=screen.line) as tree:
         job = GridJob(own, notes, unusable)
         work(job, tree, [ConsoleObserver(screen, variants=variants)], options.conduct(stop, screen))

@@ -90,7 +90,7 @@ def test_a_bad_trial_is_given_up_within_a_run_and_a_good_one_is_not(sweep, small
 def test_a_study_that_was_interrupted_prunes_as_it_would_have(sweep, smaller_is_better, storage, store_uri):
     """The trial that was interrupted had passed a rung: it goes on, and does not meet itself there."""
     store, name = Store(store_uri), sweep.name
-    experiment = sweep.experiment.with_overrides({"data.categories": ["bolt"], "training.epochs": 3})
+    experiment = sweep.experiment.with_overrides({"data.categories": ["bolt"]})
     sweep = dataclasses.replace(sweep, experiment=experiment, trials=4)
     to_come = weights(0.5, 0.14, 0.93, 0.39)
     whole, _ = tracked_study(
