@@ -25,6 +25,7 @@ from rdpp.sweep.attributes import (
     run_key,
 )
 from rdpp.sweep.config import SweepConfig
+from rdpp.sweep.gates import is_reached
 from rdpp.sweep.halving import GateObserver, Pruned
 from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
@@ -218,12 +219,14 @@ class StudyJob:
 
         return pass_gate
 
-    def _asks(self, way: Way, place: int, values: Mapping[int, float | None], batches: int = 0) -> bool:
+    def _asks(
+        self, way: Way, place: int, values: Mapping[int, float | None], batches: int = 0, *, may_end: bool = True
+    ) -> bool:
         """Whether the pruner lets a trial through a gate; if not, the trial ends with its runs so far and `batches` of
-        the one in work."""
+        the one in work. Without `may_end` the pruner is told and not heard."""
         gate, pruner = way.gates[place], self.points.study.pruner
         value = mean({run: of for run, of in values.items() if run <= gate.run})
-        if self.points.gives_up(way.number, pruner, gate.step, value):
+        if self.points.gives_up(way.number, pruner, gate.step, value) and may_end:
             self._end(way, TrialState.PRUNED, batches=batches)
             return False
         self.points.put(way.number, PASSED, place + 1)
@@ -262,11 +265,13 @@ class StudyJob:
             self.tree.log_metrics(way.node, {"objective_running_mean": mean(ended)}, step=len(ended) - 1)
 
     def _is_pruned(self, way: Way, trial: FrozenTrial, ended: Mapping[int, float | None]) -> bool:
-        """Whether the trial does not pass a gate that it has reached; then it is told."""
+        """Whether the trial does not pass a gate that it has reached; then it is told. One whose runs have all ended,
+        the last one early, passes: nothing would be saved."""
+        whole = len(ended) == len(way.specs)
         for place in range(trial.user_attrs.get(PASSED, 0), len(way.gates)):
-            if not all(run in ended for run in range(way.gates[place].run + 1)):
+            if not is_reached(way.gates[place], ended):
                 break
-            if not self._asks(way, place, ended):
+            if not self._asks(way, place, ended, may_end=not whole):
                 return True
         if not PRUNERS[self.pruner_name].compares_instances:
             return False
@@ -274,7 +279,7 @@ class StudyJob:
         for run, value in ended.items():
             if value is not None:
                 gives_up = self.points.gives_up(way.number, self.points.study.pruner, run, value)
-        if gives_up and len(ended) < len(way.specs):
+        if gives_up and not whole:
             self._end(way, TrialState.PRUNED)
             return True
         return False
