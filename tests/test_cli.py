@@ -256,7 +256,7 @@ def test_ctrl_c_says_how_to_go_on(capsys, experiment_file, tracked, monkeypatch)
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rdpp.runs.train_grid", stop)
+    monkeypatch.setattr("rdpp.workers.train", stop)
     assert main(["train", str(experiment_file), *tracked]) == 130
     assert "run the same command again" in capsys.readouterr().err
 
@@ -317,7 +317,9 @@ def test_a_store_that_cannot_be_used_fails_before_any_image_is_decoded(
     assert "--tracking-uri" in line
 
 
-def test_an_image_that_cannot_be_decoded_is_named_before_any_training(capsys, experiment_file, tracked, tiny, tmp_path):
+def test_an_image_that_cannot_be_decoded_is_named_and_the_other_categories_go_on(
+    capsys, experiment_file, tracked, tiny, tmp_path
+):
     import shutil
 
     data = tmp_path / "data"
@@ -325,8 +327,16 @@ def test_an_image_that_cannot_be_decoded_is_named_before_any_training(capsys, ex
         shutil.copytree(Path(tiny.data.root) / category, data / category)
     broken = next((data / "weave" / "train" / "good").iterdir())
     broken.write_bytes(b"no image")
-    line = fails(capsys, "train", experiment_file, *tracked, "--data", data, "--categories", "bolt,weave")
-    assert str(broken) in line
+    command = ["train", str(experiment_file), *tracked, "--data", str(data), "--json", "--categories"]
+    assert main([*command, "bolt,weave"]) == 1
+    printed = capsys.readouterr()
+    bolt, weave = json.loads(printed.out)
+    assert (bolt["category"], bolt["epoch"], "failure" in bolt) == ("bolt", 1, False)
+    assert (weave["category"], weave["metrics"]) == ("weave", None)
+    assert str(broken) in weave["failure"]
+    told = [line for line in printed.err.splitlines() if str(broken) in line]
+    assert [line.partition(":")[0] for line in told] == ["weave"]
+    assert str(broken) in fails(capsys, *command, "weave")  # nothing is left to train
 
 
 def test_evaluate_reads_a_checkpoint_folder(capsys, experiment_file, tracked, tiny, tmp_path):

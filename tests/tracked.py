@@ -17,19 +17,24 @@ TWO_LOSSES = {"losses.reconstruction": None, "losses.contrast": None}
 """Settings of runs that are there for the tree that they stand in: they train in three quarters of the time."""
 
 
-def conduct(*, again, **how):
-    """How a process works that says nothing."""
-    return Conduct(since=time.time() if again else 0.0, tell=lambda line: None, **how)
+def conduct(*, again, since=0.0, **how):
+    """How a process works that says nothing. Runs that finished before `since` are trained anew; with `again`, all."""
+    return Conduct(since=since or (time.time() if again else 0.0), tell=lambda line: None, **how)
 
 
 def tracked_training(store, experiment, observers=(), *, again=True, **how):
     """The outcomes of plain training, all of which must end well."""
+    job = tracked_job(store, experiment, observers, again=again, **how)
+    assert not job.failures, [failure for _, failure in job.failures]
+    return job.outcomes
+
+
+def tracked_job(store, experiment, observers=(), *, again=True, **how):
+    """The job of plain training, done."""
     with MlflowTree(store=store) as tree:
         one = conduct(again=again, **how)
         alone = partial(work_alone, tree=tree, observers=observers, conduct=one)
-        job = train_grid(grid(experiment), tree, observers, alone, attempt=str(one.since or ""))
-    assert not job.failures, job.failures
-    return job.outcomes
+        return train_grid(grid(experiment), tree, observers, alone, attempt=str(one.since or ""))
 
 
 class Quiet:

@@ -16,6 +16,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Send what waits, and say how much it was."""
+    from rdpp.display.output import results
     from rdpp.tracking.sync import sync
 
-    print(sync(options.tracking_uri))
+    print(sync(options.tracking_uri), file=results())

@@ -84,8 +84,8 @@ def _settle_one(
     except GivenUp:
         job.give_up(plan)
         return
-    streak.note(ended if isinstance(ended, Failure) else None)
     job.settle(plan, ended)
+    streak.note(ended if isinstance(ended, Failure) else None)
 
 
 def run_lock(training: str) -> str:

@@ -144,6 +144,11 @@ class Tree(Protocol):
         """Note that a finished run belongs to this parent too."""
         ...
 
+    def forget(self, node: Node) -> None:
+        """Keep no checkpoints and pictures of the runs below a parent: neither those that are there nor those to come.
+        A run that another parent has taken over keeps them, and so does one that this parent has taken over."""
+        ...
+
     def checkpoint(self, finished: Finished) -> AbstractContextManager[Path | None]:
         """A folder with the checkpoint of a run's chosen epoch; None where it was not kept."""
         ...

@@ -6,6 +6,8 @@ Processes on several machines share a work folder on a file system whose locks h
 """
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-_LOCKS = "locks"
+_LOCKS, _SCRATCH = "locks", "scratch"
 _ALL, _USER, _ID = "all", "user", "id"
 
 COMMAND = "command-"
@@ -59,30 +61,41 @@ class WorkFolder:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Work in the folder: locks are only taken within such a block. The last process to leave removes the files of
-        all locks."""
+        """Work in the folder: locks are only taken within such a block.
+
+        Python's temporary files go to a subfolder meanwhile, whichever library makes them: what a process leaves there
+        when it is killed, and the files of all locks, are removed by the last process to leave.
+        """
         with self.lock(_ALL):
             own = self._lock(f"{_USER}-{uuid.uuid4().hex}")
             own.acquire()
+        scratch = self.root / _SCRATCH / Path(own.lock_file).stem
+        scratch.mkdir(parents=True)
+        tempfile.tempdir = str(scratch)
         try:
             yield
         finally:
+            if tempfile.tempdir == str(scratch):
+                tempfile.tempdir = None  # Python's own
+            shutil.rmtree(scratch, ignore_errors=True)
             with self.lock(_ALL):
                 own.release()
                 Path(own.lock_file).unlink()
                 if not any(self._others(_USER, "")):
-                    self._remove_locks()
+                    self._clear()
 
     def runs(self) -> list[Path]:
         """The folders of runs, in order; see `of`."""
         found = [folder for folder in self.root.glob("*") if folder.is_dir() and not folder.name.startswith(COMMAND)]
-        return sorted(folder for folder in found if folder.name not in (_LOCKS, OUTBOX))
+        return sorted(folder for folder in found if folder.name not in (_LOCKS, _SCRATCH, OUTBOX))
 
-    def commands(self) -> list[Path]:
-        """The folders of commands, in order. A command holds the lock of its folder's name."""
-        return sorted(folder for folder in self.root.glob(f"{COMMAND}*") if folder.is_dir())
+    def needed_for_a_while(self) -> list[Path]:
+        """The folders of commands and processes, in order. Who needs one holds the lock of its name."""
+        found = [*self.root.glob(f"{COMMAND}*"), *(self.root / _SCRATCH).glob("*")]
+        return sorted(folder for folder in found if folder.is_dir())
 
-    def _remove_locks(self) -> None:
+    def _clear(self) -> None:
+        shutil.rmtree(self.root / _SCRATCH, ignore_errors=True)
         for file in (self.root / _LOCKS).glob("*.lock"):
             if file.stem != _ALL:
                 file.unlink()

@@ -56,7 +56,8 @@ class Pruned(GivenUp):
 
 
 class GateObserver:
-    """An observer of one run that has gates within it: at each it asks whether the trial goes on.
+    """An observer of one run that has gates within it: at each it asks whether the trial goes on. At the run's end it
+    does not ask: the gates that were not reached until then are asked by whoever settles the run.
 
     The value at a gate is the run's objective at its best epoch so far, or at its last one with `selection: last`.
     """
@@ -106,7 +107,7 @@ class GateObserver:
         if chosen or self._last_counts:
             self._value = self.value(metrics)
         for place, gate in self.gates:
-            reached = self._evaluations == gate.evaluation or (ended and self._evaluations < gate.evaluation)
+            reached = self._evaluations == gate.evaluation and not ended
             if reached and not self.pass_gate(place, self._value, batches):
                 raise Pruned(f"given up after {self._evaluations} evaluations")
 

@@ -25,6 +25,7 @@ from rdpp.sweep.attributes import (
     run_key,
 )
 from rdpp.sweep.config import SweepConfig
+from rdpp.sweep.gates import is_reached
 from rdpp.sweep.halving import GateObserver, Pruned
 from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
@@ -136,6 +137,14 @@ class StudyJob:
                         if free:
                             self.tree.abandon(training, Pruned())
 
+    def forget_left(self) -> None:
+        """Keep nothing of trials beyond the best, where `keep_runs` was changed since they ended."""
+        if self.sweep.kept_trials is not None:
+            kept = best_of(complete_trials(self.points.all()), self.sweep.kept_trials)
+            for trial in self.points.all():
+                if trial.state.is_finished() and trial.number not in kept:
+                    self.tree.forget(self._node(trial.number))
+
     def lock(self) -> AbstractContextManager[None]:
         """The study's."""
         return self.tree.work.lock(f"study-{self.points.key}")
@@ -218,12 +227,14 @@ class StudyJob:
 
         return pass_gate
 
-    def _asks(self, way: Way, place: int, values: Mapping[int, float | None], batches: int = 0) -> bool:
+    def _asks(
+        self, way: Way, place: int, values: Mapping[int, float | None], batches: int = 0, *, may_end: bool = True
+    ) -> bool:
         """Whether the pruner lets a trial through a gate; if not, the trial ends with its runs so far and `batches` of
-        the one in work."""
+        the one in work. Without `may_end` the pruner is told and not heard."""
         gate, pruner = way.gates[place], self.points.study.pruner
         value = mean({run: of for run, of in values.items() if run <= gate.run})
-        if self.points.gives_up(way.number, pruner, gate.step, value):
+        if self.points.gives_up(way.number, pruner, gate.step, value) and may_end:
             self._end(way, TrialState.PRUNED, batches=batches)
             return False
         self.points.put(way.number, PASSED, place + 1)
@@ -262,11 +273,13 @@ class StudyJob:
             self.tree.log_metrics(way.node, {"objective_running_mean": mean(ended)}, step=len(ended) - 1)
 
     def _is_pruned(self, way: Way, trial: FrozenTrial, ended: Mapping[int, float | None]) -> bool:
-        """Whether the trial does not pass a gate that it has reached; then it is told."""
+        """Whether the trial does not pass a gate that it has reached; then it is told. One whose runs have all ended,
+        the last one early, passes: nothing would be saved."""
+        whole = len(ended) == len(way.specs)
         for place in range(trial.user_attrs.get(PASSED, 0), len(way.gates)):
-            if not all(run in ended for run in range(way.gates[place].run + 1)):
+            if not is_reached(way.gates[place], ended):
                 break
-            if not self._asks(way, place, ended):
+            if not self._asks(way, place, ended, may_end=not whole):
                 return True
         if not PRUNERS[self.pruner_name].compares_instances:
             return False
@@ -274,7 +287,7 @@ class StudyJob:
         for run, value in ended.items():
             if value is not None:
                 gives_up = self.points.gives_up(way.number, self.points.study.pruner, run, value)
-        if gives_up and len(ended) < len(way.specs):
+        if gives_up and not whole:
             self._end(way, TrialState.PRUNED)
             return True
         return False
@@ -303,12 +316,25 @@ class StudyJob:
         tags = {"state": name, "runs": len(stored), **({"failure": failure["reason"]} if failure else {})}
         self.tree.set_tags(way.node, tags)
         self.tree.close(way.node)
+        for number in self._outranked_by(way.number, value if state == TrialState.COMPLETE else None):
+            self.tree.forget(self._node(number))
         self.points.tell(way.number, state, value)
         spent = spent_steps(self.points.all())
         self.tree.log_metrics(self.node, {"steps": spent}, step=way.number)
         self.notices.ended(way.number, len(way.specs) - len(stored))
         if failure is not None:
             self._check_failures(failure["kind"])
+
+    def _outranked_by(self, number: int, value: float | None) -> list[int]:
+        """The trials whose checkpoints and pictures are not kept any more, now that one ends; itself perhaps.
+
+        `value`: None of a trial that is not complete.
+        """
+        if self.sweep.kept_trials is None:
+            return []
+        before = {other: of for other, of in complete_trials(self.points.all()).items() if other != number}
+        after = before if value is None else {**before, number: value}
+        return sorted({number, *best_of(before, self.sweep.kept_trials)} - set(best_of(after, self.sweep.kept_trials)))
 
     def _means(self, way: Way, trial: FrozenTrial) -> dict[str, float]:
         """Of the metrics on the test images."""
@@ -335,6 +361,16 @@ class StudyJob:
 def spent_steps(trials: list[FrozenTrial]) -> int:
     """Training steps of the trials that are complete or pruned."""
     return sum(trial.user_attrs.get(STEPS, 0) for trial in trials if trial.state in DONE)
+
+
+def complete_trials(trials: list[FrozenTrial]) -> dict[int, float]:
+    """The objective of each trial that is complete."""
+    return {t.number: t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None}
+
+
+def best_of(values: Mapping[int, float], count: int) -> list[int]:
+    """The trials with the highest values, the best first; of equal ones the earlier."""
+    return sorted(values, key=lambda number: (-values[number], number))[:count]
 
 
 def done_trials(trials: list[FrozenTrial]) -> int:

@@ -148,6 +148,7 @@ def run_study(job: StudyJob, work_at: Callable[[], None]) -> None:
             raise
     with job.lock():
         job.abandon_left()
+        job.forget_left()
         _log(tree, node, job.points.study)
         tree.close(node)
 

@@ -237,12 +237,13 @@ def _waiting(box: Outbox, outboxes: Outboxes) -> Waiting:
 
 
 def _scratch(work: WorkFolder) -> Iterator[Scratch]:
-    """Folders of commands, and states that were being written or replaced; not one that stands in for the state."""
-    for folder in work.commands():
+    """Folders of commands and processes, and states that were being written or replaced."""
+    for folder in work.needed_for_a_while():
         yield Scratch(folder, folder.name, work.is_locked(folder.name), size(folder))
     for run in work.runs():
         lock = run_lock(run.name)
         for folder in sorted(run.glob(f".{STATE}*")):
+            # killed between two renamings, a process left the state before in the place of the state
             if (run / STATE).is_dir() or not folder.name.endswith(".before"):
                 yield Scratch(folder, lock, work.is_locked(lock), size(folder))
 

@@ -29,6 +29,7 @@ Kind = Literal[
     "pictures",
     "folder",
     "take_over",
+    "forget",
     "close",
 ]
 _ARRAY = "array in this file"

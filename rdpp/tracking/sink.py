@@ -3,6 +3,7 @@
 import json
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -11,6 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
 from rdpp.runs.work_folder import WorkFolder
 from rdpp.tracking.figures import Scale, heatmap
+from rdpp.tracking.forgetting import TAKEN_BY, forget_if_unwanted, forget_runs
 from rdpp.tracking.location import sqlite_file
 from rdpp.tracking.maps import log_maps
 from rdpp.tracking.names import printable, to_picture_key
@@ -76,6 +78,9 @@ class StoreSink:
                 self._close(record, failure, **record.payload)
             case "take_over":
                 self._take_over(record.node, **record.payload)
+            case "forget":
+                if self.knows(record.node):  # nothing is to be forgotten of what was deleted in MLflow
+                    forget_runs(self.store, self.run_id(record.node), self._changing)
             case _:
                 _KINDS[record.kind](self.store, self.run_id(record.node), record, **record.payload)
 
@@ -84,7 +89,7 @@ class StoreSink:
         own = tags if root is None else {**tags, "root": root}
         if sqlite_file(self.store.uri) is None:  # which has one work folder, beside it
             own = {**own, WORK_FOLDER: self._work.id()}
-        with self._work.lock(_CHANGES):
+        with self._changing():
             run_id = self.store.start_run(name, parent=above, tags=own, node=record.node, started=record.time)
         self._known[record.node] = (run_id, root or run_id)
         if record.node in self._monitored:
@@ -105,7 +110,7 @@ class StoreSink:
         names the root of the tree that took it over."""
         above, root = self._ids(node)
         finished = run_id or self.run_id(str(taken))
-        with self._work.lock(_CHANGES):
+        with self._changing():
             known = self.store.client.get_run(finished).data.tags
             if known.get("mlflow.parentRunId") == above:
                 self.store.set_tags(finished, tags)
@@ -117,7 +122,12 @@ class StoreSink:
         self._stop_monitor(record.node)
         if status == "FINISHED" and failure is not None:
             status, tags = "FAILED", {"error": f"{type(failure).__name__}: {failure}"[:500]}
-        self.store.end_run(self.run_id(record.node), status, tags, record.time)
+        run_id = self.run_id(record.node)
+        forget_if_unwanted(self.store, run_id, self._changing)
+        self.store.end_run(run_id, status, tags, record.time)
+
+    def _changing(self) -> AbstractContextManager[None]:
+        return self._work.lock(_CHANGES)
 
     def _stop_monitor(self, node: str) -> None:
         if node in self._monitors:
@@ -126,7 +136,7 @@ class StoreSink:
 
 def taken_by(root: str) -> str:
     """The tag of a run that belongs to another tree too: its value lists the groups (variants, trials) there."""
-    return f"taken_by/{root}"
+    return f"{TAKEN_BY}{root}"
 
 
 def groups(tags: Mapping[str, str], tag: str) -> list[str]:

@@ -216,6 +216,10 @@ class MlflowTree:
         taken = finished.node and finished.node.id
         self._put(parent, "take_over", run_id=finished.run_id, taken=taken, tags=_texts(tags), group=group)
 
+    def forget(self, node: Node) -> None:
+        """See `Tree.forget`."""
+        self._put(node, "forget")
+
     @contextmanager
     def checkpoint(self, finished: Finished) -> Iterator[Path | None]:
         """See `Tree.checkpoint`."""

@@ -4,6 +4,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,7 +19,7 @@ from serve import Work, gpu_memory, nothing
 from rdpp.config import decode
 from rdpp.data import load_train, scan, shuffled
 from rdpp.detector import Detector
-from rdpp.engine import CheckpointWriter, EpochFinished, Event, RunSpec, grid, prepare, train
+from rdpp.engine import CheckpointWriter, EpochFinished, Event, RunSpec, grid, prepare_all, train
 from rdpp.engine.device import autocast, keep_freed_memory, to_device
 from rdpp.engine.loader import DataLoader
 from rdpp.engine.seeding import streams
@@ -144,7 +145,7 @@ def run(name: str, teacher: str, root: str, categories: str, epochs: str, tracke
 
     Told are the seconds that tracking itself works, once MLflow is imported: mostly beside the training.
     """
-    from rdpp.runs import train_grid
+    from rdpp.runs import Conduct, train_grid, work_alone
     from rdpp.tracking.sink import StoreSink  # MLflow is no part of the other workers' memory
     from rdpp.tracking.tree import MlflowTree
 
@@ -158,10 +159,12 @@ def run(name: str, teacher: str, root: str, categories: str, epochs: str, tracke
             checkpoint = patch.object(CheckpointWriter, "__call__", _timed(CheckpointWriter.__call__, taken[-1]))
             written = patch.object(StoreSink, "write", _timed(StoreSink.write, taken[-1]))
             with checkpoint, written, MlflowTree(f"sqlite:///{scratch.name}/mlflow.db") as tree:
-                train_grid(grid(experiment), tree, again=True)
+                conduct = Conduct(since=time.time())
+                alone = partial(work_alone, tree=tree, observers=[], conduct=conduct)
+                train_grid(grid(experiment), tree, [], alone, attempt=str(conduct.since))
         else:
             specs = grid(experiment)
-            prepare(specs)
+            prepare_all(specs)
             for spec in specs:
                 train(spec)
 

@@ -43,8 +43,8 @@ experiment: experiment.yaml
 space:
   noise.scale: {{kind: float, low: 0.05, high: 1.0, log: true}}
   losses.ssot.weight: {{kind: float, low: 0.01, high: 2.0, log: true}}
-sampler: {{name: random}}
-pruner: none
+sampler: {{name: {sampler}}}
+pruner: {pruner}
 trials: {points}
 """
 
@@ -62,9 +62,13 @@ class Size:
     """Seconds that a SIGSTOP lasts."""
     limit: float
     """Seconds after which nothing is struck any more."""
+    sampler: str = "random"
+    """Its points are the same in whichever order trials end."""
+    pruner: str = "none"
 
 
-WHOLE = Size(12, 3, 24, (*((phase, 4) for phase in PHASES), ("command", 2), ("term", 5), ("stop", 3)), 50.0, 600.0)
+SEVERAL = Size(12, 3, 24, (*((phase, 4) for phase in PHASES), ("command", 2), ("term", 5), ("stop", 3)), 50.0, 400.0)
+ALONE = Size(9, 1, 24, (*((phase, 2) for phase in PHASES), ("term", 2)), 50.0, 200.0, sampler="tpe", pruner="halving")
 SHORT = Size(3, 2, 12, (*((phase, 1) for phase in PHASES), ("term", 1), ("stop", 1)), 6.0, 80.0)
 
 
@@ -74,20 +78,26 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="a small one")
     parser.add_argument("--seed", type=int, default=0, help="of when is struck (%(default)s)")
     options = parser.parse_args()
-    size = SHORT if options.short else WHOLE
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        soak = Soak(Path(folder), size)
-        began = time.monotonic()
-        whole = soak.undisturbed()
-        print(f"undisturbed: {time.monotonic() - began:.0f} s")
-        began = time.monotonic()
-        parts, struck = soak.disturbed(options.seed)
-        print(f"disturbed: {time.monotonic() - began:.0f} s; struck: {dict(struck)}")
-        problems = [*soak.differences(whole, parts), *soak.left_over(), *soak.lost_batches()]
+    sizes = [SHORT] if options.short else [SEVERAL, ALONE]
+    problems = [problem for size in sizes for problem in soak(size, options.seed)]
     for problem in problems:
         print(f"PROBLEM: {problem}")
     print("nothing was lost" if not problems else f"{len(problems)} problems")
     return 1 if problems else 0
+
+
+def soak(size: Size, seed: int) -> list[str]:
+    """What is wrong after one sweep was struck."""
+    print(f"{size.points} points x 2 categories, {size.workers} workers, sampler {size.sampler}, pruner {size.pruner}")
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        sweep = Soak(Path(folder), size)
+        began = time.monotonic()
+        whole = sweep.undisturbed()
+        print(f"undisturbed: {time.monotonic() - began:.0f} s")
+        began = time.monotonic()
+        parts, struck = sweep.disturbed(seed)
+        print(f"disturbed: {time.monotonic() - began:.0f} s; struck: {dict(struck)}", flush=True)
+        return [*sweep.differences(whole, parts), *sweep.left_over(whole), *sweep.lost_batches()]
 
 
 class Soak:
@@ -98,7 +108,8 @@ class Soak:
         self._run("data", "synth", str(folder / "data"), "--size", "64")
         experiment = _EXPERIMENT.format(root=folder / "data", cache=folder / "cache", steps=size.steps, every=EVERY)
         (folder / "experiment.yaml").write_text(experiment)
-        (folder / "sweep.yaml").write_text(_SWEEP.format(points=size.points))
+        sweep = _SWEEP.format(points=size.points, sampler=size.sampler, pruner=size.pruner)
+        (folder / "sweep.yaml").write_text(sweep)
         (folder / "tmp").mkdir()
 
     def undisturbed(self) -> dict[str, Any]:
@@ -132,8 +143,8 @@ class Soak:
             del study["mlflow_run"]
         return [f"{key}: {whole[key]} and {parts[key]}" for key in whole if whole[key] != parts[key]]
 
-    def left_over(self) -> list[str]:
-        """Runs that are not FINISHED once each, and files that nobody needs any more."""
+    def left_over(self, study: dict[str, Any]) -> list[str]:
+        """Runs that have not ended once each as they should, and files that nobody needs any more."""
         from mlflow import MlflowClient
 
         client = MlflowClient(f"sqlite:///{self.folder}/parts/mlflow.db")
@@ -144,10 +155,15 @@ class Soak:
         leaves = Counter(
             (run.data.tags["trial"], run.data.tags["category"]) for run in runs if run.data.tags["level"] == "run"
         )
-        wanted = 1 + self.size.points + 2 * self.size.points
+        pruned = sum(trial["state"] == "pruned" for trial in study["trials"])
         problems = []
-        if dict(statuses) != {"FINISHED": wanted}:
-            problems.append(f"MLflow has {dict(statuses)}, wanted {wanted} FINISHED")
+        if statuses["RUNNING"] or statuses["FAILED"] or statuses["KILLED"] > pruned:
+            problems.append(f"MLflow has {dict(statuses)}")
+        finished = Counter(run.info.status for run in runs if run.data.tags["level"] != "run")
+        if finished != {"FINISHED": 1 + self.size.points}:
+            problems.append(f"MLflow has parents {dict(finished)}")
+        if not pruned and len(leaves) != 2 * self.size.points:
+            problems.append(f"MLflow has {len(leaves)} runs")
         if any(count != 1 for count in leaves.values()):
             problems.append(f"MLflow has runs more than once: {leaves}")
         for run in runs:
@@ -208,9 +224,10 @@ def _files(work: Path) -> list[Path]:
 
 
 def _scratch(folder: Path) -> list[Path]:
-    """Hidden files: what was begun under another name. A lock's file and an empty folder are none."""
-    found = [path for part in ("cache", "parts") for path in (folder / part).rglob(".*")]
-    return [path for path in found if path.suffix != ".lock" and not (path.is_dir() and not any(path.iterdir()))]
+    """Files with a hidden name, or in a folder that has one: what was begun and not ended. A lock's file is none."""
+    files = [path for part in ("cache", "parts") for path in (folder / part).rglob("*") if path.is_file()]
+    hidden = [path for path in files if any(name.startswith(".") for name in path.relative_to(folder).parts)]
+    return [path for path in hidden if path.suffix != ".lock"]
 
 
 if __name__ == "__main__":

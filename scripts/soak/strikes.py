@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 
 PHASES = ("training", "saving", "logging", "claiming", "starting")
-"""In a batch; while a state is written; while records are sent; while a trial is drawn or told; before the first lock."""
+"""In a batch; while a state is written; while records are sent; while a trial is drawn or told; as a worker starts."""
 _PAUSE = 3.0
 """Seconds between two strikes."""
 
 
 class Striker:
-    """Sends signals to the workers of a command, one now and then."""
+    """Sends signals to the workers of a command, or to itself where it has none, one now and then."""
 
     def __init__(self, work: Path, counts: dict[str, int], suspended: float, seed: int) -> None:
         """Args:
@@ -77,7 +77,7 @@ class Striker:
             self._next = now
 
     def _victim(self, kind: str, command: int) -> int | None:
-        workers = [pid for pid in _children(command) if pid not in self._asleep]
+        workers = [pid for pid in _children(command) or [command] if pid not in self._asleep]
         if kind == "starting":
             young = [pid for pid in workers if _age(pid) < self._random.uniform(0.2, 6.0)]
             return self._random.choice(young) if young else None

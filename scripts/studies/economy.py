@@ -15,7 +15,6 @@ when you like: it goes on from there.
 import argparse
 import csv
 import random
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -23,20 +22,22 @@ from statistics import fmean, stdev
 import optuna
 from matplotlib.figure import Figure
 from optuna.trial import TrialState
-from recorded_study import Recorded, replay
+from recorded_study import Recorded, curve_of, replay
 from rich.table import Table
 
 from rdpp.demo import make_categories
 from rdpp.display.console import output_console, percent
-from rdpp.engine import resolve
+from rdpp.engine import RunSpec, resolve
 from rdpp.experiment import SELECT_ON_HELD_OUT, ExperimentConfig
+from rdpp.runs import Conduct, RunObserver, work
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.halving import HalvingConfig
+from rdpp.sweep.job import DONE, StudyJob, spent_steps
 from rdpp.sweep.report import spread, value_on_test
 from rdpp.sweep.space import FloatRange
-from rdpp.sweep.study import open_study, run_study, spent_steps
-from rdpp.tracking.store import Store
+from rdpp.sweep.study import open_study, open_study_node, prepare_study, run_study
+from rdpp.sweep.way import Way
 from rdpp.tracking.tree import MlflowTree
 
 _WEIGHT = FloatRange(0.01, 2.0, log=True)
@@ -50,8 +51,7 @@ SPACE = {
 """That of sweeps/demo.yaml and the learning rate, without which trials hardly differ."""
 KINDS = ("full", "economical")
 NEVER = HalvingConfig(min_resource=1_000_000)
-"""Records every evaluation and gives nothing up."""
-_DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+"""Gives nothing up."""
 
 
 def sweeps(options: argparse.Namespace, seed: int) -> dict[str, SweepConfig]:
@@ -90,7 +90,7 @@ def sweeps(options: argparse.Namespace, seed: int) -> dict[str, SweepConfig]:
 def curve(study: optuna.Study) -> list[tuple[int, float]]:
     """Steps spent and the best objective found with them, after each trial."""
     points, spent, best = [], 0, float("nan")
-    for trial in study.get_trials(deepcopy=False, states=_DONE):
+    for trial in study.get_trials(deepcopy=False, states=DONE):
         spent += trial.user_attrs["steps"]
         if trial.state == TrialState.COMPLETE and trial.value is not None and not trial.value <= best:
             best = trial.value
@@ -100,11 +100,11 @@ def curve(study: optuna.Study) -> list[tuple[int, float]]:
 
 def row(sweep: SweepConfig, full: optuna.Study, economical: optuna.Study) -> list[str]:
     """One study seed's line of the table."""
-    trials, others = (study.get_trials(states=_DONE) for study in (full, economical))
+    trials, others = (study.get_trials(states=DONE) for study in (full, economical))
     if [t.params for t in trials] != [t.params for t in others]:
         raise SystemExit("the two studies have different trials: nothing to compare; take another --out")
     picks = full.best_trial, trials[[t.number for t in others].index(economical.best_trial.number)]
-    steps = spent_steps(full), spent_steps(economical)
+    steps = spent_steps(trials), spent_steps(others)
     return [
         *(f"{n:,}" for n in steps),
         f"{100 * steps[1] / steps[0]:.0f} %",
@@ -116,16 +116,47 @@ def row(sweep: SweepConfig, full: optuna.Study, economical: optuna.Study) -> lis
     ]
 
 
-def recorded(sweep: SweepConfig, full: optuna.Study) -> list[Recorded]:
+class NoNotices:
+    """Nobody looks at trials."""
+
+    def begun(self, number: int) -> None:
+        """See `Notices.begun`."""
+
+    def ended(self, number: int, runs_left: int) -> None:
+        """See `Notices.ended`."""
+
+    def of_run(self, number: int) -> RunObserver:
+        """See `Notices.of_run`."""
+        return lambda event: None
+
+
+def studied(sweep: SweepConfig, storage: str, tree: MlflowTree) -> optuna.Study:
+    """The study at its end."""
+    points = open_study(sweep, storage, tree.work)
+    prepare_study(sweep, [], print)
+    node = open_study_node(sweep, points, tree)
+    job = StudyJob(sweep, points, tree, node, "halving", sweep.experiment, NoNotices())
+    run_study(job, lambda: work(job, tree, [], Conduct()))
+    return points.study
+
+
+def recorded(sweep: SweepConfig, full: optuna.Study, tree: MlflowTree) -> list[Recorded]:
     """The full study's trials."""
-    runs = len(sweep.experiment.data.categories) * len(sweep.experiment.seeds)
-    return [Recorded.of(trial, runs) for trial in full.get_trials(states=_DONE)]
+
+    def curve(spec: RunSpec) -> list[float]:
+        found = tree.find(spec)
+        assert found is not None, "the study is done"
+        evaluations = [metrics for _, metrics in tree.evaluations(found)]
+        return curve_of(evaluations, spec.experiment.evaluation, sweep.objective)
+
+    trials = full.get_trials(states=DONE)
+    return [Recorded.of(trial, [curve(s) for s in Way.specs_of(sweep.experiment, trial.params)]) for trial in trials]
 
 
 def check_replay(trials: Sequence[Recorded], economical: optuna.Study, patience: int) -> None:
     """What is played again must be what was trained."""
     steps, best = replay(trials, patience, HalvingConfig())
-    if steps != spent_steps(economical) or abs(best - economical.best_value) > 1e-9:
+    if steps != spent_steps(economical.get_trials(deepcopy=False)) or abs(best - economical.best_value) > 1e-9:
         raise SystemExit(f"the replay of {economical.study_name} gives {steps} steps and {best}, training did not")
 
 
@@ -174,19 +205,16 @@ def main(options: argparse.Namespace) -> None:
     console, curves, recordings = output_console(), {}, []
     heads = ("steps\nfull", "econ.", "share", "best\nfull", "econ.", "pick\nfull", "econ.", "econ. pick\nin full")
     table = Table(*("seed", *heads, "on test\nfull", "econ.", "seed\nnoise"), title="objectives in per cent")
-    with tempfile.TemporaryDirectory() as scratch:
-        store = Store(f"sqlite:///{scratch}/mlflow.db")  # both studies train for themselves
+    with MlflowTree(f"sqlite:///{(options.out / 'mlflow.db').absolute()}") as tree:
         for seed in range(options.seeds):
             both, studies = sweeps(options, seed), []
             for kind, sweep in both.items():
-                studies.append(open_study(sweep, storage))
-                with MlflowTree(store=store) as tree:
-                    run_study(sweep, studies[-1], tree, again=True)
+                studies.append(studied(sweep, storage, tree))
                 curves[kind, seed] = curve(studies[-1])
                 spent, best = curves[kind, seed][-1]
                 console.print(f"study seed {seed}, {kind}: {spent:,} steps, best objective {percent(best)}")
             table.add_row(str(seed), *row(both["full"], *studies))
-            recordings.append(recorded(both["full"], studies[0]))
+            recordings.append(recorded(both["full"], studies[0], tree))
             check_replay(recordings[-1], studies[1], options.patience)
     write_curves(curves, options.out)
     console.print(table)

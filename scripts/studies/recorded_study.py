@@ -1,12 +1,15 @@
-"""Studies played again from what one recorded of every evaluation, without training."""
+"""Studies played again from what was recorded of every evaluation, without training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from rdpp.engine.selection import is_chosen
+from rdpp.experiment import EvaluationConfig
+from rdpp.sweep.attributes import mean_of
 from rdpp.sweep.halving import HalvingConfig
 
 
@@ -20,13 +23,23 @@ class Recorded:
     """Training steps of the whole trial."""
 
     @classmethod
-    def of(cls, trial: FrozenTrial, runs: int) -> "Recorded":
-        """From a trial's reports, which are means over its runs so far (see `rdpp.sweep.halving.PruningObserver`)."""
-        means = np.array([trial.intermediate_values[step] for step in sorted(trial.intermediate_values)])
-        curves = means.reshape(runs, -1)
-        for run in range(1, runs):
-            curves[run] = (run + 1) * curves[run] - curves[:run, -1].sum()
-        return cls(curves, trial.user_attrs["steps"])
+    def of(cls, trial: FrozenTrial, curves: Sequence[Sequence[float]]) -> "Recorded":
+        """From the curve of each of its runs; see `curve_of`."""
+        return cls(np.array(curves), trial.user_attrs["steps"])
+
+
+def curve_of(
+    evaluations: Sequence[Mapping[str, float]], config: EvaluationConfig, objective: tuple[str, ...]
+) -> list[float]:
+    """What a run had come to after each of its evaluations: the objective at its best epoch so far."""
+    values: list[float] = []
+    best: Mapping[str, float] | None = None
+    for number, metrics in enumerate(evaluations, 1):
+        if is_chosen(config, metrics, best, final=number == len(evaluations)):
+            best = metrics
+        assert best is not None, "the first one is chosen where held-out images decide"
+        values.append(mean_of({"metrics": best}, objective))
+    return values
 
 
 def evaluations_until(patience: int, curve: np.ndarray) -> int:

@@ -17,7 +17,6 @@ from rdpp.display.console import percent
 from rdpp.sweep.config import SamplerConfig, SweepConfig
 from rdpp.sweep.report import value_on_test
 from rdpp.sweep.space import FloatRange
-from rdpp.sweep.study import open_study
 from rdpp.tracking.maps import load_maps
 
 
@@ -94,8 +93,7 @@ def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, 
     )
     space = {"noise.scale": FloatRange(0.05, 0.5)}
     sweep = SweepConfig("reported", experiment, space, 2, sampler=SamplerConfig(startup_trials=1), pruner="none")
-    study = open_study(sweep, f"sqlite:///{tmp_path / 'o.db'}")
-    tracked_study(sweep, study, store)
+    points, _ = tracked_study(sweep, f"sqlite:///{tmp_path / 'o.db'}", store)
     text = write_report("reported", tmp_path / "study.html", store.uri).read_text()
     assert "The search" in Page(text).headings
     assert len(re.findall(r'class="plotly-graph-div"', text)) == 2  # history and slices; two trials have no importances
@@ -105,7 +103,7 @@ def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, 
     assert trials.header[:2] == ("trial", "noise.scale")
     assert trials.header[2].startswith("objective: image_auroc and pixel_aupro, held-out images")
     assert trials.header[3] == "image_auroc and pixel_aupro, test images"
-    best_first = sorted(study.trials, key=lambda trial: -trial.value)
+    best_first = sorted(points.all(), key=lambda trial: -trial.value)
     assert [row[0] for row in trials.rows] == [f"trial-{trial.number:03d}" for trial in best_first]
     for row, trial in zip(trials.rows, best_first, strict=True):
         assert row[2:] == (percent(trial.value), percent(value_on_test(trial, sweep.objective)), "complete")

@@ -6,6 +6,7 @@ from rich.console import Console
 from rdpp.data.check import CategoryCheck
 from rdpp.display.check import print_check
 from rdpp.display.console import ConsoleObserver, results_table
+from rdpp.display.screen import Terminal
 from rdpp.engine import ImagesRead, RunSpec, train
 
 
@@ -17,7 +18,8 @@ def shown(*, terminal: bool) -> tuple[Console, io.StringIO]:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_run_is_reported_in_one_line_and_live_only_in_a_terminal(tiny, terminal):
     console, stream = shown(terminal=terminal)
-    with ConsoleObserver(1, console) as observer:
+    with Terminal(1, console) as screen:
+        observer = ConsoleObserver(screen)
         observer.prefix = "trial 3 "
         train(RunSpec.of(tiny, "bolt", 1), observers=[observer])
     text = stream.getvalue()
@@ -50,7 +52,7 @@ def test_the_heading_says_how_the_epoch_was_chosen(selection, said):
 
 def test_the_layout_of_the_data_is_told_once():
     text = io.StringIO()
-    observer = ConsoleObserver(2, Console(file=text, width=200))
+    observer = ConsoleObserver(Terminal(2, Console(file=text, width=200)))
     for category, notes in (("nut", ()), ("bolt", ("no masks: image metrics only",)), ("nail", ("odd",))):
         observer(ImagesRead(category=category, layout="read as BTAD (data.reader: btad)", notes=notes))
     assert text.getvalue().splitlines() == [

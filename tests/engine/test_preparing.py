@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from rdpp.config import ConfigError
-from rdpp.engine import ImagesRead, grid, prepare, train
+from rdpp.engine import ImagesRead, grid, prepare, prepare_all, train
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def odd(tiny, tmp_path):
 
 def told(experiment, objective=()):
     events = []
-    prepare(grid(experiment), [events.append], objective)
+    prepare_all(grid(experiment), [events.append], objective)
     (event,) = events
     assert isinstance(event, ImagesRead)
     assert event.category == "bolt"

@@ -198,7 +198,7 @@ def test_another_format_is_refused(spec, tmp_path, monkeypatch):
     monkeypatch.setattr("rdpp.engine.state._FORMAT", 0)
     stopped(spec, 2, tmp_path / "state")
     monkeypatch.undo()
-    with pytest.raises(ConfigError, match="has format 0, not 1"):
+    with pytest.raises(ConfigError, match="has format 0, not 2"):
         train(spec, resume=tmp_path / "state")
 
 

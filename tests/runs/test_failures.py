@@ -48,5 +48,5 @@ def test_five_failures_of_one_kind_in_a_row_end_the_work():
     streak.note(None)
     for _ in range(4):
         streak.note(Failure("memory", "full"))
-    with pytest.raises(ConfigError, match="the last 5 runs failed alike.*full"):
+    with pytest.raises(ConfigError, match=r"the last 5 runs failed alike.*full"):
         streak.note(Failure("memory", "full"))

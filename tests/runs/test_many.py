@@ -18,12 +18,12 @@ from rdpp.ablation.run import matrix, missing
 from rdpp.comparison.search import find_runs
 from rdpp.config import ConfigError
 from rdpp.display.console import ConsoleObserver
+from rdpp.display.screen import Terminal
 from rdpp.engine import BatchFinished, RunFinished, RunStarted, grid
 from rdpp.runs import TakenOver
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.space import FloatRange
-from rdpp.sweep.study import open_study
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.finished import download_checkpoint
 from rdpp.tracking.store import Store
@@ -93,8 +93,8 @@ def test_a_finished_run_is_taken_over_with_its_values(store, experiment):
 def test_the_console_says_which_run_is_taken_over(store, experiment):
     go(store, experiment)
     text = io.StringIO()
-    with ConsoleObserver(1, Console(file=text, width=300)) as console:
-        tracked_training(store, experiment, [console], again=False)
+    with Terminal(1, Console(file=text, width=300)) as screen:
+        tracked_training(store, experiment, [ConsoleObserver(screen)], again=False)
     (run,) = runs(store, experiment)
     assert f"run {run.info.run_id} is taken over; --again trains it anew" in text.getvalue()
 
@@ -225,41 +225,34 @@ def test_an_ablation_takes_over_what_plain_training_finished_and_compares_it(sto
     assert run_set.notes == ()
 
 
-def test_a_repeated_trial_takes_its_finished_runs_over_and_reports_them_as_before(store, experiment, tmp_path):
-    """With halving every evaluation is reported: those of a finished run are reported again from the store."""
+def test_a_trial_takes_over_what_its_dead_process_finished_and_reports_it_as_it_would_have(store, experiment, tmp_path):
+    """The process died when a run was finished, before it told the study: its gates are passed again from the store."""
     experiment = experiment.with_overrides({"seeds": [1, 2], "training.epochs": 3})
     space = {"losses.ssot.weight": FloatRange(0.01, 1.0)}
     sweep = SweepConfig(experiment.name, experiment, space, 1, sampler=SamplerConfig("random"), pruner="halving")
 
-    def study(name, observers=(), again=False):
-        found = open_study(sweep, f"sqlite:///{tmp_path / name}.db")
-        tracked_study(sweep, found, store, observers, again=again)
-        return found
+    def study(name, observers=(), **how):
+        return tracked_study(sweep, f"sqlite:///{tmp_path / name}.db", store, observers, **how)
 
-    class StopInTheSecondRun:
-        started = 0
-
-        def __call__(self, event):
-            self.started += isinstance(event, RunStarted)
-            if self.started == 2 and isinstance(event, BatchFinished):
-                raise KeyboardInterrupt
+    def die(*arguments):
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        study("parts", [StopInTheSecondRun()])
+        study("parts", again=False, change=lambda job: setattr(job, "settle", die))
     told = Told()
-    parts = study("parts", [told])
+    parts, run_id = study("parts", [told], again=False)
     assert (told.trained, told.count(TakenOver)) == (1, 1)
-    whole = study("whole", again=True)
-    failed, repeated = parts.trials
-    (expected,) = whole.trials
-    assert failed.state == optuna.trial.TrialState.FAIL
-    assert repeated.value == expected.value
-    assert repeated.intermediate_values == expected.intermediate_values
-    assert repeated.user_attrs["steps"] == expected.user_attrs["steps"]
-    assert repeated.user_attrs["mlflow_run_id"] == failed.user_attrs["mlflow_run_id"]
-    children = store.search(f"tags.`mlflow.parentRunId` = '{repeated.user_attrs['mlflow_run_id']}'")
-    finished = [run for run in children if run.info.status == "FINISHED"]
-    assert sorted(run.data.tags["trial"] for run in finished) == ["1", "1"]
+    whole, _ = study("whole", again=True)
+    (found,), (expected,) = parts.all(), whole.all()
+    assert found.state == optuna.trial.TrialState.COMPLETE
+    assert found.value == expected.value
+    assert list(expected.intermediate_values) == [1, 3]
+    assert found.intermediate_values == expected.intermediate_values
+    assert found.user_attrs == expected.user_attrs
+    (trial,) = store.search(f"tags.`mlflow.parentRunId` = '{run_id}'")
+    children = store.search(f"tags.`mlflow.parentRunId` = '{trial.info.run_id}'")
+    assert [run.info.status for run in children] == ["FINISHED"] * 2
+    assert [run.data.tags["trial"] for run in children] == ["0"] * 2
 
 
 def test_equal_runs_of_one_command_are_trained_once(store, experiment, tmp_path):
@@ -292,24 +285,30 @@ def test_an_ablation_whose_test_images_changed_is_not_complete_any_more(store, e
     assert len({run.tags["test_manifest"] for run in after.runs}) == 1
 
 
+def first_weights(*weights):
+    """The first trials are of these weights."""
+
+    def change(job):
+        for weight in weights:
+            job.points.study.enqueue_trial({"losses.ssot.weight": weight})
+
+    return change
+
+
 def test_a_point_that_a_study_meets_twice_counts_for_both_trials(store, experiment, tmp_path):
     sweep = SweepConfig(experiment.name, experiment, {"losses.ssot.weight": FloatRange(0.01, 1.0)}, 2, pruner="none")
-    study = open_study(sweep, f"sqlite:///{tmp_path / 'optuna.db'}")
-    for _ in range(2):
-        study.enqueue_trial({"losses.ssot.weight": 0.5})
-    told = Told()
-    tracked_study(sweep, study, store, [told], again=False)
+    told, url = Told(), f"sqlite:///{tmp_path / 'optuna.db'}"
+    points, _ = tracked_study(sweep, url, store, [told], again=False, change=first_weights(0.5, 0.5))
     assert (told.trained, told.count(TakenOver)) == (1, 1)
-    assert study.trials[0].value == study.trials[1].value
+    assert len({trial.value for trial in points.all()}) == 1
     assert [run.variant for run in find_runs(store, [experiment.name]).runs] == ["trial-000", "trial-001"]
 
 
 def test_a_study_that_begins_anew_under_its_old_name_is_not_mixed_with_the_old_one(store, experiment, tmp_path):
     sweep = SweepConfig(experiment.name, experiment, {"losses.ssot.weight": FloatRange(0.01, 1.0)}, 1, pruner="none")
     for weight in (0.4, 0.5):
-        study = open_study(sweep, f"sqlite:///{tmp_path / str(weight)}.db")
-        study.enqueue_trial({"losses.ssot.weight": weight})
-        tracked_study(sweep, study, store, again=False)
+        url = f"sqlite:///{tmp_path / str(weight)}.db"
+        tracked_study(sweep, url, store, again=False, change=first_weights(weight))
     (run,) = find_runs(store, [sweep.name]).runs
     assert run.tags["variant"] == sweep.experiment.name
     assert store.client.get_run(run.run_id).data.params["losses.ssot.weight"] == "0.5"

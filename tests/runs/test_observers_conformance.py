@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from rdpp.display.console import ConsoleObserver
+from rdpp.display.screen import Terminal
 from rdpp.engine import BatchFinished, CheckpointWriter, EpochFinished, RunSpec, RunStarted, train
 from rdpp.sweep.halving import PruningObserver
 from rdpp.tracking.observer import RunObserver
@@ -65,7 +66,7 @@ class Shown:
 
     def __init__(self, folder):
         self.text = io.StringIO()
-        self.observer = ConsoleObserver(1, Console(file=self.text, width=200))
+        self.observer = ConsoleObserver(Terminal(1, Console(file=self.text, width=200)))
 
     def outcome(self):
         return [line.rpartition("  (")[0] for line in self.text.getvalue().splitlines()]  # without the seconds

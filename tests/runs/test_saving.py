@@ -55,9 +55,13 @@ def test_by_itself_saving_takes_a_hundredth_of_the_time(tmp_path):
 
 def test_a_request_to_stop_saves_and_stops(tmp_path):
     stop, clock = Stop(lambda line: None), Clock()
-    with stop.after_batch(), pytest.raises(Stopped):
+    saver, saved = StateSaver(tmp_path, Interval(batches=100), stop, clock), []
+    with stop.after_batch():
         stop.request(15)
-        pauses(StateSaver(tmp_path, Interval(batches=100), stop, clock), clock, 1)
+        pause = SimpleNamespace(state=SimpleNamespace(batch=1, epoch=0), save=saved.append)
+        with pytest.raises(Stopped):
+            saver(pause)
+    assert saved == [tmp_path]
 
 
 @pytest.fixture(scope="module")

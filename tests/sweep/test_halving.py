@@ -1,22 +1,23 @@
-"""Trials that are given up within a run, and studies that end with their budget."""
+"""Trials that are given up within a run."""
 
 import dataclasses
 from types import SimpleNamespace
 
 import optuna
 import pytest
-from optuna.trial import TrialState
 from tracked import TWO_LOSSES, tracked_study
 
-from rdpp.engine import BatchFinished, EpochFinished, RunSpec, RunStarted
+from rdpp.engine import BatchFinished, EpochFinished, RunSpec, RunStarted, evaluation
+from rdpp.metrics import METRICS
+from rdpp.runs import TakenOver, WorkFolder
 from rdpp.sweep import SweepConfig
-from rdpp.sweep.command import _progress
 from rdpp.sweep.config import SamplerConfig
-from rdpp.sweep.halving import HalvingConfig, Pruned, PruningObserver
-from rdpp.sweep.objective import Objective
+from rdpp.sweep.gates import Gate
+from rdpp.sweep.halving import GateObserver, HalvingConfig, Pruned
+from rdpp.sweep.job import spent_steps
 from rdpp.sweep.report import table
 from rdpp.sweep.space import FloatRange
-from rdpp.sweep.study import chosen_pruner, is_done, open_study, spent_steps
+from rdpp.sweep.study import chosen_pruner, open_study
 from rdpp.tracking.store import Store
 
 WEIGHT = "losses.ssot.weight"
@@ -31,6 +32,7 @@ def sweep(tiny, request):
         tiny.with_overrides({**changes, WEIGHT: 0.5}),
         {WEIGHT: FloatRange(0.01, 1.0)},
         3,
+        objective=("image_auroc",),
         sampler=SamplerConfig("random"),
         pruner="halving",
         halving=HalvingConfig(min_resource=1, reduction_factor=2),
@@ -39,150 +41,144 @@ def sweep(tiny, request):
 
 @pytest.fixture
 def smaller_is_better(monkeypatch):
-    """A trial's value is its ssot weight below 1, whatever it trained."""
-    now = {}
-    suggest = FloatRange.suggest
+    """An observer. The image AUROC of every epoch is the ssot weight below 1, whatever was trained."""
+    now, compute = {}, evaluation.compute_metrics
 
-    def remember(self, trial, path):
-        now["weight"] = suggest(self, trial, path)
-        return now["weight"]
+    def remember(event):
+        if isinstance(event, RunStarted):
+            now["value"] = 1 - event.spec.experiment.terms["ssot"].weight
 
-    monkeypatch.setattr(FloatRange, "suggest", remember)
-    monkeypatch.setattr(Objective, "value", lambda self, metrics: 1 - now["weight"])
-
-
-def begun(sweep, storage, *weights):
-    """The sweep's study with trials of these weights to come."""
-    study = open_study(sweep, f"sqlite:///{storage}")
-    for weight in weights:
-        study.enqueue_trial({WEIGHT: weight})
-    return study
+    monkeypatch.setattr(evaluation, "compute_metrics", lambda *given: {**compute(*given), "image_auroc": now["value"]})
+    return remember
 
 
-def leaves(store, trial):
-    return store.search(f"tags.`mlflow.parentRunId` = '{trial.user_attrs['mlflow_run_id']}'")
+def weights(*values):
+    """Trials of these weights are to come."""
+
+    def change(job):
+        if not job.points.all():
+            for value in values:
+                job.points.study.enqueue_trial({WEIGHT: value})
+
+    return change
 
 
-def test_a_bad_trial_is_given_up_within_a_run_and_a_good_one_is_not(sweep, smaller_is_better, tmp_path, store_uri):
+def test_a_bad_trial_is_given_up_within_a_run_and_a_good_one_is_not(sweep, smaller_is_better, storage, store_uri):
     store = Store(store_uri)
-    study = begun(sweep, tmp_path / "optuna.db", 0.5, 0.9, 0.1)
-    run_id = tracked_study(sweep, study, store)
-    assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
-    assert [t.user_attrs["steps"] for t in study.trials] == [4 * PER_EPOCH, PER_EPOCH, 4 * PER_EPOCH]
-    assert list(study.trials[1].intermediate_values) == [1]
-    assert list(study.trials[2].intermediate_values) == [1, 2, 3, 4]
-    assert study.best_trial.number == 2
-    (leaf,) = leaves(store, study.trials[1])
+    points, run_id = tracked_study(sweep, storage, store, [smaller_is_better], change=weights(0.5, 0.9, 0.1))
+    trials = points.all()
+    assert [t.state.name for t in trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
+    assert [t.user_attrs["steps"] for t in trials] == [4 * PER_EPOCH, PER_EPOCH, 4 * PER_EPOCH]
+    assert [list(t.intermediate_values) for t in trials] == [[1, 2], [1], [1, 2]]  # at the rungs alone
+    assert points.study.best_trial.number == 2
+    of_trials = store.search(f"tags.`mlflow.parentRunId` = '{run_id}'")
+    runs = {run.info.run_name: run for run in of_trials}
+    leaves = {name: store.search(f"tags.`mlflow.parentRunId` = '{run.info.run_id}'") for name, run in runs.items()}
+    (leaf,) = leaves["trial-001"]
     assert (leaf.info.status, leaf.data.tags["state"]) == ("KILLED", "pruned")
     assert "error" not in leaf.data.tags
     assert leaf.data.metrics["loss/total"] > 0
-    trial = store.client.get_run(study.trials[1].user_attrs["mlflow_run_id"])
-    assert (trial.info.status, trial.data.tags["state"]) == ("FINISHED", "pruned")
-    assert trial.data.metrics["steps"] == PER_EPOCH
-    assert {leaf.info.status for leaf in leaves(store, study.trials[2])} == {"FINISHED"}
-    assert store.client.get_run(run_id).data.metrics["steps"] == spent_steps(study) == 9 * PER_EPOCH
-    assert list(table(sweep, study).columns[-1].cells)[-1] == "pruned in run 1"
-    tracked_study(sweep, study, store)
-    assert len(study.trials) == 3  # a pruned trial is not tried again
+    assert (runs["trial-001"].info.status, runs["trial-001"].data.tags["state"]) == ("FINISHED", "pruned")
+    assert runs["trial-001"].data.metrics["steps"] == PER_EPOCH
+    assert {leaf.info.status for leaf in leaves["trial-002"]} == {"FINISHED"}
+    assert store.client.get_run(run_id).data.metrics["steps"] == spent_steps(trials) == 9 * PER_EPOCH
+    assert list(table(sweep, points.study).columns[-1].cells)[-1] == "pruned in run 1"
+    again, _ = tracked_study(sweep, storage, store)
+    assert len(again.all()) == 3  # a pruned trial is not tried again
 
 
-def test_a_study_that_was_interrupted_prunes_as_it_would_have(sweep, smaller_is_better, tmp_path, store_uri):
-    """The trial that was interrupted had passed a rung: tried again, it does not meet itself there."""
-    store = Store(store_uri)
+def test_a_study_that_was_interrupted_prunes_as_it_would_have(sweep, smaller_is_better, storage, store_uri):
+    """The trial that was interrupted had passed a rung: it goes on, and does not meet itself there."""
+    store, name = Store(store_uri), sweep.name
     experiment = sweep.experiment.with_overrides({"data.categories": ["bolt"]})
-    sampler = SamplerConfig("random", 12)  # draws 0.14, which passes the first rung, 0.93, which does not, and 0.39
-    sweep = dataclasses.replace(sweep, experiment=experiment, sampler=sampler, trials=4)
-    whole = open_study(sweep, f"sqlite:///{tmp_path / 'whole.db'}")
-    tracked_study(sweep, whole, store)
-    parts = open_study(sweep, f"sqlite:///{tmp_path / 'parts.db'}")
+    sweep = dataclasses.replace(sweep, experiment=experiment, trials=4)
+    to_come = weights(0.5, 0.14, 0.93, 0.39)
+    whole, _ = tracked_study(
+        dataclasses.replace(sweep, name=f"{name} whole"), storage, store, [smaller_is_better], change=to_come
+    )
+    parts = dataclasses.replace(sweep, name=f"{name} parts")
+    runs = []
 
     def interrupt(event) -> None:
-        if isinstance(event, BatchFinished) and event.batch == PER_EPOCH + 1 and len(parts.trials) == 2:
+        runs.append(event) if isinstance(event, RunStarted) else None
+        if isinstance(event, BatchFinished) and event.batch == PER_EPOCH + 1 and len(runs) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tracked_study(sweep, parts, store, [interrupt])
-    parts = open_study(sweep, f"sqlite:///{tmp_path / 'parts.db'}")
-    tracked_study(sweep, parts, store)
-    done = [t for t in parts.trials if t.state != TrialState.FAIL]
-    assert len(parts.trials) == 5
-    found = [[(t.params[WEIGHT], t.state, t.intermediate_values) for t in trials] for trials in (whole.trials, done)]
+        tracked_study(parts, storage, store, [smaller_is_better, interrupt], change=to_come)
+    points, _ = tracked_study(parts, storage, store, [smaller_is_better])
+    found = [[(t.params[WEIGHT], t.state, t.value, t.intermediate_values) for t in p.all()] for p in (whole, points)]
     assert found[0] == found[1]
-    assert [state.name for _, state, _ in found[0]] == ["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE"]
-    assert spent_steps(parts) == spent_steps(whole)
+    assert [state.name for _, state, _, _ in found[0]] == ["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE"]
+    assert spent_steps(points.all()) == spent_steps(whole.all())
 
 
-def test_no_trial_begins_once_the_budget_is_spent(sweep, tmp_path, store_uri):
-    experiment = sweep.experiment.with_overrides({"data.categories": ["bolt"], "training.epochs": 1})
-    budget = PER_EPOCH + 1
-    sweep = dataclasses.replace(sweep, experiment=experiment, trials=None, budget=budget, pruner="none")
-    study = open_study(sweep, f"sqlite:///{tmp_path / 'optuna.db'}")
-    assert not is_done(sweep, study)
-    tracked_study(sweep, study, Store(store_uri))
-    assert len(study.trials) == 2
-    assert spent_steps(study) == 2 * PER_EPOCH
-    assert is_done(sweep, study)
-    assert _progress(sweep, study) == "2 trials done, 4 of 3 steps spent"
-    assert not is_done(dataclasses.replace(sweep, budget=5), study)
-    assert is_done(dataclasses.replace(sweep, trials=2, budget=5), study)
+class Gates:
+    """Keeps what is asked at the gates after these evaluations of a run; does not let through at one of them."""
+
+    def __init__(self, *evaluations, closed=None):
+        gates = [(place, Gate(0, number, False, number)) for place, number in enumerate(evaluations)]
+        self.observer = GateObserver(gates, float, self.pass_gate)  # type: ignore[arg-type]
+        self.asked, self.closed = [], closed
+
+    def pass_gate(self, place, value, batches):
+        self.asked.append((place, value, batches))
+        return place != self.closed
 
 
-class Trial:
-    """Keeps what is reported; gives up at a step."""
-
-    def __init__(self, gives_up_at=None):
-        self.reports, self.gives_up_at = {}, gives_up_at
-
-    def report(self, value, step):
-        self.reports[step] = value
-
-    def should_prune(self):
-        return max(self.reports) == self.gives_up_at
-
-
-def play(climb, experiment, *runs, every=1):
-    """Runs of five planned epochs, each a list of (value, chosen): those that end early stop."""
-    experiment = experiment.with_overrides({"evaluation.every": every, "training.epochs": 5})
-    for run in runs:
-        spec = RunSpec.of(experiment, "bolt", 1)
-        nothing = dict.fromkeys(("steps", "train", "held_out", "watched"))
-        climb(RunStarted(spec=spec, epochs=5, **nothing))
-        for number, (value, chosen) in enumerate(run, 1):
-            climb(BatchFinished(batch=number, losses=None, inspections=None))
-            last = number == len(run)
-            told = {"epoch": number, "evaluation": SimpleNamespace(metrics=value), "chosen": chosen, "last": last}
-            rates = dict.fromkeys(("batch", "seconds_per_batch", "images_per_second", "peak_memory_mb", "network"))
-            climb(EpochFinished(**told, **rates))
+def play(observer, experiment, *run):
+    """A run, as (value, chosen) of each epoch; two batches each."""
+    spec = RunSpec.of(experiment.with_overrides({"training.epochs": 9}), "bolt", 1)
+    nothing = dict.fromkeys(("steps", "train", "held_out", "watched"))
+    observer(RunStarted(spec=spec, epochs=9, **nothing))
+    rates = dict.fromkeys(("seconds_per_batch", "images_per_second", "peak_memory_mb", "network"))
+    for number, (value, chosen) in enumerate(run, 1):
+        result = None if value is None else SimpleNamespace(metrics=value)
+        told = {"epoch": number, "batch": 2 * number, "chosen": chosen, "last": number == len(run)}
+        observer(EpochFinished(evaluation=result, **told, **rates))
 
 
-def test_reports_count_planned_evaluations_and_hold_what_the_runs_come_to(held_out):
-    trial = Trial()
-    first = [(0.2, True), (0.4, True), (0.3, False)]  # stops early
-    play(
-        PruningObserver(trial, 2, float),
-        held_out,
-        first,
-        [(0.1, True), (0.0, False), (0.6, True), (0.5, False), (0.5, False)],
-    )
-    values = {1: 0.2, 2: 0.4, 5: 0.4, 6: 0.25, 7: 0.25, 8: 0.5, 9: 0.5, 10: 0.5}
-    assert trial.reports == pytest.approx(values)
-    trial = Trial()
-    play(PruningObserver(trial, 2, float), held_out, first, [(0.1, True), (0.2, True), (0.3, True)], every=2)
-    assert list(trial.reports) == [1, 2, 3, 4, 5, 6]
+def test_at_a_gate_the_best_epoch_so_far_counts(held_out):
+    gates = Gates(1, 3, 4)
+    play(gates.observer, held_out, (0.2, True), (0.4, True), (0.3, False), (0.5, True), (0.9, True))
+    assert gates.asked == [(0, 0.2, 2), (1, 0.4, 6), (2, 0.5, 8)]
+
+
+def test_gates_count_evaluations_not_epochs(held_out):
+    gates = Gates(2)
+    play(gates.observer, held_out, (None, False), (0.2, True), (None, False), (0.3, True), (None, False), (0.4, True))
+    assert gates.asked == [(0, 0.3, 8)]
 
 
 def test_with_selection_last_the_latest_evaluation_counts(tiny):
-    trial = Trial()
-    play(PruningObserver(trial, 1, float), tiny, [(0.4, False), (0.3, False), (0.2, True)])
-    assert trial.reports == {1: 0.4, 2: 0.3, 5: 0.2}
+    gates = Gates(1, 2)
+    play(gates.observer, tiny, (0.4, False), (0.3, False), (0.2, True))
+    assert gates.asked == [(0, 0.4, 2), (1, 0.3, 4)]
 
 
-def test_a_trial_is_given_up_at_a_runs_end_but_not_at_its_own(held_out):
-    runs = [[(0.2, True)] * 5] * 2
-    with pytest.raises(Pruned, match="given up after 5 evaluations of run 1 of 2") as caught:
-        play(PruningObserver(Trial(gives_up_at=5), 2, float), held_out, *runs)
-    assert isinstance(caught.value, optuna.TrialPruned)
-    play(PruningObserver(Trial(gives_up_at=10), 2, float), held_out, *runs)
+def test_a_run_that_is_over_is_not_given_up_any_more(held_out):
+    """It stopped early, at a gate or before one: whoever settles it asks."""
+    gates = Gates(1, 3, 5)
+    play(gates.observer, held_out, (0.2, True), (0.4, True), (0.3, False))
+    assert gates.asked == [(0, 0.2, 2)]
+
+
+def test_a_closed_gate_ends_the_run(held_out):
+    gates = Gates(1, 2, closed=1)
+    with pytest.raises(Pruned, match="given up after 2 evaluations"):
+        play(gates.observer, held_out, (0.2, True), (0.4, True), (0.5, True))
+    assert gates.asked == [(0, 0.2, 2), (1, 0.4, 4)]
+
+
+def test_a_run_that_was_finished_before_passes_its_gates_as_it_would_have(held_out):
+    metrics = [dict.fromkeys(METRICS, value) for value in (0.2, 0.4, 0.3, 0.5)]
+    gates = Gates(2, 3, 4)
+    gates.observer.value = lambda found: found["image_auroc"]
+    spec = RunSpec.of(held_out, "bolt", 1)
+    finished = SimpleNamespace(steps=16, epochs=8)
+    event = TakenOver(spec=spec, finished=finished, evaluations=lambda: list(zip((2, 4, 6, 8), metrics, strict=True)))
+    gates.observer(event)
+    assert gates.asked == [(0, 0.4, 8), (1, 0.4, 12)]
 
 
 @pytest.mark.parametrize(
@@ -200,14 +196,15 @@ def test_halving_is_chosen_where_there_is_a_choice(sweep, changes, instances, na
     assert reason in found[1]
 
 
-def test_a_study_keeps_the_pruner_that_it_was_started_with(sweep, tmp_path, store_uri):
+def test_a_study_keeps_the_pruner_that_it_was_started_with(sweep, storage, tmp_path):
     experiment = sweep.experiment.with_overrides({"data.categories": ["bolt"], "training.epochs": 1})
     sweep = dataclasses.replace(sweep, experiment=experiment, pruner="auto", trials=1)
-    study = open_study(sweep, f"sqlite:///{tmp_path / 'optuna.db'}")
-    tracked_study(sweep, study, Store(store_uri))
+    work = WorkFolder(tmp_path / "work")
+    open_study(sweep, storage, work)
     more = dataclasses.replace(sweep, trials=12)
-    study = open_study(more, f"sqlite:///{tmp_path / 'optuna.db'}")
-    assert chosen_pruner(more, study) == ("median", "the study was started with it")
+    points = open_study(more, storage, work)
+    assert chosen_pruner(more, points.study) == ("median", "the study was started with it")
+    assert isinstance(points.study.pruner, optuna.pruners.MedianPruner)
 
 
 def test_the_definition_of_a_study_holds_its_rungs_and_not_its_length(sweep):

@@ -14,17 +14,8 @@ from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.points import Points
 from rdpp.sweep.space import FloatRange, IntRange
-from rdpp.tracking.location import create_sqlite
 
 SPACE = {"a": FloatRange(0.1, 1.0), "b": IntRange(1, 9), "c": FloatRange(0.1, 1.0, log=True)}
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """One database for all studies of this module: making one takes a second."""
-    file = tmp_path_factory.mktemp("optuna") / "optuna.db"
-    create_sqlite(file, RDBStorage)
-    return file
 
 
 def points_of(database, name, sampler="random"):
@@ -38,26 +29,33 @@ def finish(points, number):
     points.tell(number, TrialState.COMPLETE, value)
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe", "gp"])
-@pytest.mark.parametrize("dies_after", [0, 1, 2])
+def draw_partly(points, values, monkeypatch):
+    """Ask for a point and die after so many of its values."""
+    suggest, drawn = module.suggest, []
+
+    def die(space, trial):
+        if len(drawn) == values:
+            raise KeyboardInterrupt
+        drawn.append(space)
+        return suggest(space, trial)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "suggest", die)
+        with pytest.raises(KeyboardInterrupt):
+            points.ask()
+
+
+@pytest.mark.parametrize(
+    ("sampler", "dies_after"),
+    [*((sampler, values) for sampler in ("random", "tpe") for values in range(3)), ("gp", 1)],  # gp takes seconds
+)
 def test_a_point_left_half_drawn_is_drawn_to_its_end(database, monkeypatch, sampler, dies_after):
     whole, parts = (points_of(database, f"{sampler} {dies_after} {i}", sampler) for i in range(2))
     for number in range(4):
         assert whole.ask() == number
         finish(whole, number)
     for number in range(4):
-        drawn = []
-
-        def die(space, trial, drawn=drawn):
-            if len(drawn) == dies_after:
-                raise KeyboardInterrupt
-            drawn.append(space)
-            return module_suggest(space, trial)
-
-        module_suggest = module.suggest
-        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr(module, "suggest", die)
-            parts.ask()
+        draw_partly(parts, dies_after, monkeypatch)
         parts = points_of(database, f"{sampler} {dies_after} 1", sampler)
         assert parts.open() == []
         assert parts.ask() == number
@@ -68,9 +66,14 @@ def test_a_point_left_half_drawn_is_drawn_to_its_end(database, monkeypatch, samp
 def test_the_first_point_may_be_given_and_is_drawn_once(database, monkeypatch):
     points = points_of(database, "first")
     first = {"a": 0.5, "b": 3, "c": 0.2}
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(optuna.Study, "ask", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
-        points.ask(first)
+
+    def die(study):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.Study, "ask", die)
+        with pytest.raises(KeyboardInterrupt):
+            points.ask(first)
     assert points.ask(first) == 0
     assert points.ask(first) == 1
     assert [trial.params == first for trial in points.all()] == [True, False]

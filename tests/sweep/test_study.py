@@ -1,22 +1,22 @@
 import dataclasses
 import math
+import threading
+import time
 
 import optuna
 import pytest
-from optuna.trial import TrialState
 from tracked import TWO_LOSSES, tracked_study
 
 from rdpp.config import ConfigError
-from rdpp.runs import opened
+from rdpp.engine import BatchFinished, RunStarted
+from rdpp.runs import WorkFolder
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
-from rdpp.sweep.objective import Objective
-from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.report import Spread, as_json, spread, spread_sentence, table
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, remaining_trials
+from rdpp.tracking.schema import SCHEMA
 from rdpp.tracking.store import Store
-from rdpp.tracking.tree import MlflowTree
 
 METRICS = ("image_auroc", "pixel_auroc")
 SPACE = {"losses.ssot.weight": FloatRange(0.01, 1.0, log=True), "noise.scale": FloatRange(0.05, 0.5)}
@@ -38,44 +38,44 @@ def sweep(tiny, request):
 
 
 @pytest.fixture
-def storage(tmp_path):
-    return f"sqlite:///{tmp_path / 'optuna.db'}"
+def opened(storage, tmp_path):
+    """Open the study of a sweep."""
+    return lambda sweep, url=storage: open_study(sweep, url, WorkFolder(tmp_path / "work"))
 
 
-def judged(sweep: SweepConfig, store: Store, trial: optuna.trial.FixedTrial) -> float:
-    """The objective's value of a trial without a study."""
-    with MlflowTree(store=store) as tree:
-        parent = tree.open("parent", level="study", key=sweep.name, parent=None, tags={"study": sweep.name})
-        with opened(tree, parent):
-            return Objective(sweep, tree, parent, PRUNERS["none"], again=True)(trial)
+def found(points):
+    """What a study came to."""
+    return [(t.params, t.state, t.value, t.intermediate_values, t.user_attrs) for t in points.all()]
 
 
-def test_an_undefined_objective_is_refused_before_the_first_trial(sweep, storage, store_uri):
-    study = open_study(dataclasses.replace(sweep, objective=("image_auroc", "pixel_aupimo")), storage)
+def one_trial(sweep, storage, store, values):
+    """The trial of a study with these values alone."""
+    sweep = dataclasses.replace(sweep, trials=1)
+
+    def first(job):
+        job.points.study.enqueue_trial(values)
+
+    (trial,) = tracked_study(sweep, storage, store, change=first)[0].all()
+    return trial
+
+
+def test_an_undefined_objective_is_refused_before_the_first_trial(sweep, storage, store_uri, opened):
+    sweep = dataclasses.replace(sweep, objective=("image_auroc", "pixel_aupimo"))
     with pytest.raises(ConfigError, match=r"the objective goes by pixel_aupimo, which .* too few normal"):
-        tracked_study(dataclasses.replace(sweep, objective=("image_auroc", "pixel_aupimo")), study, Store(store_uri))
-    assert study.trials == []
-
-
-def test_an_objective_that_turns_out_undefined_is_named(sweep):
-    objective = Objective(dataclasses.replace(sweep, objective=("image_auroc", "pixel_aupro")), None, None, None)
-    with pytest.raises(ConfigError, match="objective pixel_aupro is undefined"):
-        objective.value({"image_auroc": 0.5, "pixel_aupro": float("nan")})
-
-
-def params(study: optuna.Study) -> list[dict]:
-    return [t.params for t in study.trials if t.state != TrialState.FAIL]
+        tracked_study(sweep, storage, Store(store_uri))
+    assert opened(sweep).all() == []
 
 
 def test_a_study_runs_its_trials_under_one_mlflow_tree(sweep, storage, store_uri):
     store = Store(store_uri)
-    study = open_study(sweep, storage)
-    run_id = tracked_study(sweep, study, store)
-    assert remaining_trials(study, sweep.trials) == 0
+    points, run_id = tracked_study(sweep, storage, store)
+    assert remaining_trials(sweep, points) == 0
     parent = store.client.get_run(run_id)
-    assert parent.data.metrics["best_objective"] == pytest.approx(study.best_value)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics["best_objective"] == pytest.approx(points.study.best_value)
     trials = store.client.search_runs([store.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'")
     assert sorted(t.info.run_name for t in trials) == ["trial-000", "trial-001"]
+    assert {t.info.status for t in trials} == {"FINISHED"}
     for trial in trials:
         query = f"tags.`mlflow.parentRunId` = '{trial.info.run_id}'"
         leaves = store.client.search_runs([store.experiment_id], query)
@@ -87,78 +87,69 @@ def test_a_study_runs_its_trials_under_one_mlflow_tree(sweep, storage, store_uri
     assert {"best.json", "trials.csv", "figures/history.html", "figures/slices.html"} <= artifacts
 
 
-def test_the_first_trial_is_the_base_experiment(sweep, storage, store_uri):
-    study = open_study(sweep, storage)
-    tracked_study(dataclasses.replace(sweep, trials=1), study, Store(store_uri))
-    terms = sweep.experiment.terms
-    assert study.trials[0].params == {"losses.ssot.weight": terms["ssot"].weight, "noise.scale": 0.2}
-
-
-def test_a_study_that_stopped_goes_on_as_it_would_have_gone(sweep, tmp_path, store_uri):
-    store = Store(store_uri)
-    sweep = dataclasses.replace(sweep, trials=3)
-    whole = open_study(sweep, f"sqlite:///{tmp_path / 'whole.db'}")
-    tracked_study(sweep, whole, store)
-    for trials in (1, 3):
-        parts = open_study(dataclasses.replace(sweep, trials=trials), f"sqlite:///{tmp_path / 'parts.db'}")
-        tracked_study(dataclasses.replace(sweep, trials=trials), parts, store)
-    assert params(parts) == params(whole)
-    assert [t.value for t in parts.trials] == [t.value for t in whole.trials]
-
-
-def test_a_trial_that_was_interrupted_is_tried_again_with_its_values(sweep, storage, store_uri):
-    store = Store(store_uri)
-    calls = []
+def test_a_study_that_stopped_goes_on_as_it_would_have_gone(sweep, storage, store_uri):
+    """Stopped between two trials, and in the middle of one: what had finished is not trained again."""
+    store, name = Store(store_uri), sweep.name
+    sweep = dataclasses.replace(sweep, trials=3, pruner="none")
+    whole, _ = tracked_study(dataclasses.replace(sweep, name=f"{name} whole"), storage, store)
+    parts = dataclasses.replace(sweep, name=f"{name} parts")
+    started = time.time()
+    begun = []
 
     def interrupt(event) -> None:
-        calls.append(event)
-        if len(calls) == 4:
+        begun.append(event) if isinstance(event, RunStarted) else None
+        if len(begun) == 2 and isinstance(event, BatchFinished):
             raise KeyboardInterrupt
 
-    study = open_study(sweep, storage)
+    tracked_study(dataclasses.replace(parts, trials=1), storage, store, since=started)
     with pytest.raises(KeyboardInterrupt):
-        tracked_study(sweep, study, store, [interrupt])
-    failed = study.trials[0]
-    assert failed.state == TrialState.FAIL
-    study = open_study(sweep, storage)
-    tracked_study(sweep, study, store)
-    assert study.trials[1].params == failed.params
-    assert study.trials[1].user_attrs["retry_of"] == 0
-    assert remaining_trials(study, sweep.trials) == 0
+        tracked_study(parts, storage, store, [interrupt], since=started)
+    begun.clear()
+    points, run_id = tracked_study(parts, storage, store, [begun.append], since=started)
+    assert found(points) == found(whole)
+    assert [trial.number for trial in points.all()] == [0, 1, 2]
+    assert sum(isinstance(event, RunStarted) for event in begun) == 3
+    trials = store.search(f"tags.`mlflow.parentRunId` = '{run_id}'")
+    assert sorted(run.info.run_name for run in trials) == ["trial-000", "trial-001", "trial-002"]
+    assert {run.info.status for run in [*trials, store.client.get_run(run_id)]} == {"FINISHED"}
+    (first,) = (run for run in trials if run.info.run_name == "trial-001")
+    leaves = store.search(f"tags.`mlflow.parentRunId` = '{first.info.run_id}'")
+    assert [leaf.info.status for leaf in leaves] == ["FINISHED"] * 2  # the interrupted one went on as itself
 
 
-def test_a_changed_definition_is_not_mixed_into_an_old_study(sweep, storage):
-    open_study(sweep, storage)
+def test_a_changed_definition_is_not_mixed_into_an_old_study(sweep, opened):
+    opened(sweep)
     changed = dataclasses.replace(sweep, objective=("pixel_aupro",))
     with pytest.raises(ValueError, match="was started with another definition"):
-        open_study(changed, storage)
-    more = dataclasses.replace(sweep, trials=50)
-    assert open_study(more, storage).study_name == sweep.name
+        opened(changed)
+    more = dataclasses.replace(sweep, trials=50, keep_runs="all")
+    assert opened(more).study.study_name == sweep.name
 
 
-def test_a_study_of_an_older_version_is_refused(sweep, storage):
-    study = open_study(sweep, storage)
-    study.set_user_attr("schema", 1)
-    with pytest.raises(ValueError, match=r"was started by another version of rdpp \(schema 1, this one: 3\)"):
-        open_study(sweep, storage)
+def test_a_study_of_an_older_version_is_refused(sweep, opened):
+    opened(sweep).study.set_user_attr("schema", 1)
+    with pytest.raises(ValueError, match=rf"was started by another version of rdpp \(schema 1, this one: {SCHEMA}\)"):
+        opened(sweep)
 
 
-def test_a_storage_that_cannot_be_used_is_named_without_its_password(sweep, tmp_path):
+def test_a_storage_that_cannot_be_used_is_named_without_its_password(sweep, opened, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="cannot be used"):
-        open_study(sweep, f"sqlite:///{tmp_path / 'file' / 'x.db'}")
+        opened(sweep, f"sqlite:///{tmp_path / 'file' / 'x.db'}")
     with pytest.raises(ValueError, match=r"storage nonsense://user:\*\*\*@host/db cannot be used") as caught:
-        open_study(sweep, "nonsense://user:secret@host/db")
+        opened(sweep, "nonsense://user:secret@host/db")
     assert "secret" not in str(caught.value)
 
 
-def test_the_objective_is_the_mean_over_cells_and_metrics(sweep, store_uri):
-    store = Store(store_uri)
-    fixed = optuna.trial.FixedTrial({"losses.ssot.weight": 0.1, "noise.scale": 0.2})
-    value = judged(sweep, store, fixed)
-    cells = [v["metrics"] for k, v in fixed.user_attrs.items() if k.startswith("run/")]
-    assert len(cells) == 2
-    assert value == pytest.approx(sum(c["image_auroc"] + c["pixel_auroc"] for c in cells) / 4)
+def test_two_that_open_a_study_at_once_find_one(sweep, storage, opened):
+    threads, studies = [], []
+    for _ in range(4):
+        threads.append(threading.Thread(target=lambda: studies.append(opened(sweep).key)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    assert len(studies) == 4
+    assert len(set(studies)) == 1
 
 
 @pytest.mark.parametrize(("instances", "name"), [(6, "wilcoxon"), (5, "median"), (1, "median")])
@@ -180,7 +171,7 @@ def test_a_sweep_chooses_by_held_out_images_unless_it_says_otherwise(held_out, t
     assert SweepConfig.from_yaml(path).experiment.evaluation.selection == "official"
 
 
-def test_the_objective_of_a_trial_does_not_see_the_test_set(held_out, store_uri, tmp_path):
+def test_the_objective_of_a_trial_does_not_see_the_test_set(held_out, storage, store_uri, tmp_path):
     """Scrambled test images change what is shown of a trial, not its value."""
     import shutil
 
@@ -196,9 +187,9 @@ def test_the_objective_of_a_trial_does_not_see_the_test_set(held_out, store_uri,
         experiment = held_out.with_overrides(
             {"data.root": str(root), "training.epochs": 1, "heatmaps": 0, **TWO_LOSSES, "keep": "none", "seeds": [1, 2]}
         )
-        sweep = SweepConfig("scrambled", experiment, SPACE, 1, METRICS)
-        fixed = optuna.trial.FixedTrial({"losses.ssot.weight": 0.1, "noise.scale": 0.2})
-        values.append((judged(sweep, store, fixed), fixed.user_attrs["run/1/bolt"]))
+        sweep = SweepConfig(f"scrambled {scrambled}", experiment, SPACE, 1, METRICS)
+        trial = one_trial(sweep, storage, store, {"losses.ssot.weight": 0.1, "noise.scale": 0.2})
+        values.append((trial.value, trial.user_attrs["run/1/bolt"]))
     assert values[0][0] == values[1][0]
     assert values[0][1]["metrics"] == values[1][1]["metrics"]
     assert values[0][1]["test"] != values[1][1]["test"]
@@ -281,11 +272,11 @@ def test_a_sweep_file_is_checked_before_the_first_trial(tiny, tmp_path, change, 
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_a_foreign_study_of_the_same_name_is_refused(sweep, storage, direction):
+def test_a_foreign_study_of_the_same_name_is_refused(sweep, storage, opened, direction):
     foreign = optuna.create_study(storage=storage, study_name=sweep.name, direction=direction)
     foreign.add_trial(optuna.trial.create_trial(value=0.5))
     with pytest.raises(ValueError, match=rf"that rdpp did not start \(directions: {direction}; 1 trials\); give the"):
-        open_study(sweep, storage)
+        opened(sweep)
 
 
 def diverging(sweep, trials, lowest):
@@ -294,28 +285,19 @@ def diverging(sweep, trials, lowest):
     return dataclasses.replace(sweep, space=space, experiment=experiment, trials=trials)
 
 
-def test_a_diverging_trial_is_a_result_and_the_study_goes_on(sweep, storage, store_uri):
+def test_a_diverging_trial_is_a_result_and_the_study_goes_on(sweep, storage, store_uri, opened):
     sweep, store = diverging(sweep, 3, 1e-3), Store(store_uri)
-    study = open_study(sweep, storage)
-    study.enqueue_trial({"optimizer.restoration_lr": 5e-3})
-    study.enqueue_trial({"optimizer.restoration_lr": 1e38})
-    study.enqueue_trial({"optimizer.restoration_lr": 4e-3})
-    tracked_study(sweep, study, store)
-    assert [t.state.name for t in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
-    assert "not finite; did training diverge?" in study.trials[1].user_attrs["failure"]
-    rows = {row[0]: row[-1] for row in zip(*(column.cells for column in table(sweep, study).columns), strict=True)}
+    points = opened(sweep)
+    for rate in (5e-3, 1e38, 4e-3):
+        points.study.enqueue_trial({"optimizer.restoration_lr": rate})
+    points, _ = tracked_study(sweep, storage, store)
+    trials = points.all()
+    assert [t.state.name for t in trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert "not finite; did training diverge?" in trials[1].user_attrs["failure"]
+    rows = {row[0]: row[-1] for row in zip(*(c.cells for c in table(sweep, points.study).columns), strict=True)}
     assert rows["1"] == "failed in run 1"
     query = f"tags.study = '{sweep.name}' and tags.trial = '1' and tags.level = 'run'"
     (run,) = store.search(query)
     assert (run.info.status, "NotFinite" in run.data.tags["error"]) == ("FAILED", True)
-    tracked_study(sweep, open_study(sweep, storage), store)
-    assert len(study.trials) == 3
-
-
-def test_five_diverging_trials_in_a_row_end_the_study(sweep, storage, store_uri):
-    sweep = diverging(sweep, 9, 1e37)
-    study = open_study(sweep, storage)
-    with pytest.raises(ConfigError, match=r"the last 5 trials of '\S+' failed \(\d+ of \d+ pixels .* narrow the space"):
-        tracked_study(sweep, study, Store(store_uri))
-    assert len(study.trials) == 5
-    assert len({t.params["optimizer.restoration_lr"] for t in study.trials}) == 5
+    again, _ = tracked_study(sweep, storage, store)
+    assert len(again.all()) == 3

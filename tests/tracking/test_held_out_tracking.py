@@ -10,6 +10,7 @@ from tracked import tracked_training
 
 from rdpp.config import ConfigError
 from rdpp.display.console import ConsoleObserver
+from rdpp.display.screen import Terminal
 from rdpp.engine import EpochFinished, train
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.store import Store
@@ -24,8 +25,8 @@ def run(held_out, store_uri):
     changes = {"name": "honest", "evaluation.audit": True, "heatmaps": 1, "seeds": [1]}
     experiment = held_out.with_overrides({**RELEASED, **changes})
     store = Store(store_uri)
-    with ConsoleObserver(1, Console(file=text, width=200)) as console:
-        tracked_training(store, experiment, [console, told.append])
+    with Terminal(1, Console(file=text, width=200)) as screen:
+        tracked_training(store, experiment, [ConsoleObserver(screen), told.append])
     result = told[-1].result
     (leaf,) = store.search("tags.variant = 'honest' and tags.level = 'run'")
     return store, result, leaf, text.getvalue()
@@ -107,8 +108,8 @@ def test_a_run_that_stopped_early_is_logged_and_told_as_it_was(monkeypatch, held
     monkeypatch.setattr(sys.modules[train.__module__], "is_chosen", lambda *arguments, final: arguments[2] is None)
     changes = {"name": "early", "training.epochs": 40, "evaluation.patience": 2, "heatmaps": 1, "seeds": [1]}
     store, text = Store(store_uri), io.StringIO()
-    with ConsoleObserver(1, Console(file=text, width=200)) as console:
-        tracked_training(store, held_out.with_overrides(changes), [console])
+    with Terminal(1, Console(file=text, width=200)) as screen:
+        tracked_training(store, held_out.with_overrides(changes), [ConsoleObserver(screen)])
     (leaf,) = store.search("tags.variant = 'early' and tags.level = 'run'")
     metrics = leaf.data.metrics
     assert (metrics["chosen_epoch"], metrics["epochs"], metrics["steps"]) == (1, 3, 6)

@@ -144,16 +144,17 @@ def test_scratch_of_dead_processes_goes_and_what_stands_in_for_a_state_stays(sto
     write_state(work.of("k6"))
     (work.of("k6") / "state").rename(work.of("k6") / ".state.before")  # killed between two renamings
     (work.of("k6") / ".state-x1").mkdir()
-    for name in ("command-dead", "command-alive"):
-        work.of(name).mkdir()
+    for name in ("command-dead", "command-alive", "scratch/user-dead"):
+        work.of(name).mkdir(parents=True)
     with work.lock("command-alive"):
         found = survey(store.uri)
         assert [(run.batch, run.code_changed) for run in found.interrupted] == [(7, False)]
         scratch = {one.path.name: one.in_work for one in found.scratch}
-        assert scratch == {"command-alive": True, "command-dead": False, ".state-x1": False}
+        assert scratch == {"command-alive": True, "command-dead": False, ".state-x1": False, "user-dead": False}
         assert clean(store) == 0
         assert work.of("command-alive").exists()
     assert not work.of("command-dead").exists()
+    assert not work.of("scratch/user-dead").exists()
     assert [path.name for path in work.of("k6").iterdir()] == [".state.before"]
     assert clean(store, "--states") == 0
     assert survey(store.uri).scratch == ()

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tracked import tracked_training
 
 from rdpp.data import GOOD
-from rdpp.engine import grid
-from rdpp.runs import train_grid
 from rdpp.tracking.maps import load_maps
 from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
@@ -31,8 +30,7 @@ def odd(tiny, store_uri, tmp_path_factory):
     (bolt / "test/good/.hidden").touch()
     changes = {"data.root": str(root), "training.epochs": 1, "heatmaps": 9, "keep_maps": True, "name": "odd"}
     store = Store(store_uri)
-    with MlflowTree(store=store) as tree:
-        (outcome,) = train_grid(grid(tiny.with_overrides(changes)), tree)
+    (outcome,) = tracked_training(store, tiny.with_overrides(changes))
     (run,) = store.search("tags.variant = 'odd' and tags.level = 'run'")
     return store, run, outcome, first
 

@@ -75,3 +75,17 @@ def test_records_wait_for_the_server_and_arrive_in_order(server):
     assert [file.path for file in tree.store.client.list_artifacts(run_id)] == ["a.txt"]
     assert ["is away" in told[0], "is back" in told[1], len(told)] == [True, True, 2]
     assert Outboxes.of(work_folder(server.uri), server.uri).all() == []
+
+
+def test_a_server_forgets_artifacts(server):
+    """MLflow's client has no function for it; the server that serves them takes it from their repository."""
+    with MlflowTree(server.uri) as tree:
+        trial = tree.open("t", level="trial", key="t", parent=None, tags={})
+        run = tree.open("r", level="run", key="r", parent=trial, tags={"keep": "chosen"})
+        for path in ("checkpoint/a.json", "images/a.txt", "b.txt"):
+            tree.log_text(run, path, "abc")
+        tree.close(run)
+        tree.forget(trial)
+        run_id = tree.run_id(run)
+        assert [file.path for file in tree.store.client.list_artifacts(run_id)] == ["b.txt"]
+        assert tree.store.client.get_run(run_id).data.tags["keep"] == "none"

@@ -55,4 +55,11 @@ MUTATIONS = [
         "            pass",
         f"{_RUNS} -k repeated_trial",
     ),
+    Mutation(
+        "keep_runs: the worst trials are kept",
+        "rdpp/sweep/job.py",
+        "key=lambda number: (-values[number], number)",
+        "key=lambda number: (values[number], number)",
+        "tests/sweep/test_job.py -k kept_of_the_best",
+    ),
 ]

@@ -7,6 +7,7 @@ _OUTBOX = "tests/tracking/test_outbox.py"
 _TREE = "tests/tracking/test_tree.py"
 _RUNS = "tests/runs/test_many.py"
 _LEFTOVERS = "tests/tracking/test_leftovers.py"
+_FORGETTING = "tests/tracking/test_forgetting.py"
 _PRESENCE = "tests/tracking/test_presence.py"
 
 MUTATIONS = [
@@ -226,5 +227,19 @@ MUTATIONS = [
         'if (run / STATE).is_dir() or not folder.name.endswith(".before"):',
         "if True:",
         f"{_LEFTOVERS} -k stands_in",
+    ),
+    Mutation(
+        "forget: a run that arrives late keeps its checkpoint",
+        "rdpp/tracking/sink.py",
+        "        forget_if_unwanted(self.store, run_id, self._changing)\n",
+        "",
+        f"{_FORGETTING} -k arrives_after",
+    ),
+    Mutation(
+        "forget: another tree's run loses its checkpoint",
+        "rdpp/tracking/forgetting.py",
+        "        if any(tag.startswith(TAKEN_BY) for tag in run.data.tags):\n",
+        "        if False:\n",
+        f"{_FORGETTING} -k another_tree",
     ),
 ]

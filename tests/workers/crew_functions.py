@@ -1,0 +1,24 @@
+"""What workers of the tests do, in processes of their own."""
+
+import os
+import signal
+from pathlib import Path
+
+from rdpp.config import ConfigError
+
+
+def die_once_then_fail(member, screen, stop, folder):
+    """The first worker dies at once; started anew, it waits to be stopped. The second one then finds bad input."""
+    name = Path(folder) / str(member.number)
+    if member.number == 1 and not name.exists():
+        name.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if member.number == 1:
+        screen.line(f"worker 1 is back on {member.device} with {member.threads} threads")
+        (Path(folder) / "back").touch()
+        while True:
+            stop.sleep(0.1)
+    while not (Path(folder) / "back").exists():
+        stop.sleep(0.1)
+    screen.show(done=1.5, running="bolt seed 1")
+    raise ConfigError("cannot decode the image a.png; replace it")

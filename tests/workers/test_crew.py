@@ -1,0 +1,179 @@
+"""Workers are started, shown, started anew when they die, and stopped with the first problem."""
+
+import io
+import multiprocessing
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+from crew_functions import die_once_then_fail
+from rich.console import Console
+
+import rdpp.workers.crew as module
+from rdpp.config import ConfigError
+from rdpp.display.screen import Terminal
+from rdpp.stopping import Stop, Stopped
+from rdpp.workers import Member, WorkerFailed, run_crew
+from rdpp.workers.crew import _Crew
+from rdpp.workers.process import Channel, RemoteScreen
+
+TWO = [Member(number, "cpu", 2, 1.0) for number in (1, 2)]
+
+
+@pytest.fixture
+def shown():
+    """A terminal that is none, and its text."""
+    text = io.StringIO()
+    return Terminal(4, Console(file=text, width=200)), text
+
+
+def test_a_worker_that_dies_is_started_anew_and_bad_input_ends_all_with_its_line(shown, tmp_path):
+    screen, text = shown
+    with pytest.raises(ConfigError, match=r"^cannot decode the image a.png; replace it$"):
+        run_crew(TWO, die_once_then_fail, (str(tmp_path),), screen, Stop())
+    assert text.getvalue().splitlines() == [
+        "worker 1 was ended by SIGKILL; another takes its place",
+        "worker 1 is back on cpu with 2 threads",
+    ]
+    assert not multiprocessing.active_children()
+
+
+class Process:
+    """One that ended, or lives until it gets a signal that it heeds."""
+
+    def __init__(self, exitcode=None):
+        self.exitcode, self.pid, self.terminated = exitcode, 4321, False
+        self.sentinel = 0
+
+    def is_alive(self):
+        return self.exitcode is None
+
+    def join(self):
+        pass
+
+    def terminate(self):
+        self.terminated = True
+
+    kill = terminate
+
+
+@pytest.fixture
+def crew(shown, monkeypatch):
+    """Two workers that live; those that are started anew are noted."""
+    crew = _Crew(TWO, die_once_then_fail, (), shown[0])
+    crew.started = []
+
+    def start(number):
+        crew.started.append(number)
+        crew._processes[number] = Process()
+        crew._channels[number] = SimpleNamespace(show=lambda *given: None, problem=None, pipe=None)
+
+    monkeypatch.setattr(crew, "_start", start)
+    for number in (1, 2):
+        start(number)
+    return crew
+
+
+def end(crew, number, code):
+    process = crew._processes[number]
+    process.exitcode = code
+    crew._ended(number, process)
+
+
+def test_a_worker_that_is_done_is_not_started_anew(crew):
+    end(crew, 1, 0)
+    assert (crew.started, list(crew._processes), crew._problem) == ([1, 2], [2], None)
+
+
+@pytest.mark.parametrize(("code", "name"), [(-9, "SIGKILL"), (-11, "SIGSEGV"), (128 + 15, "SIGTERM")])
+def test_one_that_was_ended_by_a_signal_is_started_anew(crew, shown, code, name):
+    end(crew, 1, code)
+    assert crew.started == [1, 2, 1]
+    assert f"worker 1 was ended by {name}" in shown[1].getvalue()
+
+
+def test_an_error_of_the_code_ends_the_command(crew):
+    end(crew, 1, 1)
+    assert isinstance(crew._problem, WorkerFailed)
+    assert str(crew._problem) == "worker 1 ended with an error (exit code 1), which is told above"
+    assert crew._processes[2].terminated
+    end(crew, 2, 128 + 15)  # as it was asked to
+    assert crew.started == [1, 2]
+
+
+def test_the_first_problem_is_told(crew):
+    crew._channels[1].problem = "no such image"
+    end(crew, 1, 2)
+    end(crew, 2, 1)
+    assert str(crew._problem) == "no such image"
+
+
+def test_a_worker_that_dies_again_and_again_ends_the_command(crew):
+    for _ in range(10):
+        end(crew, 1, -9)
+    assert crew._problem is None
+    crew._settled()  # a run ended: it is not always the same that kills it
+    for _ in range(10):
+        end(crew, 1, -9)
+    assert crew._problem is None
+    end(crew, 1, -9)
+    assert "worker 1 died 10 times; see to the machine's memory" in str(crew._problem)
+    assert 1 not in crew._processes
+
+
+def test_a_request_to_stop_is_passed_on_and_waited_for(crew, monkeypatch):
+    sent = []
+
+    def kill(pid, number):
+        sent.append(number)
+        for process in crew._processes.values():
+            process.exitcode = 128 + number
+
+    monkeypatch.setattr(module.os, "kill", kill)
+
+    def stop():
+        raise Stopped(signal.SIGINT)
+
+    monkeypatch.setattr(crew, "_wait", stop)
+    with pytest.raises(Stopped):
+        crew.run(Stop())
+    assert set(sent) == {signal.SIGINT}
+    assert not any(process.is_alive() for process in crew._processes.values())
+
+
+@pytest.fixture
+def pipe():
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    return Channel(ours), RemoteScreen(theirs), theirs
+
+
+def test_what_a_worker_says_is_shown_in_order(shown, pipe):
+    (screen, text), (channel, remote, _), settled = shown, pipe, []
+    remote.line("one")
+    remote.show(done=0.5, running="bolt")
+    remote.line("two")
+    remote.problem("bad input")
+    channel.show(screen, 1, lambda: settled.append(1))
+    assert text.getvalue().splitlines() == ["one", "two"]
+    assert (channel.problem, settled) == ("bad input", [])
+    remote.show(done=1.25)
+    channel.show(screen, 1, lambda: settled.append(1))
+    remote.show(done=1.75)
+    channel.show(screen, 1, lambda: settled.append(1))
+    assert settled == [1]  # one run has ended
+
+
+def test_a_worker_that_died_in_the_middle_of_a_message_is_read_as_far_as_it_came(shown, pipe):
+    (screen, text), (channel, remote, theirs) = shown, pipe
+    remote.line("one")
+    os.write(theirs.fileno(), b"\0\0\0\x40half")
+    theirs.close()
+    channel.show(screen, 1, lambda: None)
+    assert text.getvalue() == "one\n"
+
+
+def test_nobody_looks_any_longer(pipe):
+    channel, remote, _ = pipe
+    channel.pipe.close()
+    remote.line("into the void")
