@@ -1,7 +1,7 @@
 """A study as a job: its trials' runs, and what follows from each run's end."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -27,6 +27,7 @@ from rdpp.sweep.attributes import (
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.gates import is_reached
 from rdpp.sweep.halving import GateObserver, Pruned
+from rdpp.sweep.keeping import not_kept, outranked
 from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.space import base_point
@@ -140,10 +141,7 @@ class StudyJob:
     def forget_left(self) -> None:
         """Keep nothing of trials beyond the best, where `keep_runs` was changed since they ended."""
         if self.sweep.kept_trials is not None:
-            kept = best_of(complete_trials(self.points.all()), self.sweep.kept_trials)
-            for trial in self.points.all():
-                if trial.state.is_finished() and trial.number not in kept:
-                    self.tree.forget(self._node(trial.number))
+            self._forget(not_kept(self.points.all(), self.sweep.kept_trials))
 
     def lock(self) -> AbstractContextManager[None]:
         """The study's."""
@@ -168,6 +166,10 @@ class StudyJob:
         if self.sweep.trials is not None and begun >= self.sweep.trials:
             return False
         return self.sweep.budget is None or spent_steps(trials) < self.sweep.budget
+
+    def _forget(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self.tree.forget(self._node(number))
 
     def _node(self, number: int) -> Node:
         return self.tree.node("trial", str(number), self.node)
@@ -316,25 +318,14 @@ class StudyJob:
         tags = {"state": name, "runs": len(stored), **({"failure": failure["reason"]} if failure else {})}
         self.tree.set_tags(way.node, tags)
         self.tree.close(way.node)
-        for number in self._outranked_by(way.number, value if state == TrialState.COMPLETE else None):
-            self.tree.forget(self._node(number))
+        if (kept := self.sweep.kept_trials) is not None:
+            self._forget(outranked(self.points.all(), kept, way.number, value))
         self.points.tell(way.number, state, value)
         spent = spent_steps(self.points.all())
         self.tree.log_metrics(self.node, {"steps": spent}, step=way.number)
         self.notices.ended(way.number, len(way.specs) - len(stored))
         if failure is not None:
             self._check_failures(failure["kind"])
-
-    def _outranked_by(self, number: int, value: float | None) -> list[int]:
-        """The trials whose checkpoints and pictures are not kept any more, now that one ends; itself perhaps.
-
-        `value`: None of a trial that is not complete.
-        """
-        if self.sweep.kept_trials is None:
-            return []
-        before = {other: of for other, of in complete_trials(self.points.all()).items() if other != number}
-        after = before if value is None else {**before, number: value}
-        return sorted({number, *best_of(before, self.sweep.kept_trials)} - set(best_of(after, self.sweep.kept_trials)))
 
     def _means(self, way: Way, trial: FrozenTrial) -> dict[str, float]:
         """Of the metrics on the test images."""
@@ -361,16 +352,6 @@ class StudyJob:
 def spent_steps(trials: list[FrozenTrial]) -> int:
     """Training steps of the trials that are complete or pruned."""
     return sum(trial.user_attrs.get(STEPS, 0) for trial in trials if trial.state in DONE)
-
-
-def complete_trials(trials: list[FrozenTrial]) -> dict[int, float]:
-    """The objective of each trial that is complete."""
-    return {t.number: t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None}
-
-
-def best_of(values: Mapping[int, float], count: int) -> list[int]:
-    """The trials with the highest values, the best first; of equal ones the earlier."""
-    return sorted(values, key=lambda number: (-values[number], number))[:count]
 
 
 def done_trials(trials: list[FrozenTrial]) -> int:

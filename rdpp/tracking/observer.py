@@ -44,6 +44,7 @@ _NOT_PARAMS = frozenset(
         "teacher.weights",
         "seeds",
         "device",
+        "checkpoint_every",
         "keep",
         "heatmaps",
     }

@@ -57,7 +57,7 @@ MUTATIONS = [
     ),
     Mutation(
         "keep_runs: the worst trials are kept",
-        "rdpp/sweep/job.py",
+        "rdpp/sweep/keeping.py",
         "key=lambda number: (-values[number], number)",
         "key=lambda number: (values[number], number)",
         "tests/sweep/test_job.py -k kept_of_the_best",
