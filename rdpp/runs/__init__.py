@@ -1,6 +1,6 @@
 """Many runs: listed, opened under a parent, trained by any number of processes, taken over where they are finished."""
 
-from rdpp.runs.failures import MOST_IN_A_ROW, Failure
+from rdpp.runs.failures import MOST_IN_A_ROW, EndsWork, Failure
 from rdpp.runs.grid import GridJob, notes_folder, work_alone
 from rdpp.runs.many import Job, means, run_lock, work
 from rdpp.runs.one import Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
@@ -11,6 +11,7 @@ from rdpp.runs.work_folder import WorkFolder
 __all__ = [
     "MOST_IN_A_ROW",
     "Conduct",
+    "EndsWork",
     "Failure",
     "Finished",
     "GridJob",

@@ -8,6 +8,7 @@ from pathlib import Path
 from rdpp.config import ConfigError
 from rdpp.engine import Pause, RunSpec, code_digest, machine_digest, saved_state
 from rdpp.interval import Interval
+from rdpp.runs.failures import EndsWork
 from rdpp.stopping import Stop
 
 _SHARE = 0.01
@@ -72,7 +73,7 @@ def resumption(
         The folder, None where the run starts from its beginning, and tags that say how it went on.
 
     Raises:
-        ConfigError: the code has changed.
+        EndsWork: the code has changed.
     """
     try:
         saved = saved_state(folder)
@@ -85,7 +86,7 @@ def resumption(
     tags: dict[str, object] = {}
     if saved.code != code_digest():
         if not changed_code:
-            raise ConfigError(
+            raise EndsWork(
                 f"{spec.name} was stopped after batch {saved.batch}, and the code has changed since (digest "
                 f"{saved.code}, now {code_digest()}): it could go on to another result; go back to that code, or add "
                 f"--changed-code to go on all the same, or delete {folder.parent} to start anew"
