@@ -5,7 +5,7 @@ DEMO_DATA := data/synthetic
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep ablation ui test check docs mutants bench bench-full lock clean
+.PHONY: help install sweep ablation ui test test-all soak soak-short check docs mutants bench bench-full lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -33,6 +33,14 @@ ui: .venv/installed ## start the MLflow UI on 127.0.0.1:5000
 
 test: .venv/installed ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-all: test soak-short ## run the tests, and a sweep whose processes are killed (3 minutes more)
+
+soak-short: .venv/installed
+	$(BIN)/python scripts/soak/soak.py --short
+
+soak: .venv/installed ## kill, stop and suspend the workers of a sweep for 12 minutes: nothing may be lost
+	$(BIN)/python scripts/soak/soak.py
 
 check: .venv/installed ## lint, format, types, import layers and the pages' links
 	$(BIN)/ruff check .

@@ -5,6 +5,8 @@ ends; a process that is suspended keeps it. So there are no heartbeats, and no r
 Processes on several machines share a work folder on a file system whose locks hold across them, such as NFS 4.
 """
 
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-_LOCKS = "locks"
+_LOCKS, _SCRATCH = "locks", "scratch"
 _ALL, _USER = "all", "user"
 
 
@@ -53,21 +55,31 @@ class WorkFolder:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Work in the folder: locks are only taken within such a block. The last process to leave removes the files of
-        all locks."""
+        """Work in the folder: locks are only taken within such a block.
+
+        Python's temporary files go to a subfolder meanwhile, whichever library makes them: what a process leaves there
+        when it is killed, and the files of all locks, are removed by the last process to leave.
+        """
         with self.lock(_ALL):
             own = self._lock(f"{_USER}-{uuid.uuid4().hex}")
             own.acquire()
+        scratch = self.root / _SCRATCH / Path(own.lock_file).stem
+        scratch.mkdir(parents=True)
+        tempfile.tempdir = str(scratch)
         try:
             yield
         finally:
+            if tempfile.tempdir == str(scratch):
+                tempfile.tempdir = None  # Python's own
+            shutil.rmtree(scratch, ignore_errors=True)
             with self.lock(_ALL):
                 own.release()
                 Path(own.lock_file).unlink()
                 if not any(self._others(_USER, "")):
-                    self._remove_locks()
+                    self._clear()
 
-    def _remove_locks(self) -> None:
+    def _clear(self) -> None:
+        shutil.rmtree(self.root / _SCRATCH, ignore_errors=True)
         for file in (self.root / _LOCKS).glob("*.lock"):
             if file.stem != _ALL:
                 file.unlink()

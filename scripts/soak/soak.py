@@ -224,9 +224,10 @@ def _files(work: Path) -> list[Path]:
 
 
 def _scratch(folder: Path) -> list[Path]:
-    """Hidden files: what was begun under another name. A lock's file and an empty folder are none."""
-    found = [path for part in ("cache", "parts") for path in (folder / part).rglob(".*")]
-    return [path for path in found if path.suffix != ".lock" and not (path.is_dir() and not any(path.iterdir()))]
+    """Files with a hidden name, or in a folder that has one: what was begun and not ended. A lock's file is none."""
+    files = [path for part in ("cache", "parts") for path in (folder / part).rglob("*") if path.is_file()]
+    hidden = [path for path in files if any(name.startswith(".") for name in path.relative_to(folder).parts)]
+    return [path for path in hidden if path.suffix != ".lock"]
 
 
 if __name__ == "__main__":
