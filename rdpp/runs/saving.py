@@ -1,12 +1,11 @@
 """The state of a run in work: saved now and then, found again after its process died."""
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from rdpp.config import ConfigError
-from rdpp.engine import Pause, RunSpec, code_digest, machine_digest, saved_state
+from rdpp.engine import Pause, RunSpec, code_digest, machine_digest, remove_state, saved_state
 from rdpp.interval import Interval
 from rdpp.runs.failures import EndsWork
 from rdpp.stopping import Stop
@@ -79,7 +78,7 @@ def resumption(
         saved = saved_state(folder)
     except ConfigError as error:
         tell(f"{spec.name}: {error}; it starts anew")
-        shutil.rmtree(folder)
+        remove_state(folder)
         return None, {}
     if saved is None or saved.key != spec.identity.training:
         return None, {}
