@@ -1,9 +1,23 @@
 """Folders that can be written, or one line that says which setting names another."""
 
+import errno
 import tempfile
 from pathlib import Path
 
 from rdpp.config import ConfigError
+
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES})
+"""A full or read-only disk, or a folder of another user: no fault of the code."""
+
+
+def is_of_the_machine(error: OSError) -> bool:
+    """Whether the disk or its rights are to be seen to, and not the code."""
+    return error.errno in _OF_THE_MACHINE
+
+
+def disk_problem(error: OSError) -> str:
+    """Such an error in one line."""
+    return f"{error.filename or 'a file'} cannot be used ({error.strerror}); see to the disk"
 
 
 def make_writable(folder: Path) -> None:

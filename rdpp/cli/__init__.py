@@ -1,7 +1,6 @@
 """The command line: a module a command. Heavy imports wait until a command needs them."""
 
 import argparse
-import errno
 import re
 import sys
 from collections.abc import Sequence
@@ -26,9 +25,6 @@ COMMANDS = {
     "completion": completion,
 }
 """Each module has HELP, EXAMPLES, `declare(parser)` for its flags, and `run(options)`."""
-
-_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES})
-"""A full or read-only disk, or a folder of another user: no fault of the code."""
 
 _EXIT_CODES = """exit codes:
   0    done
@@ -57,9 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rdpp: {shown(error)}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except OSError as error:
-        if error.errno not in _OF_THE_MACHINE:
+        from rdpp.folders import disk_problem, is_of_the_machine
+
+        if not is_of_the_machine(error):
             raise
-        print(f"rdpp: {error.filename or 'a file'} cannot be used ({error.strerror}); see to the disk", file=sys.stderr)
+        print(f"rdpp: {disk_problem(error)}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, Stopped) as stopped:
         print("rdpp: stopped; run the same command again to go on", file=sys.stderr)

@@ -172,16 +172,23 @@ def read_state(state: RunState, folder: Path, *, key: str, watched: Split, obser
 
 
 def saved_state(folder: Path) -> SavedState | None:
-    """The state in a folder, None where there is none; its files are checked when it is read.
+    """The state in a folder, None where there is none.
 
     Raises:
         ConfigError: it is damaged, or of another format.
     """
     try:
-        data = _described(_found(folder))
+        found = _found(folder)
     except FileNotFoundError:
         return None
+    data = _whole(found)
     return SavedState(data["key"], data["code"], data["machine"], data["state"]["batch"])
+
+
+def remove_state(folder: Path) -> None:
+    """Remove a state, and the one of before if it still stands aside."""
+    for path in (_aside(folder), folder):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _tensors(state: RunState) -> dict[str, Tensor]:
@@ -248,11 +255,17 @@ def _described(folder: Path) -> dict[str, Any]:
     return data
 
 
-def _checked(folder: Path, key: str) -> dict[str, Any]:
-    """The state's plain values, after every checksum was compared."""
+def _whole(folder: Path) -> dict[str, Any]:
+    """The description, after every checksum was compared."""
     data = _described(folder)
     if data["files"] != _checksums(folder):
         raise _damaged(folder)
+    return data
+
+
+def _checked(folder: Path, key: str) -> dict[str, Any]:
+    """The state's plain values."""
+    data = _whole(folder)
     if data["key"] != key:
         raise ConfigError(f"the state in {folder} is of another run (key {data['key']}, not {key}); {_REMEDY}")
     return data["state"]

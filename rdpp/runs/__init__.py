@@ -1,6 +1,6 @@
 """Many runs: listed, opened under a parent, trained by any number of processes, taken over where they are finished."""
 
-from rdpp.runs.failures import MOST_IN_A_ROW, Failure
+from rdpp.runs.failures import MOST_IN_A_ROW, EndsWork, Failure
 from rdpp.runs.grid import GridJob, notes_folder, work_alone
 from rdpp.runs.many import Job, means, run_lock, work
 from rdpp.runs.one import STATE, Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
@@ -12,6 +12,7 @@ __all__ = [
     "MOST_IN_A_ROW",
     "STATE",
     "Conduct",
+    "EndsWork",
     "Failure",
     "Finished",
     "GridJob",

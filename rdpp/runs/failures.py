@@ -16,6 +16,10 @@ _AGAIN: frozenset[Kind] = frozenset({"memory", "error"})
 _LONGEST = 500
 
 
+class EndsWork(ConfigError):
+    """What a user can mend and what would meet every run: it ends the command, and no run has failed."""
+
+
 class DiedAgain(RuntimeError):
     """A run began at the same place many times, and its process died each time."""
 

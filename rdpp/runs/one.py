@@ -14,7 +14,7 @@ from typing import Any
 from rdpp.config import ConfigError
 from rdpp.engine import Event, GivenUp, Result, RunSpec, evaluate_again, saved_state, train
 from rdpp.interval import Interval
-from rdpp.runs.failures import DiedAgain, Failure
+from rdpp.runs.failures import DiedAgain, EndsWork, Failure
 from rdpp.runs.saving import StateSaver, resumption
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
 from rdpp.stopping import Stop, Stopped
@@ -136,7 +136,7 @@ def run_one(plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct
         if finished.same_test_files:
             return _take_over(plan, finished, tree, everyone)
         return Outcome.of_result(_evaluate_or_train(plan, finished, tree, everyone, conduct))
-    except GivenUp:
+    except (GivenUp, EndsWork):
         raise
     except Exception as error:
         failure = Failure.of(error)

@@ -1,13 +1,13 @@
 """The state of a run in work: saved now and then, found again after its process died."""
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from rdpp.config import ConfigError
-from rdpp.engine import Pause, RunSpec, code_digest, machine_digest, saved_state
+from rdpp.engine import Pause, RunSpec, code_digest, machine_digest, remove_state, saved_state
 from rdpp.interval import Interval
+from rdpp.runs.failures import EndsWork
 from rdpp.stopping import Stop
 
 _SHARE = 0.01
@@ -72,20 +72,20 @@ def resumption(
         The folder, None where the run starts from its beginning, and tags that say how it went on.
 
     Raises:
-        ConfigError: the code has changed.
+        EndsWork: the code has changed.
     """
     try:
         saved = saved_state(folder)
     except ConfigError as error:
         tell(f"{spec.name}: {error}; it starts anew")
-        shutil.rmtree(folder)
+        remove_state(folder)
         return None, {}
     if saved is None or saved.key != spec.identity.training:
         return None, {}
     tags: dict[str, object] = {}
     if saved.code != code_digest():
         if not changed_code:
-            raise ConfigError(
+            raise EndsWork(
                 f"{spec.name} was stopped after batch {saved.batch}, and the code has changed since (digest "
                 f"{saved.code}, now {code_digest()}): it could go on to another result; go back to that code, or add "
                 f"--changed-code to go on all the same, or delete {folder.parent} to start anew"

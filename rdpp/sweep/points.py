@@ -17,7 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError
 
-from rdpp.config import ConfigError
+from rdpp.runs import EndsWork
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.pruners import SAMPLERS
 from rdpp.sweep.space import Dimension, suggest
@@ -43,7 +43,7 @@ def _patient(method: Callable[P, T]) -> Callable[P, T]:
             except (StorageInternalError, DBAPIError) as error:
                 if time.monotonic() > until:
                     reason = " ".join(shown(error.__cause__ or error).split())[:200]
-                    raise ConfigError(
+                    raise EndsWork(
                         f"the study's storage has been away for {PATIENCE:.0f} s ({reason}); start it, and the same "
                         "command goes on"
                     ) from None
@@ -62,7 +62,7 @@ class Points:
         self.study, self._storage, self._space, self._sampler = study, storage, space, sampler
         self._study_id = storage.get_study_id_from_name(study.study_name)
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Tells the study from others, whatever their names and storages."""
         return self.study.user_attrs["key"]

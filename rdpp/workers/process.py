@@ -11,7 +11,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from rdpp.config import ConfigError
+from rdpp.display.output import results_alone
 from rdpp.display.screen import Terminal
+from rdpp.folders import disk_problem, is_of_the_machine
 from rdpp.stopping import Stopped, stopping
 from rdpp.workers.member import Member
 
@@ -80,16 +82,22 @@ class Channel:
 
 def run_worker(pipe: Connection, member: Member, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     """The worker's process. Its exit code is 0, 2 with a problem told, 128 + signal if it was stopped."""
-    os.setpgrp()  # Ctrl-C in a terminal reaches the process that started this one, which passes it on
+    if hasattr(os, "setpgrp"):  # not on Windows
+        os.setpgrp()  # Ctrl-C in a terminal reaches the process that started this one, which passes it on
     _end_with_parent()
     screen = RemoteScreen(pipe)
-    with stopping(screen.line) as stop:
+    with stopping(screen.line) as stop, results_alone():
         try:
             function(member, screen, stop, *arguments)
         except Stopped as stopped:
             sys.exit(stopped.exit_code)
         except ConfigError as error:
             screen.problem(str(error))
+            sys.exit(_PROBLEM)
+        except OSError as error:
+            if not is_of_the_machine(error):
+                raise
+            screen.problem(disk_problem(error))
             sys.exit(_PROBLEM)
 
 

@@ -47,6 +47,8 @@ def test_five_failures_of_one_kind_in_a_row_end_the_work():
         streak.note(Failure("input", "no image"))
     streak.note(None)
     for _ in range(4):
+        streak.note(Failure("input", "no image"))
+    for _ in range(4):
         streak.note(Failure("memory", "full"))
     with pytest.raises(ConfigError, match=r"the last 5 runs failed alike.*full"):
         streak.note(Failure("memory", "full"))

@@ -4,7 +4,6 @@ A new observer is a class here that makes one, and tells what came of it.
 """
 
 import io
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +12,8 @@ from rich.console import Console
 from rdpp.display.console import ConsoleObserver
 from rdpp.display.screen import Terminal
 from rdpp.engine import BatchFinished, CheckpointWriter, EpochFinished, RunSpec, RunStarted, train
-from rdpp.sweep.halving import PruningObserver
+from rdpp.sweep.gates import Gate
+from rdpp.sweep.halving import GateObserver
 from rdpp.tracking.observer import RunObserver
 
 MEASURED = ("time_share", "seconds", "images_per_second", "peak_memory_mb", "system", "duration")
@@ -44,21 +44,20 @@ class Checkpointed:
         return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir())}
 
 
-class Reported:
-    """The pruning observer, and what it reported to a trial that is never given up."""
-
-    reports: dict
+class Asked:
+    """The observer of gates, and what it asked at the last one of a trial that is never given up."""
 
     def __init__(self, folder):
-        trial = SimpleNamespace(report=self._report, should_prune=lambda: False)
-        self.observer = PruningObserver(trial, 1, lambda metrics: metrics["image_auroc"])  # type: ignore[arg-type]
-        self.reports = {}
+        gates = [(place, Gate(0, place + 1, False, place + 1)) for place in range(2)]
+        self.observer = GateObserver(gates, lambda metrics: metrics["image_auroc"], self._pass_gate)
+        self.asked = []
 
-    def _report(self, value, step):
-        self.reports[step] = value
+    def _pass_gate(self, place, value, batches):
+        self.asked.append((place, value, batches))
+        return True
 
     def outcome(self):
-        return max(self.reports.items())
+        return self.asked[-1]
 
 
 class Shown:
@@ -72,13 +71,13 @@ class Shown:
         return [line.rpartition("  (")[0] for line in self.text.getvalue().splitlines()]  # without the seconds
 
 
-ALL = [Tracked, Checkpointed, Reported, Shown]
-STATEFUL = [Tracked, Checkpointed, Reported]
+ALL = [Tracked, Checkpointed, Asked, Shown]
+STATEFUL = [Tracked, Checkpointed, Asked]
 
 
 @pytest.fixture(scope="module")
 def spec(held_out):
-    return RunSpec.of(held_out.with_overrides({"training.epochs": 2, "heatmaps": 1, "keep": "chosen"}), "bolt", 1)
+    return RunSpec.of(held_out.with_overrides({"training.epochs": 3, "heatmaps": 1, "keep": "chosen"}), "bolt", 1)
 
 
 def values(events):
@@ -107,7 +106,7 @@ def test_it_takes_one_run_after_another(case, events, tmp_path):
     once, twice = case(tmp_path / "once"), case(tmp_path / "twice")
     for event in events:
         once.observer(event)
-    for event in [*events, *events] if case is not Reported else events:  # of one trial with one run
+    for event in [*events, *events]:
         twice.observer(event)
     assert once.outcome()
     repeated = once.outcome() * 2 if case is Shown else once.outcome()

@@ -113,10 +113,22 @@ def test_a_state_of_another_machine_is_gone_on_with_and_noted(state, spec, monke
     assert "last digits may differ" in told[0]
 
 
-def test_a_damaged_state_is_told_and_the_run_starts_anew(state, spec):
-    (state / "state.json").write_text("{")
+def spoil(state, what):
+    if what == "description":
+        (state / "state.json").write_text("{")
+    else:
+        tensors = state / "tensors.safetensors"
+        tensors.write_bytes(tensors.read_bytes()[:-4096] + bytes(4096))
+
+
+@pytest.mark.parametrize("what", ["description", "tensors"])
+@pytest.mark.parametrize("aside", [False, True])  # its process died between two renames
+def test_a_damaged_state_is_told_and_the_run_starts_anew(state, spec, what, aside):
+    spoil(state, what)
+    if aside:
+        state.rename(state.with_name(".state.before"))
     folder, tags, told = went_on(state, spec)
-    assert (folder, tags, state.exists()) == (None, {}, False)
+    assert (folder, tags, list(state.parent.glob("*"))) == (None, {}, [])
     assert "is damaged" in told[0]
 
 

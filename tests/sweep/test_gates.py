@@ -1,6 +1,6 @@
 """Where a trial may be given up, and which runs may go at once."""
 
-from rdpp.sweep.gates import gates_of_rungs, gates_of_runs, open_runs
+from rdpp.sweep.gates import gates_of_rungs, gates_of_runs, is_reached, open_runs
 
 FIVE_EACH = [5] * 9
 
@@ -40,3 +40,12 @@ def test_the_median_pruner_has_a_gate_behind_each_run_but_the_last():
 
 def test_without_gates_all_runs_go_at_once():
     assert open_runs([], 0, {2: None}, 4) == [0, 1, 3]
+
+
+def test_a_gate_is_reached_when_its_run_and_all_before_it_have_ended():
+    (gate,) = gates_of_rungs(FIVE_EACH, 15, 4)  # at the end of the third run
+    assert [is_reached(gate, ended) for ended in ({2: 0.5}, {0: 0.5, 1: 0.5}, {0: 0.5, 1: None, 2: 0.5})] == [
+        False,
+        False,
+        True,
+    ]

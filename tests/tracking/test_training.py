@@ -153,16 +153,15 @@ def test_a_run_that_fails_is_marked_so_and_keeps_what_it_logged(trained, store_u
         if isinstance(event, BatchFinished) and event.batch == 3:
             raise RuntimeError("the power failed")
 
-    broken = experiment.with_overrides({"name": "broken"})
+    broken = experiment.with_overrides({"name": "broken", "data.categories": ["bolt"]})
     job = tracked_job(store, broken, [break_at_the_third_batch])
     ((_, failure),) = job.failures
     assert (failure.kind, failure.reason) == ("error", "RuntimeError: the power failed")
-    runs = store.client.search_runs([store.experiment_id], "tags.variant = 'broken'")
-    leaves = [run for run in runs if run.data.tags["level"] == "run"]
+    leaves = store.search("tags.level = 'run' and tags.variant = 'broken'")
     assert [run.info.status for run in leaves] == ["FAILED"] * 2  # it might have gone well another time
     assert all("power failed" in run.data.tags["error"] for run in leaves)
     assert all(run.data.metrics["loss/total"] > 0 for run in leaves)
-    (parent,) = (run for run in runs if run.data.tags["level"] == "training")
+    (parent,) = store.search("tags.level = 'training' and tags.variant = 'broken'")
     assert (parent.info.status, parent.data.tags["failed_runs"]) == ("FINISHED", "1")
 
 

@@ -263,7 +263,7 @@ MUTATIONS = [
         "state: kept epochs are forgotten", "rdpp/engine/state.py", "    state.kept.load(folder / _KEPT)\n", "", _STATE
     ),
     Mutation(
-        "state: damage is not seen", "rdpp/engine/state.py", 'data["files"] == _checksums(folder)', "True", _STATE
+        "state: damage is not seen", "rdpp/engine/state.py", 'data["files"] != _checksums(folder)', "False", _STATE
     ),
     Mutation("state: another run's is taken", "rdpp/engine/state.py", 'if data["key"] != key:', "if False:", _STATE),
     Mutation(
