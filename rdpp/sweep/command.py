@@ -17,7 +17,8 @@ from rdpp.stopping import Stop
 from rdpp.sweep import report
 from rdpp.sweep.attributes import FAILURE
 from rdpp.sweep.config import SweepConfig, describe, runs_a_trial
-from rdpp.sweep.job import StudyJob, done_trials, spent_steps
+from rdpp.sweep.job import StudyJob
+from rdpp.sweep.judge import done_trials, spent_steps
 from rdpp.sweep.points import Points
 from rdpp.sweep.report import spread, spread_sentence, table
 from rdpp.sweep.study import (

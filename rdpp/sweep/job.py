@@ -11,29 +11,25 @@ from optuna.trial import FrozenTrial, TrialState
 from rdpp.config import ConfigError, require
 from rdpp.engine import EpochFinished, RunSpec
 from rdpp.experiment import ExperimentConfig
-from rdpp.runs import MOST_IN_A_ROW, Failure, Node, Outcome, Planned, RunObserver, Tree, means, run_lock
+from rdpp.runs import Failure, Node, Outcome, Planned, RunObserver, Tree, run_lock
 from rdpp.sweep.attributes import (
     FAILED,
-    FAILURE,
     OPENED,
     PASSED,
     RUN,
-    STEPS,
     failure_data,
     mean_of,
     outcome_data,
     run_key,
 )
 from rdpp.sweep.config import SweepConfig
-from rdpp.sweep.gates import is_reached
 from rdpp.sweep.halving import GateObserver, Pruned
-from rdpp.sweep.keeping import not_kept, outranked
+from rdpp.sweep.judge import Judge, spent_steps
+from rdpp.sweep.keeping import not_kept
 from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.space import base_point
-from rdpp.sweep.way import Way, may_try, mean, planned_evaluations
-
-DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+from rdpp.sweep.way import Way, planned_evaluations
 
 
 class Notices(Protocol):
@@ -67,6 +63,11 @@ class StudyJob:
     notices: Notices
     _ways: dict[int, Way] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._judge = Judge(
+            self.sweep, self.points, self.tree, self.node, self.pruner_name, self.notices.ended, self._forget
+        )
+
     def done(self) -> bool:
         """See `Job.done`."""
         trials = self.points.all()
@@ -80,7 +81,7 @@ class StudyJob:
             places = way.open_runs(trial, self.sweep)
             if not places:
                 with self.lock():
-                    self._advance(way)
+                    self._judge.advance(way)
                 places = way.open_runs(self.points.get(way.number), self.sweep)
             for place in places:
                 yield self._plan(way, place)
@@ -99,7 +100,7 @@ class StudyJob:
             if trial.state != TrialState.RUNNING:
                 return
             self._keep(trial, plan.spec, ended)
-            self._advance(way)
+            self._judge.advance(way)
 
     def give_up(self, plan: Planned) -> None:
         """See `Job.give_up`: the trial was told already."""
@@ -225,22 +226,9 @@ class StudyJob:
                 if trial.user_attrs.get(PASSED, 0) > place:  # before the run was interrupted
                     return True
                 gate = way.gates[place]
-                return self._asks(way, place, {**way.ended(trial, self.sweep), gate.run: value}, batches)
+                return self._judge.asks(way, place, {**way.ended(trial, self.sweep), gate.run: value}, batches)
 
         return pass_gate
-
-    def _asks(
-        self, way: Way, place: int, values: Mapping[int, float | None], batches: int = 0, *, may_end: bool = True
-    ) -> bool:
-        """Whether the pruner lets a trial through a gate; if not, the trial ends with its runs so far and `batches` of
-        the one in work. Without `may_end` the pruner is told and not heard."""
-        gate, pruner = way.gates[place], self.points.study.pruner
-        value = mean({run: of for run, of in values.items() if run <= gate.run})
-        if self.points.gives_up(way.number, pruner, gate.step, value) and may_end:
-            self._end(way, TrialState.PRUNED, batches=batches)
-            return False
-        self.points.put(way.number, PASSED, place + 1)
-        return True
 
     def _keep(self, trial: FrozenTrial, spec: RunSpec, ended: Outcome | Failure) -> None:
         if isinstance(ended, Outcome):
@@ -254,112 +242,3 @@ class StudyJob:
             self.points.put(trial.number, FAILED + key, failure_data(ended, tries))
         else:
             self.points.put(trial.number, RUN + key, outcome_data(ended))
-
-    def _advance(self, way: Way) -> None:
-        """Tell what follows from the runs that have ended. The study's lock is held."""
-        trial = self.points.get(way.number)
-        if trial.state != TrialState.RUNNING:
-            return
-        ended = way.ended(trial, self.sweep)
-        failures = [
-            stored for key, stored in trial.user_attrs.items() if key.startswith(FAILED) and not may_try(stored)
-        ]
-        known = [value for value in ended.values() if value is not None]
-        if failures and (not self.sweep.allow_failed_runs or len(failures) == len(way.specs)):
-            self._end(way, TrialState.FAIL, failure=failures[0])
-        elif self._is_pruned(way, trial, ended):
-            return
-        elif len(ended) == len(way.specs):
-            self._end(way, TrialState.COMPLETE, value=mean(ended))
-        elif known:
-            self.tree.log_metrics(way.node, {"objective_running_mean": mean(ended)}, step=len(ended) - 1)
-
-    def _is_pruned(self, way: Way, trial: FrozenTrial, ended: Mapping[int, float | None]) -> bool:
-        """Whether the trial does not pass a gate that it has reached; then it is told. One whose runs have all ended,
-        the last one early, passes: nothing would be saved."""
-        whole = len(ended) == len(way.specs)
-        for place in range(trial.user_attrs.get(PASSED, 0), len(way.gates)):
-            if not is_reached(way.gates[place], ended):
-                break
-            if not self._asks(way, place, ended, may_end=not whole):
-                return True
-        if not PRUNERS[self.pruner_name].compares_instances:
-            return False
-        gives_up = False
-        for run, value in ended.items():
-            if value is not None:
-                gives_up = self.points.gives_up(way.number, self.points.study.pruner, run, value)
-        if gives_up and not whole:
-            self._end(way, TrialState.PRUNED)
-            return True
-        return False
-
-    def _end(
-        self,
-        way: Way,
-        state: TrialState,
-        *,
-        value: float | None = None,
-        failure: Mapping[str, Any] | None = None,
-        batches: int = 0,
-    ) -> None:
-        """Tell a trial's result: first to MLflow, then to Optuna, so that whoever finds it told finds all of it."""
-        trial = self.points.get(way.number)
-        stored = [of for key, of in trial.user_attrs.items() if key.startswith(RUN)]
-        steps = sum(of["steps"] for of in stored) + batches
-        self.points.put(way.number, STEPS, steps)
-        if failure is not None:
-            self.points.put(way.number, FAILURE, failure["reason"])
-        metrics: dict[str, float] = {"steps": steps}
-        if value is not None:
-            metrics |= {**self._means(way, trial), "objective": value, "objective_running_mean": value}
-        name = {TrialState.FAIL: "failed"}.get(state, state.name.lower())
-        self.tree.log_metrics(way.node, metrics)
-        tags = {"state": name, "runs": len(stored), **({"failure": failure["reason"]} if failure else {})}
-        self.tree.set_tags(way.node, tags)
-        self.tree.close(way.node)
-        if (kept := self.sweep.kept_trials) is not None:
-            self._forget(outranked(self.points.all(), kept, way.number, value))
-        self.points.tell(way.number, state, value)
-        spent = spent_steps(self.points.all())
-        self.tree.log_metrics(self.node, {"steps": spent}, step=way.number)
-        self.notices.ended(way.number, len(way.specs) - len(stored))
-        if failure is not None:
-            self._check_failures(failure["kind"])
-
-    def _means(self, way: Way, trial: FrozenTrial) -> dict[str, float]:
-        """Of the metrics on the test images."""
-        outcomes = [
-            Outcome(
-                spec=spec, run_id=None, epoch=of["epoch"], metrics=of["test"], deciding=of["metrics"], steps=of["steps"]
-            )
-            for spec in way.specs
-            if (of := trial.user_attrs.get(RUN + run_key(spec))) is not None
-        ]
-        return means(outcomes)
-
-    def _check_failures(self, kind: str) -> None:
-        """ConfigError: the last trials all failed alike."""
-        last = [t for t in self.points.all() if t.state.is_finished()][-MOST_IN_A_ROW:]
-        kinds = [_failed_kinds(trial) for trial in last]
-        if len(last) == MOST_IN_A_ROW and all(kind in found for found in kinds):
-            raise ConfigError(
-                f"the last {MOST_IN_A_ROW} trials of '{self.sweep.name}' failed ({last[-1].user_attrs[FAILURE]}); "
-                "narrow the space, such as to smaller learning rates, and give the sweep another name"
-            )
-
-
-def spent_steps(trials: list[FrozenTrial]) -> int:
-    """Training steps of the trials that are complete or pruned."""
-    return sum(trial.user_attrs.get(STEPS, 0) for trial in trials if trial.state in DONE)
-
-
-def done_trials(trials: list[FrozenTrial]) -> int:
-    """Trials that have a result: complete, pruned or failed."""
-    return sum(trial.state.is_finished() for trial in trials)
-
-
-def _failed_kinds(trial: FrozenTrial) -> set[str]:
-    if trial.state != TrialState.FAIL:
-        return set()
-    return {stored["kind"] for key, stored in trial.user_attrs.items() if key.startswith(FAILED)}

@@ -33,7 +33,8 @@ from rdpp.runs import Conduct, RunObserver, work
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.halving import HalvingConfig
-from rdpp.sweep.job import DONE, StudyJob, spent_steps
+from rdpp.sweep.job import StudyJob
+from rdpp.sweep.judge import DONE, spent_steps
 from rdpp.sweep.report import spread, value_on_test
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, open_study_node, prepare_study, run_study

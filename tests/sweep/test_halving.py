@@ -14,7 +14,7 @@ from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.gates import Gate
 from rdpp.sweep.halving import GateObserver, HalvingConfig, Pruned
-from rdpp.sweep.job import spent_steps
+from rdpp.sweep.judge import spent_steps
 from rdpp.sweep.report import table
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import chosen_pruner, open_study

@@ -15,7 +15,8 @@ from rdpp.sweep.attributes import FAILURE, PASSED, STEPS
 from rdpp.sweep.command import _progress
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.halving import GateObserver, HalvingConfig, Pruned
-from rdpp.sweep.job import StudyJob, spent_steps
+from rdpp.sweep.job import StudyJob
+from rdpp.sweep.judge import spent_steps
 from rdpp.sweep.report import as_json, table
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, remaining_trials, run_study
