@@ -1,6 +1,6 @@
 """Many runs: listed, opened under a parent, trained by any number of processes, taken over where they are finished."""
 
-from rdpp.runs.failures import MOST_IN_A_ROW, EndsWork, Failure
+from rdpp.runs.failures import MOST_IN_A_ROW, EndsWork, Failure, goes_on
 from rdpp.runs.grid import GridJob, notes_folder, work_alone
 from rdpp.runs.many import Job, means, run_lock, work
 from rdpp.runs.one import STATE, Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
@@ -27,6 +27,7 @@ __all__ = [
     "TrainAll",
     "Tree",
     "WorkFolder",
+    "goes_on",
     "means",
     "notes_folder",
     "opened",

@@ -7,6 +7,7 @@ import torch
 
 from rdpp.config import ConfigError
 from rdpp.metrics import NotFinite
+from rdpp.stopping import Stopped
 
 Kind = Literal["diverged", "input", "memory", "error", "died"]
 
@@ -22,6 +23,12 @@ class EndsWork(ConfigError):
 
 class DiedAgain(RuntimeError):
     """A run began at the same place many times, and its process died each time."""
+
+
+def goes_on(error: BaseException) -> bool:
+    """Whether a run that ended with this error goes on later from its last state: it was stopped, the disk is full, or
+    the command as a whole had to end."""
+    return isinstance(error, Stopped | KeyboardInterrupt | OSError | EndsWork)
 
 
 @dataclass(frozen=True)

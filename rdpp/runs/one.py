@@ -14,10 +14,10 @@ from typing import Any
 from rdpp.config import ConfigError
 from rdpp.engine import Event, GivenUp, Result, RunSpec, evaluate_again, saved_state, train
 from rdpp.interval import Interval
-from rdpp.runs.failures import DiedAgain, EndsWork, Failure
+from rdpp.runs.failures import DiedAgain, EndsWork, Failure, goes_on
 from rdpp.runs.saving import StateSaver, resumption
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
-from rdpp.stopping import Stop, Stopped
+from rdpp.stopping import Stop
 
 STATE = "state"
 """Of a run's folder: where its state is."""
@@ -227,7 +227,7 @@ def _recorded(tree: Tree, plan: Planned, tags: Mapping[str, object]) -> Iterator
     try:
         yield recorder
     except BaseException as error:
-        if not isinstance(error, Stopped | KeyboardInterrupt | OSError):  # else it goes on later
+        if not goes_on(error):
             shutil.rmtree(folder / STATE, ignore_errors=True)
         (folder / _TRIES).unlink(missing_ok=True)
         recorder.close(error)

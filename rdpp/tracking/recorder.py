@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rdpp.engine import BatchFinished, CheckpointWriter, EpochFinished, Event, GivenUp, RunFinished, RunStarted
+from rdpp.runs import goes_on
 from rdpp.stopping import Stopped
 from rdpp.tracking.delivery import Delivery
 from rdpp.tracking.location import shown
@@ -74,7 +75,7 @@ class RunRecorder:
         """End the run, well or with an error. One that was stopped by the user, or by a disk, will go on; all
         others are over."""
         status, tags = ending(error)
-        over = not isinstance(error, KeyboardInterrupt | Stopped | OSError)
+        over = error is None or not goes_on(error)
         if error is not None:
             (self._outbox.folder / RESULT).unlink(missing_ok=True)
         self._outbox.close(status, tags, over=over)

@@ -5,7 +5,8 @@ import torch
 
 from rdpp.config import ConfigError
 from rdpp.metrics import NotFinite
-from rdpp.runs.failures import DiedAgain, Failure, Streak
+from rdpp.runs.failures import DiedAgain, EndsWork, Failure, Streak, goes_on
+from rdpp.stopping import Stopped
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,19 @@ def test_five_failures_of_one_kind_in_a_row_end_the_work():
         streak.note(Failure("memory", "full"))
     with pytest.raises(ConfigError, match=r"the last 5 runs failed alike.*full"):
         streak.note(Failure("memory", "full"))
+
+
+@pytest.mark.parametrize(
+    ("error", "later"),
+    [
+        (Stopped(15), True),
+        (KeyboardInterrupt(), True),
+        (OSError(28, "No space left on device"), True),
+        (EndsWork("the study's storage is away"), True),
+        (NotFinite("NaN"), False),
+        (ConfigError("no image"), False),
+        (RuntimeError("CUDA error"), False),
+    ],
+)
+def test_what_meets_the_command_lets_the_run_go_on_later(error, later):
+    assert goes_on(error) is later
