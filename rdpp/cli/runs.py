@@ -52,12 +52,12 @@ def _clean(options: argparse.Namespace) -> None:
     found = survey(options.tracking_uri)
     plan = Plan.of(found, states=options.states)
     if plan.is_empty():
-        print("nothing is left over")
+        print("nothing is left over", file=sys.stderr)
         return
-    print(*plan.lines(), sep="\n")
+    print(*plan.lines(), sep="\n", file=sys.stderr)
     require(options.yes or sys.stdin.isatty(), "nobody can be asked, since there is no terminal; give --yes")
     if options.yes or _agrees():
-        print(clean(plan, found))
+        print(clean(plan, found), file=sys.stderr)
 
 
 def _agrees() -> bool:
