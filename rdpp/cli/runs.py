@@ -61,5 +61,5 @@ def _clean(options: argparse.Namespace) -> None:
 
 
 def _agrees() -> bool:
-    print("go on? [y/N] ", end="", flush=True)
+    print("go on? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
