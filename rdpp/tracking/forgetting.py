@@ -20,7 +20,8 @@ _LOGGED_IMAGES = "mlflow.loggedImages"  # with this tag the UI looks for picture
 def forget_runs(store: Store, parent: str, lock: Lock) -> None:
     """Remove checkpoints and pictures of the runs below a trial, and note that those to come are not kept either.
 
-    A run that is sent at this moment looks for that note when it ends: see `forget_if_unwanted`.
+    A run that has not ended is left alone, since another process may send its pictures at this moment. It looks for
+    that note when it has ended: see `forget_if_unwanted`.
 
     Args:
         store: the store.
@@ -29,12 +30,12 @@ def forget_runs(store: Store, parent: str, lock: Lock) -> None:
     """
     store.set_tags(parent, {RUNS_KEPT: False})
     for run in store.search(f"tags.`mlflow.parentRunId` = '{parent}' and tags.level = 'run'"):  # none taken over
-        if run.data.tags.get(_DONE) != "False":
+        if run.info.status != "RUNNING" and run.data.tags.get(_DONE) != "False":
             _forget(store, run.info.run_id, lock)
 
 
 def forget_if_unwanted(store: Store, run_id: str, lock: Lock) -> None:
-    """The same for one run whose last artifact is in MLflow, if its trial's are not kept."""
+    """The same for one run that has just ended in MLflow, if its trial's are not kept."""
     parent = store.client.get_run(run_id).data.tags.get("mlflow.parentRunId")
     if parent is not None and store.client.get_run(parent).data.tags.get(RUNS_KEPT) == "False":
         _forget(store, run_id, lock)
@@ -47,9 +48,9 @@ def _forget(store: Store, run_id: str, lock: Lock) -> None:
         if any(tag.startswith(TAKEN_BY) for tag in run.data.tags):
             return
         store.set_tags(run_id, {"keep": "none"})
-    artifacts = get_artifact_repository(run.info.artifact_uri or "", tracking_uri=store.uri)
-    for folder in {file.path for file in artifacts.list_artifacts()} & set(_FOLDERS):
-        artifacts.delete_artifacts(folder)
+        artifacts = get_artifact_repository(run.info.artifact_uri or "", tracking_uri=store.uri)
+        for folder in {file.path for file in artifacts.list_artifacts()} & set(_FOLDERS):
+            artifacts.delete_artifacts(folder)
     if _LOGGED_IMAGES in run.data.tags:
         store.client.delete_tag(run_id, _LOGGED_IMAGES)
     store.set_tags(run_id, {_DONE: False})

@@ -123,8 +123,9 @@ class StoreSink:
         if status == "FINISHED" and failure is not None:
             status, tags = "FAILED", {"error": f"{type(failure).__name__}: {failure}"[:500]}
         run_id = self.run_id(record.node)
-        forget_if_unwanted(self.store, run_id, self._changing)
         self.store.end_run(run_id, status, tags, record.time)
+        # after the end: whoever forgets the trial leaves runs that have not ended to this line
+        forget_if_unwanted(self.store, run_id, self._changing)
 
     def _changing(self) -> AbstractContextManager[None]:
         return self._work.lock(_CHANGES)

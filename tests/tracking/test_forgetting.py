@@ -72,6 +72,24 @@ def test_a_run_that_arrives_after_its_trial_was_forgotten_keeps_nothing(store, t
     assert store.run_of_node(trial.id).data.tags["runs_kept"] == "False"
 
 
+def test_a_run_that_is_being_sent_is_left_alone_until_it_has_ended(store, tree):
+    trial = opened(tree, "trial")
+    box = tree._outboxes.of_node(uuid.uuid4().hex, uuid.uuid4().hex)
+    box.open("r", trial.id, {"level": "run", "keep": "chosen"})
+    box.put("text", {"path": "images/a.webp", "text": "abc"}, "3-end-images")
+    tree._delivery.notice(box)
+    tree.finish()
+    tree.forget(trial)
+    tree.finish()
+    files, tags = kept(store, box.node)
+    assert (files, tags["keep"]) == ({"images"}, "chosen")
+    box.close("FINISHED", {})
+    tree._delivery.notice(box)
+    tree.finish()
+    files, tags = kept(store, box.node)
+    assert (files, tags["keep"]) == (set(), "none")
+
+
 def test_a_run_that_another_tree_has_taken_over_keeps_its_files(store, tree):
     first, second = opened(tree, "trial"), opened(tree, "trial")
     node = run_below(tree, first)
