@@ -127,7 +127,8 @@ class Delivery:
             finally:
                 self._abandoned = True
                 self._changed.notify_all()
-        if waiting := self.outboxes.count():
+        undelivered = self.away is not None or self._due or error is not None  # else others send what waits
+        if undelivered and (waiting := self.outboxes.count()):
             those = "1 record waits" if waiting == 1 else f"{waiting} records wait"
             self._tell(f"{those} in {self.outboxes.root}; send with: rdpp sync --tracking-uri {shown(self._uri)}")
         if error is None:
