@@ -1,6 +1,7 @@
 """Folders that can be written, or one line that says which setting names another."""
 
 import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,17 @@ def is_of_the_machine(error: OSError) -> bool:
 def disk_problem(error: OSError) -> str:
     """Such an error in one line."""
     return f"{error.filename or 'a file'} cannot be used ({error.strerror}); see to the disk"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that others find whole or not at all, also after the machine has lost power. One process at a time
+    writes a path; an earlier file is replaced."""
+    begun = path.with_name(f".{path.name}")
+    with begun.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(begun, path)
 
 
 def make_writable(folder: Path) -> None:

@@ -51,8 +51,9 @@ def test_what_was_listened_to_before_is_listened_to_after():
 def test_a_signal_that_was_ignored_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with stopping():
+        with stopping() as stop:
             send(signal.SIGHUP)
+            assert stop.requested is None
     finally:
         signal.signal(signal.SIGHUP, before)
 

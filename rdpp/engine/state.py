@@ -171,8 +171,12 @@ def read_state(state: RunState, folder: Path, *, key: str, watched: Split, obser
             observer.load(folder / _OBSERVERS / observer.name)
 
 
-def saved_state(folder: Path) -> SavedState | None:
+def saved_state(folder: Path, *, whole: bool = True) -> SavedState | None:
     """The state in a folder, None where there is none.
+
+    Args:
+        folder: that `write_state` wrote.
+        whole: compare the checksum of every file, which reads them all; else that of the description alone.
 
     Raises:
         ConfigError: it is damaged, or of another format.
@@ -181,7 +185,7 @@ def saved_state(folder: Path) -> SavedState | None:
         found = _found(folder)
     except FileNotFoundError:
         return None
-    data = _whole(found)
+    data = _whole(found) if whole else _described(found)
     return SavedState(data["key"], data["code"], data["machine"], data["state"]["batch"])
 
 

@@ -14,6 +14,8 @@ Kind = Literal["diverged", "input", "memory", "error", "died"]
 MOST_IN_A_ROW = 5
 """Failures of one kind, one after the other, that end a command."""
 _AGAIN: frozenset[Kind] = frozenset({"memory", "error"})
+_TRIES = 2
+"""Of a run that failed in a way that may not happen again."""
 _LONGEST = 500
 
 
@@ -44,6 +46,10 @@ class Failure:
     def again(self) -> bool:
         """Whether the same run may succeed another time."""
         return self.kind in _AGAIN
+
+    def may_try(self, tries: int) -> bool:
+        """Whether the run is tried again after so many tries."""
+        return self.again and tries < _TRIES
 
     @classmethod
     def of(cls, error: Exception) -> "Failure | None":

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from rdpp.config import ConfigError
+from rdpp.folders import write_whole
 from rdpp.runs.failures import Failure
 from rdpp.runs.many import work
 from rdpp.runs.one import Conduct, Outcome, Planned, RunObserver
 from rdpp.runs.tree import Tree
 from rdpp.runs.work_folder import COMMAND
-
-_TRIES = 2
-"""Of a run that failed in a way that may not happen again."""
 
 
 class GridJob:
@@ -102,9 +99,7 @@ class GridJob:
     def _write(self, plan: Planned, note: "_Note") -> None:
         path = self._path(plan)
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".new")
-        scratch.write_text(json.dumps(note.data()))
-        os.replace(scratch, path)
+        write_whole(path, json.dumps(note.data()))
 
     def _path(self, plan: Planned) -> Path:
         return self._notes / f"{plan.ticket}.json"
@@ -153,7 +148,7 @@ class _Note:
     @property
     def may_try(self) -> bool:
         """Whether it failed in a way that may not happen again, and was not tried again yet."""
-        return isinstance(self.ended, Failure) and self.ended.again and self.tries < _TRIES
+        return isinstance(self.ended, Failure) and self.ended.may_try(self.tries)
 
     def data(self) -> dict[str, Any]:
         """As JSON takes it."""

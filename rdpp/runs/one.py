@@ -1,8 +1,6 @@
 """One run: trained, gone on with, evaluated anew or taken over."""
 
 import json
-import os
-import shutil
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rdpp.config import ConfigError
-from rdpp.engine import Event, GivenUp, Result, RunSpec, evaluate_again, saved_state, train
+from rdpp.engine import Event, GivenUp, Result, RunSpec, evaluate_again, remove_state, saved_state, train
+from rdpp.folders import write_whole
 from rdpp.interval import Interval
 from rdpp.runs.failures import DiedAgain, EndsWork, Failure, goes_on
 from rdpp.runs.saving import StateSaver, resumption
@@ -184,7 +183,7 @@ def _train(plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct:
 
 def _count_try(folder: Path, resume: Path | None) -> None:
     """Note where the run begins, so that one that kills its process every time ends."""
-    saved = saved_state(resume) if resume else None
+    saved = saved_state(resume, whole=False) if resume else None  # `resumption` has read all of it
     batch = saved.batch if saved else 0
     path = folder / _TRIES
     known = json.loads(path.read_text()) if path.is_file() else {}
@@ -196,9 +195,7 @@ def _count_try(folder: Path, resume: Path | None) -> None:
             "or a library may be broken"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    scratch = folder / f".{_TRIES}"
-    scratch.write_text(json.dumps({"batch": batch, "times": times}))
-    os.replace(scratch, path)
+    write_whole(path, json.dumps({"batch": batch, "times": times}))
 
 
 def _evaluate_or_train(
@@ -228,9 +225,9 @@ def _recorded(tree: Tree, plan: Planned, tags: Mapping[str, object]) -> Iterator
         yield recorder
     except BaseException as error:
         if not goes_on(error):
-            shutil.rmtree(folder / STATE, ignore_errors=True)
+            remove_state(folder / STATE)
         (folder / _TRIES).unlink(missing_ok=True)
         recorder.close(error)
         raise
-    shutil.rmtree(folder / STATE, ignore_errors=True)
+    remove_state(folder / STATE)
     recorder.close(None)

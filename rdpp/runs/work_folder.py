@@ -5,7 +5,6 @@ ends; a process that is suspended keeps it. So there are no heartbeats, and no r
 Processes on several machines share a work folder on a file system whose locks hold across them, such as NFS 4.
 """
 
-import os
 import shutil
 import tempfile
 import uuid
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from rdpp.folders import write_whole
 
 _LOCKS, _SCRATCH = "locks", "scratch"
 _ALL, _USER, _ID = "all", "user", "id"
@@ -141,9 +142,7 @@ class WorkFolder:
         """Tells this folder from those of other machines, by which path it is reached whatever."""
         with self.lock(_ID):
             if self.known_id() is None:
-                begun = self.root / f".{_ID}"
-                begun.write_text(uuid.uuid4().hex)
-                os.replace(begun, self.root / _ID)
+                write_whole(self.root / _ID, uuid.uuid4().hex)
             return (self.root / _ID).read_text()
 
     def _lock(self, name: str) -> FileLock:

@@ -26,7 +26,7 @@ from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.halving import GateObserver, Pruned
 from rdpp.sweep.judge import Judge, spent_steps
 from rdpp.sweep.keeping import not_kept
-from rdpp.sweep.points import Points
+from rdpp.sweep.points import Points, count_begun
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.space import base_point
 from rdpp.sweep.way import Way, planned_evaluations
@@ -108,8 +108,8 @@ class StudyJob:
     def open_more(self) -> bool:
         """See `Job.open_more`: draws the next trial."""
         with self.lock():
-            half_drawn = len(self.points.open()) < sum(t.state == TrialState.RUNNING for t in self.points.all())
-            if not half_drawn and not self._wants_more(self.points.all()):
+            trials = self.points.all()
+            if not self.points.half_drawn(trials) and not self._wants_more(trials):
                 return False
             number = self.points.ask(base_point(self.sweep.space, self.sweep.experiment))
             self._way(self.points.get(number))
@@ -163,8 +163,7 @@ class StudyJob:
         return mean_of({"metrics": metrics}, self.sweep.objective)
 
     def _wants_more(self, trials: list[FrozenTrial]) -> bool:
-        begun = sum(trial.state != TrialState.WAITING for trial in trials)
-        if self.sweep.trials is not None and begun >= self.sweep.trials:
+        if self.sweep.trials is not None and count_begun(trials) >= self.sweep.trials:
             return False
         return self.sweep.budget is None or spent_steps(trials) < self.sweep.budget
 
@@ -175,13 +174,18 @@ class StudyJob:
     def _node(self, number: int) -> Node:
         return self.tree.node("trial", str(number), self.node)
 
-    def _open(self, trial: FrozenTrial) -> None:
-        tags = {
+    def _tags(self, number: int) -> dict[str, object]:
+        """Of a trial's MLflow run, and of the runs below it."""
+        experiment = self.sweep.experiment
+        return {
             "study": self.sweep.name,
-            "trial": trial.number,
-            "variant": self.sweep.experiment.name,
-            "teacher": self.sweep.experiment.teacher.name,
+            "trial": number,
+            "variant": experiment.name,
+            "teacher": experiment.teacher.name,
         }
+
+    def _open(self, trial: FrozenTrial) -> None:
+        tags = self._tags(trial.number)
         name = f"trial-{trial.number:03d}"
         node = self.tree.open(name, level="trial", key=str(trial.number), parent=self.node, tags=tags)
         self.tree.log_params(node, trial.params)
@@ -198,13 +202,17 @@ class StudyJob:
         return self._ways[trial.number]
 
     def _plan(self, way: Way, place: int) -> Planned:
-        tags = {"study": self.sweep.name, "trial": way.number, "variant": self.sweep.experiment.name}
-        tags["teacher"] = self.sweep.experiment.teacher.name
         observers: list[RunObserver] = [self.notices.of_run(way.number), self._watch(way)]
         if inner := way.inner_gates(place):
             observers.append(GateObserver(inner, self.value, self._pass_gate(way)))
         spec = way.specs[place]
-        return Planned(spec=spec, parent=way.node, tags=tags, observers=tuple(observers), ticket=(way, place))
+        return Planned(
+            spec=spec,
+            parent=way.node,
+            tags=self._tags(way.number),
+            observers=tuple(observers),
+            ticket=(way, place),
+        )
 
     def _watch(self, way: Way) -> RunObserver:
         """Ends a run whose trial has ended meanwhile."""

@@ -7,7 +7,7 @@ the processes that work at it. Whoever asks or tells holds the study's lock.
 import functools
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -77,13 +77,13 @@ class Points:
         """One of them as it is now."""
         return self._storage.get_trial(self._id(number))
 
-    def begun(self) -> list[FrozenTrial]:
-        """Those that have a result or are in work."""
-        return [trial for trial in self.all() if trial.state != TrialState.WAITING]
-
     def open(self) -> list[FrozenTrial]:
         """Those in work, whose values are drawn."""
         return [t for t in self.all() if t.state == TrialState.RUNNING and self._is_drawn(t)]
+
+    def half_drawn(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Those of all trials that a process left without all their values."""
+        return [t for t in trials if t.state == TrialState.RUNNING and not self._is_drawn(t)]
 
     @_patient
     def ask(self, first: Mapping[str, Any] | None = None) -> int:
@@ -100,8 +100,8 @@ class Points:
         trials = self.all()
         if not trials and first is not None:
             self.study.enqueue_trial(dict(first))
-        begun = [t for t in trials if t.state == TrialState.RUNNING and not self._is_drawn(t)]
-        number = begun[0].number if begun else len([t for t in trials if t.state != TrialState.WAITING])
+        begun = self.half_drawn(trials)
+        number = begun[0].number if begun else count_begun(trials)
         self._seed(number, "")
         trial = self._again(begun[0]) if begun else self.study.ask()
         assert trial.number == number, "the study's lock is held"
@@ -150,3 +150,8 @@ class Points:
         entropy = [self._sampler.seed, number, *path.encode()]
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
         self.study.sampler = SAMPLERS[self._sampler.name](seed, self._sampler.startup_trials)
+
+
+def count_begun(trials: Sequence[FrozenTrial]) -> int:
+    """How many have a result or are in work."""
+    return sum(trial.state != TrialState.WAITING for trial in trials)

@@ -16,9 +16,6 @@ from rdpp.sweep.attributes import FAILED, PASSED, RUN, mean_of, run_key
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.gates import Gate, open_runs
 
-_TRIES = 2
-"""Of a run that failed in a way that may not happen again."""
-
 
 def planned_evaluations(specs: Sequence[RunSpec]) -> list[int]:
     """How often each run is evaluated, if it does not stop early."""
@@ -67,7 +64,7 @@ class Way:
 
 def may_try(stored: Mapping[str, Any]) -> bool:
     """Whether a run that failed may be tried again, by its attribute."""
-    return Failure(stored["kind"], stored["reason"]).again and stored["tries"] < _TRIES
+    return Failure(stored["kind"], stored["reason"]).may_try(stored["tries"])
 
 
 def mean(values: Mapping[int, float | None]) -> float:

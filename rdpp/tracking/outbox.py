@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rdpp.folders import write_whole
 from rdpp.runs.work_folder import OUTBOX, WorkFolder
 from rdpp.tracking.location import sqlite_file
 from rdpp.tracking.records import Kind, Record, read_record, write_record
@@ -216,9 +217,7 @@ class Home:
         """A node that the run is from now on."""
         self.folder.mkdir(parents=True, exist_ok=True)
         node = uuid.uuid4().hex
-        begun = self.folder / ".node"
-        begun.write_text(node)
-        os.replace(begun, self.folder / "node")
+        write_whole(self.folder / "node", node)
         return node
 
     def leave(self, node: str) -> None:

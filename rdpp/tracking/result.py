@@ -2,13 +2,13 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rdpp.engine import Result, RunSpec
+from rdpp.folders import write_whole
 from rdpp.metrics import METRICS
 from rdpp.runs import Finished, Node
 from rdpp.tracking.outbox import RESULT, Outbox, Outboxes
@@ -36,12 +36,7 @@ def write_result(folder: Path, result: Result, evaluations: Evaluations) -> None
         "steps": result.steps,
         "evaluations": [[epoch, with_null(metrics)] for epoch, metrics in evaluations],
     }
-    begun = folder / f".{RESULT}"
-    with begun.open("w") as file:
-        json.dump(data, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(begun, folder / RESULT)
+    write_whole(folder / RESULT, json.dumps(data))
 
 
 def find_here(outboxes: Outboxes, spec: RunSpec, since: float) -> Finished | None:

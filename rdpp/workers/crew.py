@@ -140,12 +140,15 @@ class _Crew:
 
     def _drain(self, until: float | None) -> None:
         """Wait until all workers have ended, showing what they say."""
-        while any(p.is_alive() for p in self._processes.values()) and (until is None or time.monotonic() < until):
-            multiprocessing.connection.wait([p.sentinel for p in self._processes.values()], timeout=0.2)
+        while (alive := self._alive()) and (until is None or time.monotonic() < until):
+            multiprocessing.connection.wait([process.sentinel for process in alive], timeout=0.2)
             for worker, channel in self._channels.items():
                 channel.show(self._screen, worker, self._settled)
 
     def _signal(self, number: int) -> None:
-        for process in self._processes.values():
-            if process.is_alive() and process.pid is not None:
+        for process in self._alive():
+            if process.pid is not None:
                 os.kill(process.pid, number)
+
+    def _alive(self) -> list[SpawnProcess]:
+        return [process for process in self._processes.values() if process.is_alive()]

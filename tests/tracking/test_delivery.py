@@ -78,6 +78,7 @@ def test_the_owners_own_error_comes_first(boxes):
     desk = Desk(boxes)
     desk.put("a", "open", "fail")
     desk.delivery.end(ValueError("the owner's"))  # raises nothing: the owner's error is on its way
+    assert desk.delivery.error is not None
 
 
 def test_a_store_that_cannot_be_opened_is_tried_once_and_nothing_is_lost(boxes):

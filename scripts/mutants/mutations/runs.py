@@ -100,14 +100,14 @@ MUTATIONS = [
     Mutation(
         "grid: a failure that may pass is tried once",
         "rdpp/runs/grid.py",
-        "self.ended.again and self.tries < _TRIES",
+        "isinstance(self.ended, Failure) and self.ended.may_try(self.tries)",
         "False",
         _GRID,
     ),
     Mutation(
         "grid: a failure that may pass is tried for ever",
         "rdpp/runs/grid.py",
-        "self.ended.again and self.tries < _TRIES",
+        "self.ended.may_try(self.tries)",
         "self.ended.again",
         _GRID,
     ),

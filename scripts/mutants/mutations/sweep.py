@@ -89,7 +89,7 @@ MUTATIONS = [
     Mutation(
         "points: one half drawn is left",
         "rdpp/sweep/points.py",
-        "begun = [t for t in trials if t.state == TrialState.RUNNING and not self._is_drawn(t)]",
+        "begun = self.half_drawn(trials)",
         "begun = []",
         _POINTS,
     ),
@@ -124,14 +124,14 @@ MUTATIONS = [
     Mutation(
         "way: a failed run of a trial is tried for ever",
         "rdpp/sweep/way.py",
-        '.again and stored["tries"] < _TRIES',
+        '.may_try(stored["tries"])',
         ".again",
         _JOB,
     ),
     Mutation(
         "way: a failed run of a trial is not tried again",
         "rdpp/sweep/way.py",
-        '.again and stored["tries"] < _TRIES',
+        '.may_try(stored["tries"])',
         ".again and False",
         _JOB,
     ),
@@ -152,8 +152,8 @@ MUTATIONS = [
     Mutation(
         "job: trials in work do not count",
         "rdpp/sweep/job.py",
-        "begun = sum(trial.state != TrialState.WAITING for trial in trials)",
-        "begun = sum(trial.state.is_finished() for trial in trials)",
+        "count_begun(trials) >=",
+        "sum(trial.state.is_finished() for trial in trials) >=",
         f"{_JOB} -k number_of_trials",
     ),
     Mutation(
@@ -166,8 +166,8 @@ MUTATIONS = [
     Mutation(
         "job: a trial half drawn is not drawn to its end",
         "rdpp/sweep/job.py",
-        "if not half_drawn and not self._wants_more(self.points.all()):",
-        "if not self._wants_more(self.points.all()):",
+        "if not self.points.half_drawn(trials) and not self._wants_more(trials):",
+        "if not self._wants_more(trials):",
         f"{_JOB} -k half_drawn",
     ),
     Mutation(
