@@ -6,7 +6,6 @@ Processes on several machines share a work folder on a file system whose locks h
 """
 
 import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rdpp.folders import write_whole
+from rdpp.runs.scratch import temporary_files_in
 
 _LOCKS, _SCRATCH = "locks", "scratch"
 _ALL, _USER, _ID = "all", "user", "id"
@@ -64,26 +64,33 @@ class WorkFolder:
     def in_use(self) -> Iterator[None]:
         """Work in the folder: locks are only taken within such a block.
 
-        Python's temporary files go to a subfolder meanwhile, whichever library makes them: what a process leaves there
-        when it is killed, and the files of all locks, are removed by the last process to leave.
+        Python's temporary files go to a subfolder meanwhile: what a process leaves there when it is killed, and the
+        files of all locks, are removed by the last process to leave.
         """
         with self.lock(_ALL):
             own = self._lock(f"{_USER}-{uuid.uuid4().hex}")
             own.acquire()
-        scratch = self.root / _SCRATCH / Path(own.lock_file).stem
-        scratch.mkdir(parents=True)
-        tempfile.tempdir = str(scratch)
         try:
-            yield
+            with temporary_files_in(self._scratch):
+                yield
         finally:
-            if tempfile.tempdir == str(scratch):
-                tempfile.tempdir = None  # Python's own
-            shutil.rmtree(scratch, ignore_errors=True)
             with self.lock(_ALL):
                 own.release()
                 Path(own.lock_file).unlink()
                 if not any(self._others(_USER, "")):
                     self._clear()
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        name = f"{_SCRATCH}-{uuid.uuid4().hex}"
+        with self.lock(name):
+            folder = self.root / _SCRATCH / name
+            folder.mkdir(parents=True)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        self._file(name).unlink(missing_ok=True)
 
     def runs(self) -> list[Path]:
         """The folders of runs, in order; see `of`."""
@@ -96,9 +103,12 @@ class WorkFolder:
         return sorted(folder for folder in found if folder.is_dir())
 
     def _clear(self) -> None:
-        shutil.rmtree(self.root / _SCRATCH, ignore_errors=True)
+        """Remove what nobody needs: all that is held now is the scratch of a process that works in another folder."""
+        for folder in (self.root / _SCRATCH).glob("*"):
+            if not self.is_locked(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
         for file in (self.root / _LOCKS).glob("*.lock"):
-            if file.stem != _ALL:
+            if file.stem != _ALL and not self.is_locked(file.stem):
                 file.unlink()
 
     @contextmanager

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +94,27 @@ def test_who_is_present_knows_of_others(folder):
         (folder.root / "locks" / f"study-{'0' * 32}.lock").touch()  # of a process that was killed
         assert not others()
     assert not any(name.startswith("another") for name in files(folder))
+
+
+def test_temporary_files_stay_until_the_last_block_of_the_process_ends(folder, tmp_path):
+    """Two threads of one process work, in one folder or in two: whoever leaves first takes nothing from the other."""
+    for other in (WorkFolder(folder.root), WorkFolder(tmp_path / "another")):
+        first, second = folder.in_use(), other.in_use()
+        first.__enter__()
+        second.__enter__()
+        made = Path(tempfile.mkdtemp())
+        first.__exit__(None, None, None)
+        assert made.is_relative_to(folder.root / "scratch")
+        assert made.is_dir()
+        assert Path(tempfile.mkdtemp()).parent == made.parent
+        second.__exit__(None, None, None)
+        assert not made.parent.exists()
+        assert not Path(tempfile.gettempdir()).is_relative_to(tmp_path / "work")
+
+
+def test_what_a_killed_process_left_is_removed_by_the_last_to_leave(folder):
+    left = folder.root / "scratch" / f"scratch-{'0' * 32}"
+    left.mkdir(parents=True)
+    with folder.in_use():
+        assert left.is_dir()
+    assert not left.exists()
