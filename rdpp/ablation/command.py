@@ -10,7 +10,6 @@ from rdpp.ablation.run import matrix, missing, run_ablation
 from rdpp.display.console import ConsoleObserver
 from rdpp.display.screen import Terminal
 from rdpp.stopping import Stop
-from rdpp.tracking.tree import MlflowTree
 from rdpp.workers import WorkOptions, work_at_grid
 
 
@@ -25,7 +24,7 @@ def ablate(file: Path, changes: Mapping[str, Any], options: WorkOptions, stop: S
     """
     ablation = AblationConfig.from_yaml(file, changes)
     whole = matrix(ablation)
-    with MlflowTree(options.tracking_uri) as tree, Terminal(len(whole)) as screen:
+    with options.tree() as tree, Terminal(len(whole)) as screen:
         done = len(whole) - len(missing(whole, tree))
         screen.line(
             f"ablation {ablation.name}: {done} of {len(whole)} runs done; "

@@ -44,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with results_alone():
             return options.run(options) or 0
     except ValueError as error:
+        from rdpp.addresses import shown
         from rdpp.config import ConfigError
         from rdpp.metrics import NotFinite
-        from rdpp.tracking.location import shown
 
         if not isinstance(error, ConfigError | NotFinite):
             raise

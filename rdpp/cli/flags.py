@@ -1,6 +1,7 @@
 """Flags that several commands have, and what they change in an experiment."""
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,12 @@ def declare_workers(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers-per-device", type=int, metavar="K", help="instead of --workers")
     parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="Optuna's database, by default RDPP_STORAGE, else sqlite in ./runs; with one of PostgreSQL the same "
+        "command on several machines shares the work",
+    )
+    parser.add_argument(
         "--changed-code",
         action="store_true",
         help="go on with runs that were stopped in their middle, though the code has changed (noted with the run)",
@@ -71,7 +78,7 @@ def work_options(options: argparse.Namespace) -> "WorkOptions":
 
     return WorkOptions(
         tracking_uri=options.tracking_uri,
-        storage=getattr(options, "storage", None),
+        storage=options.storage or os.environ.get("RDPP_STORAGE"),
         workers=options.workers,
         devices=options.devices,
         per_device=options.workers_per_device,

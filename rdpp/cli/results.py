@@ -31,7 +31,7 @@ def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool, selection
 
 def say_ui(options: argparse.Namespace) -> None:
     """How to look at the runs."""
-    from rdpp.tracking.location import shown
+    from rdpp.addresses import shown
 
     uri = f" --tracking-uri {shown(options.tracking_uri)}" if options.tracking_uri else ""
     print(f"browse the runs: rdpp ui{uri}", file=sys.stderr)

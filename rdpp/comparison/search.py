@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 from mlflow.entities import Run
 
+from rdpp.addresses import shown
 from rdpp.config import ConfigError, choose, require
 from rdpp.tracking.finished import chosen_metrics
-from rdpp.tracking.location import shown
 from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
 from rdpp.tracking.sink import groups, taken_by
 from rdpp.tracking.store import Store

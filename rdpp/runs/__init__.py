@@ -2,7 +2,8 @@
 
 from rdpp.runs.failures import MOST_IN_A_ROW, EndsWork, Failure, goes_on
 from rdpp.runs.grid import GridJob, notes_folder, work_alone
-from rdpp.runs.many import Job, means, run_lock, work
+from rdpp.runs.locks import Hold, HoldLost, Locks, run_lock
+from rdpp.runs.many import Job, means, work
 from rdpp.runs.one import STATE, Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
 from rdpp.runs.training import TrainAll, opened, train_grid, usable_of
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
@@ -16,7 +17,10 @@ __all__ = [
     "Failure",
     "Finished",
     "GridJob",
+    "Hold",
+    "HoldLost",
     "Job",
+    "Locks",
     "Node",
     "Outcome",
     "Planned",

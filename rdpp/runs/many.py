@@ -11,6 +11,7 @@ import numpy as np
 
 from rdpp.engine import GivenUp
 from rdpp.runs.failures import Failure, Streak
+from rdpp.runs.locks import Hold, HoldLost
 from rdpp.runs.one import Conduct, Outcome, Planned, RunObserver, run_one
 from rdpp.runs.tree import Tree
 
@@ -69,28 +70,26 @@ def work(job: Job, tree: Tree, observers: Sequence[RunObserver], conduct: Conduc
 def _take_one(job: Job, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct, streak: Streak) -> bool:
     """Whether some run was free and is settled now."""
     for plan in job.ready():
-        with tree.work.lock_if_free(run_lock(plan.spec.identity.training)) as free:
-            if free and job.wants(plan):
-                _settle_one(job, plan, tree, observers, conduct, streak)
+        with tree.hold(plan.spec.identity.training) as hold:
+            if hold is not None and job.wants(plan):
+                _settle_one(job, plan, tree, observers, conduct, streak, hold)
                 return True
     return False
 
 
 def _settle_one(
-    job: Job, plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct, streak: Streak
+    job: Job, plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct, streak: Streak, hold: Hold
 ) -> None:
     try:
-        ended = run_one(plan, tree, observers, conduct)
+        ended = run_one(plan, tree, observers, conduct, hold)
     except GivenUp:
         job.give_up(plan)
         return
+    except HoldLost as lost:
+        conduct.tell(f"{plan.spec.name}: left to another machine ({lost})")
+        return
     job.settle(plan, ended)
     streak.note(ended if isinstance(ended, Failure) else None)
-
-
-def run_lock(training: str) -> str:
-    """The lock of a run, by its `Identity.training`."""
-    return f"run-{training}"
 
 
 def means(outcomes: Iterable[Outcome]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from rdpp.engine import Event, GivenUp, Result, RunSpec, evaluate_again, remove_
 from rdpp.folders import write_whole
 from rdpp.interval import Interval
 from rdpp.runs.failures import DiedAgain, EndsWork, Failure, goes_on
+from rdpp.runs.locks import Hold, HoldLost
 from rdpp.runs.saving import StateSaver, resumption
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
 from rdpp.stopping import Stop
@@ -113,8 +114,10 @@ class Conduct:
     """Is called with lines for a person."""
 
 
-def run_one(plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct) -> Outcome | Failure:
-    """Settle a run that the caller has locked.
+def run_one(
+    plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct, hold: Hold
+) -> Outcome | Failure:
+    """Settle a run that the caller holds.
 
     A run that the tree holds finished is taken over. If only its test files have changed since, its checkpoint is
     evaluated on those of now, as a run of its own; without a checkpoint of the chosen epoch, or for an audit, it is
@@ -125,17 +128,18 @@ def run_one(plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct
 
     Raises:
         GivenUp: an observer ended it.
+        HoldLost: another machine has it now.
         Stopped: the process was asked to stop.
     """
     everyone = (*plan.observers, *observers)
     try:
         finished = tree.find(plan.spec, conduct.since)
         if finished is None:
-            return Outcome.of_result(_train(plan, tree, everyone, conduct))
+            return Outcome.of_result(_train(plan, tree, everyone, conduct, hold))
         if finished.same_test_files:
             return _take_over(plan, finished, tree, everyone)
-        return Outcome.of_result(_evaluate_or_train(plan, finished, tree, everyone, conduct))
-    except (GivenUp, EndsWork):
+        return Outcome.of_result(_evaluate_or_train(plan, finished, tree, everyone, conduct, hold))
+    except (GivenUp, HoldLost, EndsWork):
         raise
     except Exception as error:
         failure = Failure.of(error)
@@ -170,12 +174,12 @@ def _check_strict(spec: RunSpec, finished: Finished) -> None:
         )
 
 
-def _train(plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct) -> Result:
+def _train(plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct, hold: Hold) -> Result:
     folder = tree.work.of(plan.spec.identity.training)
     resume, tags = resumption(folder / STATE, plan.spec, changed_code=conduct.changed_code, tell=conduct.tell)
     every = Interval.parse(plan.spec.experiment.checkpoint_every, "checkpoint_every")
-    saver = StateSaver(folder / STATE, every, conduct.stop)
-    with _recorded(tree, plan, {**plan.tags, **tags}) as recorder:
+    saver = StateSaver(folder / STATE, every, conduct.stop, hold)
+    with _recorded(tree, plan, {**plan.tags, **tags}, hold) as recorder:
         _count_try(folder, resume)
         with conduct.stop.after_batch():
             return train(plan.spec, observers=[recorder, *observers], resume=resume, after_batch=saver)
@@ -199,13 +203,13 @@ def _count_try(folder: Path, resume: Path | None) -> None:
 
 
 def _evaluate_or_train(
-    plan: Planned, finished: Finished, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct
+    plan: Planned, finished: Finished, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct, hold: Hold
 ) -> Result:
     with tree.checkpoint(finished) as folder:
         if folder is None or plan.spec.experiment.evaluation.audit:  # an audit needs every epoch's network
-            return _train(plan, tree, observers, conduct)
+            return _train(plan, tree, observers, conduct, hold)
         tags = {**plan.tags, "evaluation_of": finished.run_id}
-        with _recorded(tree, plan, tags) as recorder:
+        with _recorded(tree, plan, tags, hold) as recorder:
             return evaluate_again(
                 plan.spec,
                 folder,
@@ -217,12 +221,13 @@ def _evaluate_or_train(
 
 
 @contextmanager
-def _recorded(tree: Tree, plan: Planned, tags: Mapping[str, object]) -> Iterator[Recorder]:
+def _recorded(tree: Tree, plan: Planned, tags: Mapping[str, object], hold: Hold) -> Iterator[Recorder]:
     """A recorder of the run that is closed however the block ends. The state stays where the run can go on."""
     folder = tree.work.of(plan.spec.identity.training)
     recorder = tree.record(plan.spec, plan.parent, tags)
     try:
         yield recorder
+        hold.check()
     except BaseException as error:
         if not goes_on(error):
             remove_state(folder / STATE)

@@ -8,6 +8,7 @@ from rdpp.config import ConfigError
 from rdpp.engine import Pause, RunSpec, code_digest, machine_digest, remove_state, saved_state
 from rdpp.interval import Interval
 from rdpp.runs.failures import EndsWork
+from rdpp.runs.locks import Hold
 from rdpp.stopping import Stop
 
 _SHARE = 0.01
@@ -20,22 +21,28 @@ class StateSaver:
     """Called between batches: saves the state when it is time, and when the process was asked to stop."""
 
     def __init__(
-        self, folder: Path, every: Interval | None, stop: Stop, clock: Callable[[], float] = time.monotonic
+        self,
+        folder: Path,
+        every: Interval | None,
+        stop: Stop,
+        hold: Hold,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args:
         folder: where the state is written.
         every: how often; None: so often that it costs a hundredth of the time.
-        stop: what is looked at between batches.
+        stop, hold: what is looked at between batches.
         clock: seconds; for tests.
         """
-        self.folder, self.every, self.stop = folder, every, stop
+        self.folder, self.every, self.stop, self.hold = folder, every, stop, hold
         self._clock = clock
         self._saved, self._wait = clock(), _FIRST
         self._last: tuple[int, int] | None = None
         """Batch and epoch of the last saving, or of the beginning."""
 
     def __call__(self, pause: Pause) -> None:
-        """Raises Stopped after the state was saved."""
+        """Raises Stopped after the state was saved, HoldLost where another machine has the run."""
+        self.hold.check()
         if self._last is None:
             self._last = pause.state.batch - 1, pause.state.epoch
         if self.stop.requested is not None or self._is_due(pause, *self._last):

@@ -57,7 +57,7 @@ def usable_of(specs: Sequence[RunSpec], unusable: Mapping[str, ConfigError]) -> 
 @contextmanager
 def opened(tree: Tree, node: Node) -> Iterator[Node]:
     """A parent run that is closed however the block ends, but for an error while another process works at it too."""
-    with tree.work.present(f"node-{node.id}") as others:
+    with tree.locks.present(f"node-{node.id}") as others:
         try:
             yield node
         except BaseException as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rdpp.engine import Event, RunSpec
+from rdpp.runs.locks import Hold, Locks
 from rdpp.runs.work_folder import WorkFolder
 
 
@@ -54,7 +55,19 @@ class Tree(Protocol):
 
     @property
     def work(self) -> WorkFolder:
-        """Where runs that are not finished lie."""
+        """Where runs that are not finished lie, on this machine."""
+        ...
+
+    @property
+    def locks(self) -> Locks:
+        """Between all processes that work at this tree, on whichever machine."""
+        ...
+
+    def hold(self, training: str) -> AbstractContextManager[Hold | None]:
+        """Work at a run alone; gives None if another process works at it. After it everyone finds what was finished.
+
+        `training`: the run's `Identity.training`.
+        """
         ...
 
     def open(self, name: str, *, level: str, key: str, parent: Node | None, tags: Mapping[str, object]) -> Node:
@@ -109,15 +122,15 @@ class Tree(Protocol):
     def record(self, spec: RunSpec, parent: Node, tags: Mapping[str, object]) -> "Recorder":
         """An observer that writes the run of a spec under a parent.
 
-        A run that was interrupted, by whichever process, is gone on with: its folder in the work folder says so. The
-        caller holds the lock of that folder.
+        A run that was interrupted, by whichever process, is gone on with: its folder in the work folder says so, or
+        that it is open in the tree. The caller holds the run.
         """
         ...
 
     def abandon(self, training: str, error: BaseException) -> None:
         """End a run that a process left when it died, and remove its folder; nothing where there is none.
 
-        The caller holds the lock of the run.
+        The caller holds the run.
 
         Args:
             training: its `Identity.training`.

@@ -27,8 +27,17 @@ OUTBOX = "outbox"
 
 
 @dataclass(frozen=True)
+class FileHold:
+    """Implements `Hold`."""
+
+    def check(self) -> None:
+        """See `Hold.check`: the operating system takes no lock away."""
+
+
+@dataclass(frozen=True)
 class WorkFolder:
-    """A folder with one subfolder a run that is not finished, by its `Identity.training`."""
+    """A folder with one subfolder a run that is not finished, by its `Identity.training`. Implements `Locks` for the
+    processes of one machine."""
 
     root: Path
 
@@ -43,20 +52,16 @@ class WorkFolder:
             yield
 
     @contextmanager
-    def lock_if_free(self, name: str) -> Iterator[bool]:
-        """Hold a lock, if no other process does.
-
-        Yields:
-            Whether it is held.
-        """
+    def lock_if_free(self, name: str) -> Iterator["FileHold | None"]:
+        """Hold a lock, if no other process does; gives None if one does."""
         lock = self._lock(name)
         try:
             lock.acquire(blocking=False)
         except Timeout:
-            yield False
+            yield None
             return
         try:
-            yield True
+            yield FileHold()
         finally:
             lock.release()
 
@@ -137,7 +142,7 @@ class WorkFolder:
         if not self._file(name).is_file():
             return False
         with self.lock_if_free(name) as free:
-            return not free
+            return free is None
 
     def free_locks(self) -> int:
         """Files of locks that nobody holds."""

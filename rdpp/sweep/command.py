@@ -59,8 +59,8 @@ def run_sweep(
     sweep = load_sweep(file, changes, trials)
     crew = options.crew(sweep.experiment)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with MlflowTree(options.tracking_uri) as tree:
-        points = open_study(sweep, options.storage, tree.work)
+    with options.tree() as tree:
+        points = open_study(sweep, options.storage, tree.locks)
         left = None if sweep.trials is None else remaining_trials(sweep, points)
         with Terminal(left and left * runs_a_trial(sweep.experiment)) as screen:
             console = ConsoleObserver(screen)
@@ -91,8 +91,8 @@ def work_at_study(
 ) -> None:
     """What a worker does in its own process."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with MlflowTree(options.tracking_uri, must_be_there=False, tell=screen.line) as tree:
-        points = open_study(sweep, options.storage, tree.work)
+    with options.tree(must_be_there=False, tell=screen.line) as tree:
+        points = open_study(sweep, options.storage, tree.locks)
         console = ConsoleObserver(screen)
         work(_job(sweep, points, tree, node, member, console), tree, [console], options.conduct(stop, screen))
 

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rdpp.config import ConfigError, require
 from rdpp.engine import EpochFinished, RunSpec
 from rdpp.experiment import ExperimentConfig
-from rdpp.runs import Failure, Node, Outcome, Planned, RunObserver, Tree, run_lock
+from rdpp.runs import Failure, Node, Outcome, Planned, RunObserver, Tree
 from rdpp.sweep.attributes import (
     FAILED,
     OPENED,
@@ -135,8 +135,8 @@ class StudyJob:
                 way = self._way(trial)
                 for place in set(range(len(way.specs))) - way.ended(trial, self.sweep).keys():
                     training = way.specs[place].identity.training
-                    with self.tree.work.lock_if_free(run_lock(training)) as free:
-                        if free:
+                    with self.tree.hold(training) as hold:
+                        if hold is not None:
                             self.tree.abandon(training, Pruned())
 
     def forget_left(self) -> None:
@@ -146,7 +146,7 @@ class StudyJob:
 
     def lock(self) -> AbstractContextManager[None]:
         """The study's."""
-        return self.tree.work.lock(f"study-{self.points.key}")
+        return self.tree.locks.lock(f"study-{self.points.key}")
 
     def value(self, metrics: Mapping[str, float]) -> float:
         """Mean of the objective's metrics.

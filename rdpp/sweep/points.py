@@ -6,7 +6,6 @@ the processes that work at it. Whoever asks or tells holds the study's lock.
 
 import functools
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -17,15 +16,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError
 
-from rdpp.runs import EndsWork
+from rdpp.runs.patience import Patience
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.pruners import SAMPLERS
 from rdpp.sweep.space import Dimension, suggest
-from rdpp.tracking.location import shown
-
-PATIENCE = 120.0
-"""Seconds that an absent database is waited for."""
-_LONGEST_WAIT = 10.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,19 +30,12 @@ def _patient(method: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(method)
     def tried(*args: P.args, **kwargs: P.kwargs) -> T:
-        until, wait = time.monotonic() + PATIENCE, 0.5
+        patience = Patience("the study's storage")
         while True:
             try:
                 return method(*args, **kwargs)
             except (StorageInternalError, DBAPIError) as error:
-                if time.monotonic() > until:
-                    reason = " ".join(shown(error.__cause__ or error).split())[:200]
-                    raise EndsWork(
-                        f"the study's storage has been away for {PATIENCE:.0f} s ({reason}); start it, and the same "
-                        "command goes on"
-                    ) from None
-            time.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT)
+                patience.wait(error)
 
     return tried
 

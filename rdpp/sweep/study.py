@@ -11,15 +11,17 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from rdpp.addresses import shown
 from rdpp.config import ConfigError
 from rdpp.engine import grid, prepare, prepare_all
-from rdpp.runs import Node, RunObserver, Tree, WorkFolder, usable_of
+from rdpp.runs import Locks, Node, RunObserver, Tree, usable_of
+from rdpp.runs.patience import PATIENCE
 from rdpp.sweep.config import SweepConfig, runs_a_trial
 from rdpp.sweep.job import StudyJob
-from rdpp.sweep.points import PATIENCE, Points
+from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.way import planned_evaluations
-from rdpp.tracking.location import DEFAULT_FOLDER, create_sqlite, shown, sqlite_file, sqlite_url
+from rdpp.tracking.location import DEFAULT_FOLDER, create_sqlite, sqlite_file, sqlite_url
 from rdpp.tracking.schema import IMPORTANCES_NEED, SCHEMA
 
 # the signed-rank pruner and constant_liar are marked experimental since years; rdpp's tests cover its use of them
@@ -31,19 +33,19 @@ def default_storage() -> str:
     return sqlite_url((DEFAULT_FOLDER / "optuna.db").absolute())
 
 
-def open_study(sweep: SweepConfig, storage: str | None, work: WorkFolder) -> Points:
+def open_study(sweep: SweepConfig, storage: str | None, locks: Locks) -> Points:
     """Create the sweep's study, or take it up where it stopped.
 
     Args:
         sweep: its definition.
         storage: Optuna storage URL.
-        work: whose locks keep two processes from creating it at once.
+        locks: keep two processes from creating it at once.
 
     Raises:
         ConfigError: a storage that cannot be used, or a study of that name with another definition.
     """
     url = storage or default_storage()
-    with work.lock("studies"):
+    with locks.lock("studies"):
         try:
             if file := sqlite_file(url):
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +139,7 @@ def run_study(job: StudyJob, work_at: Callable[[], None]) -> None:
         work_at: works at it, in this process or others, until it is done.
     """
     tree, node = job.tree, job.node
-    with tree.work.present(f"node-{node.id}") as others:
+    with tree.locks.present(f"node-{node.id}") as others:
         job.open_again()
         try:
             work_at()

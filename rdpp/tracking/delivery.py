@@ -1,20 +1,20 @@
 """Tracking off the critical path: a thread that sends to MLflow what its process has put into outboxes."""
 
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rdpp.addresses import shown
 from rdpp.config import ConfigError
+from rdpp.runs.patience import PATIENCE
 from rdpp.stopping import Stopped
-from rdpp.tracking.location import shown
 from rdpp.tracking.outbox import Outbox, Outboxes
 from rdpp.tracking.records import Kind
 from rdpp.tracking.sender import Held, Sender, Sink, finish_dead, is_alive
 
-PATIENCE = 120.0
-"""Seconds that the end of a command waits for a store that is away."""
 _FIRST_PAUSE, _LONGEST_PAUSE, _HELD_PAUSE = 1.0, 30.0, 0.05
 
 
@@ -73,6 +73,14 @@ class Delivery:
         """Send what was put into an outbox."""
         with self._changed:
             self._due[outbox] = self._due.get(outbox, 0) + 1
+            self._changed.notify_all()
+
+    def drop(self, outbox: Outbox) -> None:
+        """Send nothing more of an outbox."""
+        with self.outboxes.lock(outbox):
+            shutil.rmtree(outbox.folder, ignore_errors=True)
+        with self._changed:
+            self._due.pop(outbox, None)
             self._changed.notify_all()
 
     def start(self) -> None:

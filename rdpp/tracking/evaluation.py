@@ -8,10 +8,10 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
+from rdpp.addresses import shown
 from rdpp.config import ConfigError
 from rdpp.engine import Evaluated, evaluate_checkpoint, evaluate_official, official_checkpoints
 from rdpp.experiment import ExperimentConfig
-from rdpp.tracking.location import shown
 from rdpp.tracking.sink import taken_by
 from rdpp.tracking.store import Store
 

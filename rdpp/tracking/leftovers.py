@@ -12,10 +12,11 @@ from mlflow.entities import Run
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
+from rdpp.addresses import shown
 from rdpp.config import ConfigError
 from rdpp.engine import code_digest, saved_state
 from rdpp.runs import STATE, WorkFolder, run_lock
-from rdpp.tracking.location import is_empty, shown, sqlite_file, tracking_uri, work_folder
+from rdpp.tracking.location import is_empty, sqlite_file, tracking_uri, work_folder
 from rdpp.tracking.outbox import Home, Outbox, Outboxes
 from rdpp.tracking.sender import is_alive
 from rdpp.tracking.sink import WORK_FOLDER

@@ -1,12 +1,12 @@
 """Where the MLflow store is; needs no MLflow."""
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
+from rdpp.addresses import shown
 from rdpp.config import ConfigError
 from rdpp.folders import make_writable
 from rdpp.runs.work_folder import WorkFolder
@@ -15,8 +15,6 @@ DEFAULT_FOLDER = Path("runs")
 _SQLITE = "sqlite:///"
 _SPECIAL = frozenset("%?#")
 """Characters that mean something in an address."""
-_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^\s]*@")  # up to the last @: a password may hold others
-_PASSWORD_KEY = re.compile(r"([?&][^=&\s]*(?:password|passwd|pwd|token|secret)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 
 
 def tracking_uri(given: str | None) -> str:
@@ -28,15 +26,6 @@ def work_folder(uri: str) -> WorkFolder:
     """Where what is not finished lies: beside an sqlite file, else in ./runs."""
     file = sqlite_file(uri)
     return WorkFolder((DEFAULT_FOLDER if file is None else file.parent).absolute() / "work")
-
-
-def shown(text: object) -> str:
-    """An address, or a text with addresses in it, for people: passwords are masked.
-
-    >>> shown("postgresql+psycopg://ann:secret@host/runs?sslmode=require")
-    'postgresql+psycopg://ann:***@host/runs?sslmode=require'
-    """
-    return _PASSWORD_KEY.sub(r"\1***", _PASSWORD.sub(r"\1***@", str(text)))
 
 
 def sqlite_url(file: Path) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rdpp.folders import write_whole
+from rdpp.runs import Hold
 from rdpp.runs.work_folder import OUTBOX, WorkFolder
 from rdpp.tracking.location import sqlite_file
 from rdpp.tracking.records import Kind, Record, read_record, write_record
@@ -184,8 +185,8 @@ class Outboxes:
         """Let no other process send what is in an outbox; waits."""
         return self.work.lock(_lock_name(outbox))
 
-    def lock_if_free(self, outbox: Outbox) -> AbstractContextManager[bool]:
-        """The same without waiting; gives whether it is held."""
+    def lock_if_free(self, outbox: Outbox) -> AbstractContextManager[Hold | None]:
+        """The same without waiting; gives None if another process holds it."""
         return self.work.lock_if_free(_lock_name(outbox))
 
     def count(self) -> int:

@@ -8,8 +8,9 @@ from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
+from rdpp.addresses import shown
 from rdpp.config import ConfigError
-from rdpp.tracking.location import shown, sqlite_file, sqlite_url
+from rdpp.tracking.location import sqlite_file, sqlite_url
 
 ARTIFACTS = "artifacts"
 """Folder beside an sqlite file."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rdpp.addresses import shown
 from rdpp.engine import BatchFinished, CheckpointWriter, EpochFinished, Event, GivenUp, RunFinished, RunStarted
-from rdpp.runs import goes_on
+from rdpp.runs import HoldLost, goes_on
 from rdpp.stopping import Stopped
 from rdpp.tracking.delivery import Delivery
-from rdpp.tracking.location import shown
 from rdpp.tracking.observer import RunObserver
 from rdpp.tracking.outbox import CHECKPOINT, RESULT, Home, Outbox
 from rdpp.tracking.records import Kind
@@ -72,8 +72,12 @@ class RunRecorder:
         self._evaluations = [(epoch, with_nan(metrics)) for epoch, metrics in saved]
 
     def close(self, error: BaseException | None) -> None:
-        """End the run, well or with an error. One that was stopped by the user, or by a disk, will go on; all
-        others are over."""
+        """End the run, well or with an error. One that was stopped by the user, or by a disk, will go on; one that was
+        lost to another machine is that machine's; all others are over."""
+        if isinstance(error, HoldLost):
+            self._delivery.drop(self._outbox)
+            self._home.leave(self._outbox.node)
+            return
         status, tags = ending(error)
         over = error is None or not goes_on(error)
         if error is not None:

@@ -6,18 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
-from mlflow.entities import Dataset, DatasetInput, InputTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
 
-from rdpp.runs.work_folder import WorkFolder
+from rdpp.runs import Locks, WorkFolder
 from rdpp.tracking.figures import Scale, heatmap
 from rdpp.tracking.forgetting import TAKEN_BY, forget_if_unwanted, forget_runs
 from rdpp.tracking.location import sqlite_file
 from rdpp.tracking.maps import log_maps
 from rdpp.tracking.names import printable, to_picture_key
 from rdpp.tracking.records import Record
-from rdpp.tracking.store import Store
+from rdpp.tracking.repeats import Repeats
+from rdpp.tracking.store import NODE, Store
 
 _AT_ONCE = 2  # pictures drawn and logged
 WORK_FOLDER = "work_folder"
@@ -30,18 +31,31 @@ class StoreSink:
     """Writes records to a store, and knows under which id it keeps each run."""
 
     def __init__(
-        self, store: Store, work: WorkFolder, monitored: Container[str] = (), *, system_metrics_interval: int = 5
+        self,
+        store: Store,
+        work: WorkFolder,
+        monitored: Container[str] = (),
+        locks: Locks | None = None,
+        *,
+        system_metrics_interval: int = 5,
     ) -> None:
         """Args:
         store: to write to.
-        work: its locks let one process at a time make a run.
+        work: this machine's.
+        locks: let one process at a time make a run; by default those of `work`: this machine works alone.
         monitored: nodes that this process trains; the machine's load is logged with them.
         system_metrics_interval: seconds.
         """
         self.store = store
         self._work, self._monitored, self._interval = work, monitored, system_metrics_interval
+        self._locks: Locks = locks or work
+        self._between_machines = locks is not None and locks is not work
         self._known: dict[str, tuple[str, str]] = {}
         """By `Node.id`: MLflow's id of the run, and of the root of its tree."""
+        self._left: set[str] = set()
+        """Nodes of runs that another machine has gone on with."""
+        self._repeats: dict[str, Repeats] = {}
+        """Of runs that go on from another machine's state."""
         self._monitors: dict[str, SystemMetricsMonitor] = {}
 
     def knows(self, node: str) -> bool:
@@ -51,7 +65,14 @@ class StoreSink:
             if run is None:
                 return False
             self._known[node] = (run.info.run_id, run.data.tags.get("root", run.info.run_id))
+            if self._is_elsewhere(run):
+                self._left.add(node)
         return True
+
+    def _is_elsewhere(self, run: Run) -> bool:
+        """Whether another machine works, or has worked last, at a run of one category and seed."""
+        tags = run.data.tags
+        return tags.get("level") == "run" and tags.get(WORK_FOLDER) not in (None, self._work.id())
 
     def run_id(self, node: str) -> str:
         """MLflow's id of a node's run.
@@ -71,9 +92,15 @@ class StoreSink:
 
         `failure`: of another record, which a run is marked by that would end well.
         """
+        if record.kind == "open":
+            self._open(record, **record.payload)
+            return
+        if self.knows(record.node) and record.node in self._left:
+            return  # what this machine had still to say of it is said by the other
         match record.kind:
-            case "open":
-                self._open(record, **record.payload)
+            case "series" if record.node in self._repeats:
+                new = self._repeats[record.node].without(record.payload["points"])
+                _series(self.store, self.run_id(record.node), record, points=new)
             case "close":
                 self._close(record, failure, **record.payload)
             case "take_over":
@@ -90,6 +117,8 @@ class StoreSink:
         if sqlite_file(self.store.uri) is None:  # which has one work folder, beside it
             own = {**own, WORK_FOLDER: self._work.id()}
         with self._changing():
+            if self._between_machines and tags["level"] == "run":
+                self._leave_behind(record.node, tags["key_training"])
             run_id = self.store.start_run(name, parent=above, tags=own, node=record.node, started=record.time)
         self._known[record.node] = (run_id, root or run_id)
         if record.node in self._monitored:
@@ -127,8 +156,18 @@ class StoreSink:
         # after the end: whoever forgets the trial leaves runs that have not ended to this line
         forget_if_unwanted(self.store, run_id, self._changing)
 
+    def _leave_behind(self, node: str, training: str) -> None:
+        """This machine holds a run, and begins with it. What another one, which is gone, has logged of it is gone on
+        with if it is the same node; else it is marked."""
+        query = f"tags.key_training = '{training}' and tags.level = 'run' and attributes.status != 'FINISHED'"
+        for run in filter(self._is_elsewhere, self.store.search(query)):
+            if run.data.tags.get(NODE) == node:
+                self._repeats[node] = Repeats(self.store, run)
+            elif run.info.status == "RUNNING":
+                self.store.end_run(run.info.run_id, "KILLED", {"state": "left"})
+
     def _changing(self) -> AbstractContextManager[None]:
-        return self._work.lock(_CHANGES)
+        return self._locks.lock(_CHANGES)
 
     def _stop_monitor(self, node: str) -> None:
         if node in self._monitors:

@@ -16,8 +16,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 from sqlalchemy.exc import SQLAlchemyError
 
+from rdpp.addresses import shown
 from rdpp.config import ConfigError
-from rdpp.tracking.location import check_location, create_sqlite, shown, sqlite_file, tracking_uri, unusable
+from rdpp.tracking.location import check_location, create_sqlite, sqlite_file, tracking_uri, unusable
 from rdpp.tracking.names import printable, to_key
 from rdpp.tracking.presence import ARTIFACTS, absent, check_artifacts, exists
 from rdpp.tracking.provenance import code_tags

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from rdpp.config import digest
 from rdpp.engine import RunSpec
-from rdpp.runs import Finished, Node
-from rdpp.tracking.delivery import PATIENCE, Delivery, tell
+from rdpp.runs import Finished, Hold, Locks, Node, run_lock
+from rdpp.runs.patience import PATIENCE
+from rdpp.tracking.delivery import Delivery, tell
 from rdpp.tracking.location import check_location, is_empty, tracking_uri, work_folder
 from rdpp.tracking.outbox import CHECKPOINT, Home, Outboxes
 from rdpp.tracking.recorder import RunRecorder, ending
@@ -35,6 +36,7 @@ class MlflowTree:
         uri: str | None = None,
         store: "Store | None" = None,
         *,
+        locks_url: str | None = None,
         must_be_there: bool = True,
         tell: Callable[[str], None] = tell,
         patience: float = PATIENCE,
@@ -42,6 +44,8 @@ class MlflowTree:
         """Args:
         uri: of the store; see `tracking_uri`.
         store: instead of it, one that is open already.
+        locks_url: of a PostgreSQL database by whose locks several machines share the work; None: this machine works
+            alone.
         must_be_there: whether a store that cannot be reached at the beginning is an error; a worker of a command that
             has begun goes on without.
         tell: is given lines for a person, such as that the store is away.
@@ -49,7 +53,11 @@ class MlflowTree:
         """
         self.uri = store.uri if store else tracking_uri(uri)
         self.work = work_folder(self.uri)
-        self._must_be_there = must_be_there
+        self.locks: Locks = self.work
+        """See `Tree.locks`."""
+        self._thread_locks: Locks = self.work
+        """The same for the tracking thread, to which an absent server of locks is an absent store."""
+        self._locks_url, self._must_be_there = locks_url, must_be_there
         self._lock, self._store = Lock(), store
         self._sink: StoreSink | None = None
         self._outboxes = Outboxes.of(self.work, self.uri)
@@ -64,8 +72,14 @@ class MlflowTree:
             check_location(self.uri)
         elif self._must_be_there:
             _ = self.store  # opened now: one that cannot be used is told before any work
-        self._in_use = self.work.in_use()
-        self._in_use.__enter__()
+        with ExitStack() as begun:
+            begun.enter_context(self.work.in_use())
+            if self._locks_url is not None:
+                from rdpp.runs.advisory import between_machines
+
+                self.locks = begun.enter_context(between_machines(self._locks_url, self.work))
+                self._thread_locks = self.locks.impatient()
+            self._end = begun.pop_all()
         return self
 
     def __exit__(
@@ -74,7 +88,7 @@ class MlflowTree:
         try:
             self._delivery.end(value)
         finally:
-            self._in_use.__exit__(kind, value, traceback)
+            self._end.close()
 
     @property
     def store(self) -> "Store":
@@ -97,8 +111,16 @@ class MlflowTree:
         store = self.store
         with self._lock:
             if self._sink is None:
-                self._sink = StoreSink(store, self.work, self._recorded)
+                self._sink = StoreSink(store, self.work, self._recorded, self._thread_locks)
             return self._sink
+
+    @contextmanager
+    def hold(self, training: str) -> Iterator[Hold | None]:
+        """See `Tree.hold`."""
+        with self.locks.lock_if_free(run_lock(training)) as hold:
+            yield hold
+            if hold is not None and self._locks_url is not None:
+                self._delivery.finish()  # other machines look for it in the store
 
     def _outage(self, error: BaseException) -> str | None:
         from rdpp.tracking.outage import outage
@@ -167,7 +189,7 @@ class MlflowTree:
         if outbox.is_over():  # its process died before it could forget that run
             outbox = self._outboxes.of_node(home.new_node(), training)
         self._recorded.add(outbox.node)
-        outbox.open(spec.name, parent.id, _texts({**tags, "level": "run"}))
+        outbox.open(spec.name, parent.id, _texts({**tags, "level": "run", "key_training": training}))
         self._delivery.notice(outbox)
         return RunRecorder(self._delivery, outbox, home)
 

@@ -25,7 +25,7 @@ def train(experiment: ExperimentConfig, options: WorkOptions, stop: Stop) -> Gri
         ConfigError: nothing can be trained.
     """
     specs = grid(experiment)
-    with MlflowTree(options.tracking_uri) as tree, Terminal(len(specs)) as screen:
+    with options.tree() as tree, Terminal(len(specs)) as screen:
         train_all = partial(work_at_grid, tree=tree, screen=screen, options=options, stop=stop)
         attempt = str(options.since or "")
         return train_grid(specs, tree, [ConsoleObserver(screen)], train_all, attempt=attempt)
@@ -83,6 +83,6 @@ def _work_in_process(
     variants: bool,
 ) -> None:
     own = [dataclasses.replace(plan, spec=member.fit_spec(plan.spec)) for plan in planned]
-    with MlflowTree(options.tracking_uri, must_be_there=False, tell=screen.line) as tree:
+    with options.tree(must_be_there=False, tell=screen.line) as tree:
         job = GridJob(own, notes, unusable)
         work(job, tree, [ConsoleObserver(screen, variants=variants)], options.conduct(stop, screen))

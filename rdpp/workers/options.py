@@ -1,12 +1,15 @@
 """What the commands that train have in common, besides what they train."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rdpp.addresses import is_postgresql
 from rdpp.display.screen import Screen
 from rdpp.experiment import ExperimentConfig
 from rdpp.runs import Conduct
 from rdpp.stopping import Stop
+from rdpp.tracking.delivery import tell
+from rdpp.tracking.tree import MlflowTree
 from rdpp.workers.member import Member, members
 
 
@@ -16,7 +19,7 @@ class WorkOptions:
 
     tracking_uri: str | None = None
     storage: str | None = None
-    """Of Optuna, for a study."""
+    """Of Optuna, for a study. Of PostgreSQL: by its locks several machines share the work."""
     workers: int | None = None
     devices: Sequence[str] | None = None
     per_device: int | None = None
@@ -28,6 +31,11 @@ class WorkOptions:
     def crew(self, experiment: ExperimentConfig) -> list[Member]:
         """See `members`."""
         return members(experiment, workers=self.workers, devices=self.devices, per_device=self.per_device)
+
+    def tree(self, *, must_be_there: bool = True, tell: Callable[[str], None] = tell) -> MlflowTree:
+        """Where runs are kept; see `MlflowTree`."""
+        locks_url = self.storage if self.storage and is_postgresql(self.storage) else None
+        return MlflowTree(self.tracking_uri, locks_url=locks_url, must_be_there=must_be_there, tell=tell)
 
     def conduct(self, stop: Stop, screen: Screen) -> Conduct:
         """How a process that shows what it does on a screen works at runs."""

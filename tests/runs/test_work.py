@@ -8,7 +8,7 @@ import pytest
 import rdpp.runs.many as many
 from rdpp.config import ConfigError
 from rdpp.engine import GivenUp
-from rdpp.runs import Conduct, Failure, Job, WorkFolder, run_lock, work
+from rdpp.runs import Conduct, Failure, HoldLost, Job, WorkFolder, run_lock, work
 from rdpp.stopping import Stop, Stopped
 
 DIVERGED = Failure("diverged", "the loss is not finite")
@@ -76,15 +76,19 @@ def go(folder, monkeypatch):
     """Work at a job; runs come to their names, or to what `ends` says."""
 
     def run(job, stop=None, **ends):
-        def run_one(plan, tree, observers, conduct):
+        def run_one(plan, tree, observers, conduct, hold):
+            hold.check()
             assert folder.is_locked(run_lock(plan.spec.name))
             ended = ends.get(plan.spec.name, plan.spec.name)
             if isinstance(ended, BaseException):
                 raise ended
             return ended
 
+        told = []
         monkeypatch.setattr(many, "run_one", run_one)
-        work(job, SimpleNamespace(work=folder), [], Conduct(stop=stop or Pauses()))
+        tree = SimpleNamespace(hold=lambda training: folder.lock_if_free(run_lock(training)))
+        work(job, tree, [], Conduct(stop=stop or Pauses(), tell=told.append))
+        job.told = told
         return job
 
     return run
@@ -154,3 +158,20 @@ def test_a_request_to_stop_is_heard_between_runs(go):
     with pytest.raises(Stopped):
         go(job, stop)
     assert job.left == ["b", "c"]
+
+
+def test_a_run_that_was_lost_to_another_machine_is_neither_settled_nor_given_up(go):
+    class LostOnce(Runs):
+        def wants(self, plan):
+            if plan.spec.name == "a" and self.told_lost:
+                self.left.remove("a")
+                return False
+            self.told_lost = plan.spec.name == "a"
+            return True
+
+    job = LostOnce("a", "b")
+    job.told_lost = False
+    go(job, a=HoldLost("the lock run-a was lost"))
+    assert [name for name, _ in job.settled] == ["b"]
+    assert job.given_up == []
+    assert job.told == ["a: left to another machine (the lock run-a was lost)"]

@@ -30,8 +30,11 @@ class Tree:
     """Keeps what is opened, closed and abandoned."""
 
     def __init__(self, folder):
-        self.work = WorkFolder(folder)
+        self.work = self.locks = WorkFolder(folder)
         self.opened, self.closed, self.metrics, self.tags, self.abandoned, self.forgotten = [], [], {}, {}, [], []
+
+    def hold(self, training):
+        return self.work.lock_if_free(run_lock(training))
 
     def node(self, level, key, parent):
         return Node(f"{level} {key}")

@@ -8,6 +8,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
+import rdpp.runs.patience as patience
 import rdpp.sweep.points as module
 from rdpp.config import ConfigError
 from rdpp.sweep.config import SamplerConfig
@@ -107,7 +108,7 @@ def test_a_rung_that_is_asked_about_again_answers_the_same(database):
 
 def test_an_absent_database_is_waited_for(database, monkeypatch):
     points = points_of(database, "away")
-    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
     calls, get = [], points.study.get_trials
 
     def away(**options):
@@ -123,7 +124,7 @@ def test_an_absent_database_is_waited_for(database, monkeypatch):
 
 def test_a_database_that_does_not_come_back_is_told_in_one_line(database, monkeypatch):
     points = points_of(database, "gone")
-    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    monkeypatch.setattr(patience, "PATIENCE", 0.0)
 
     def away(**options):
         raise StorageInternalError("gone") from OSError("connection refused")

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy
 
-from rdpp.tracking.location import create_sqlite, shown, sqlite_file, sqlite_url, unusable
+from rdpp.addresses import shown
+from rdpp.tracking.location import create_sqlite, sqlite_file, sqlite_url, unusable
 
 FOLDERS = ["plain", "with space", "50% off", "a%20b", "a#b", "what?", "it's", "划痕 [1]", "a+b&c=d"]
 
