@@ -15,7 +15,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
     parser.add_argument("file", type=Path, metavar="SWEEP.yaml", help="the study's file")
     parser.add_argument("--trials", type=int, metavar="N", help="number of trials of the whole study")
-    parser.add_argument("--storage", metavar="URL", help="Optuna storage; by default sqlite in ./runs")
+    parser.add_argument(
+        "--storage", metavar="URL", help="Optuna storage; by default RDPP_STORAGE, else sqlite in ./runs"
+    )
     declare_training(parser)
 
 

@@ -1,6 +1,7 @@
 """The study: created or taken up again in its storage, and brought to its end."""
 
 import json
+import os
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
@@ -27,8 +28,8 @@ warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning
 
 
 def default_storage() -> str:
-    """An sqlite file in ./runs."""
-    return sqlite_url((DEFAULT_FOLDER / "optuna.db").absolute())
+    """RDPP_STORAGE, else an sqlite file in ./runs."""
+    return os.environ.get("RDPP_STORAGE") or sqlite_url((DEFAULT_FOLDER / "optuna.db").absolute())
 
 
 def open_study(sweep: SweepConfig, storage: str | None, work: WorkFolder) -> Points:
@@ -36,7 +37,7 @@ def open_study(sweep: SweepConfig, storage: str | None, work: WorkFolder) -> Poi
 
     Args:
         sweep: its definition.
-        storage: Optuna storage URL.
+        storage: Optuna storage URL; by default that of `default_storage`.
         work: whose locks keep two processes from creating it at once.
 
     Raises:
@@ -58,7 +59,7 @@ def open_study(sweep: SweepConfig, storage: str | None, work: WorkFolder) -> Poi
         except (SQLAlchemyError, ValueError, ImportError, OSError) as error:
             reason = " ".join(shown(error).split())[:200]
             raise ConfigError(
-                f"the storage {shown(url)} cannot be used ({reason}); give another with --storage URL"
+                f"the storage {shown(url)} cannot be used ({reason}); give another with --storage URL or RDPP_STORAGE"
             ) from None
         _check_definition(study, sweep)
         pruner, reason = chosen_pruner(sweep, study)
