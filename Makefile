@@ -5,7 +5,7 @@ DEMO_DATA := data/synthetic
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep ablation ui test test-all soak soak-short check docs mutants bench bench-full lock clean
+.PHONY: help install sweep ablation ui cluster cluster-stop test test-cluster test-all soak soak-short check docs mutants bench bench-full lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -31,10 +31,19 @@ ablation: .venv/installed ## variants with and without transport and noise, on t
 ui: .venv/installed ## start the MLflow UI on 127.0.0.1:5000
 	$(BIN)/rdpp ui
 
-test: .venv/installed ## run the tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+cluster: .venv/installed ## start PostgreSQL and an MLflow server on 127.0.0.1, with their data in runs/cluster
+	$(BIN)/python scripts/cluster/cluster.py start
 
-test-all: test soak-short ## run the tests, and a sweep whose processes are killed (3 minutes more)
+cluster-stop: .venv/installed ## stop them; their data stays
+	$(BIN)/python scripts/cluster/cluster.py stop
+
+test: .venv/installed ## run the tests
+	$(BIN)/python -m pytest -m "not cluster" --numprocesses auto --dist loadfile
+
+test-cluster: .venv/installed ## run the tests on a PostgreSQL and an MLflow server, which they start
+	$(BIN)/python -m pytest -m cluster --durations 5 tests/cluster
+
+test-all: test test-cluster soak-short ## run all tests, and a sweep whose processes are killed (5 minutes more)
 
 soak-short: .venv/installed
 	$(BIN)/python scripts/soak/soak.py --short
@@ -65,4 +74,5 @@ lock: ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev --extra postgres pyproject.toml -o requirements.lock
 
 clean: ## remove the virtual environment, runs and built-in data
+	[ ! -d runs/cluster ] || $(BIN)/python scripts/cluster/cluster.py stop
 	rm -rf .venv runs site $(DEMO_DATA)

@@ -1,7 +1,6 @@
 """Flags that several commands have, and what they change in an experiment."""
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -78,7 +77,7 @@ def work_options(options: argparse.Namespace) -> "WorkOptions":
 
     return WorkOptions(
         tracking_uri=options.tracking_uri,
-        storage=options.storage or os.environ.get("RDPP_STORAGE"),
+        storage=options.storage,
         workers=options.workers,
         devices=options.devices,
         per_device=options.workers_per_device,

@@ -21,16 +21,11 @@ from rdpp.sweep.job import StudyJob
 from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.way import planned_evaluations
-from rdpp.tracking.location import DEFAULT_FOLDER, create_sqlite, sqlite_file, sqlite_url
+from rdpp.tracking.location import create_sqlite, sqlite_file, storage_url
 from rdpp.tracking.schema import IMPORTANCES_NEED, SCHEMA
 
 # the signed-rank pruner and constant_liar are marked experimental since years; rdpp's tests cover its use of them
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-
-
-def default_storage() -> str:
-    """An sqlite file in ./runs."""
-    return sqlite_url((DEFAULT_FOLDER / "optuna.db").absolute())
 
 
 def open_study(sweep: SweepConfig, storage: str | None, locks: Locks) -> Points:
@@ -38,13 +33,13 @@ def open_study(sweep: SweepConfig, storage: str | None, locks: Locks) -> Points:
 
     Args:
         sweep: its definition.
-        storage: Optuna storage URL.
+        storage: URL of Optuna's storage; see `storage_url`.
         locks: keep two processes from creating it at once.
 
     Raises:
         ConfigError: a storage that cannot be used, or a study of that name with another definition.
     """
-    url = storage or default_storage()
+    url = storage_url(storage)
     with locks.lock("studies"):
         try:
             if file := sqlite_file(url):
@@ -60,7 +55,7 @@ def open_study(sweep: SweepConfig, storage: str | None, locks: Locks) -> Points:
         except (SQLAlchemyError, ValueError, ImportError, OSError) as error:
             reason = " ".join(shown(error).split())[:200]
             raise ConfigError(
-                f"the storage {shown(url)} cannot be used ({reason}); give another with --storage URL"
+                f"the storage {shown(url)} cannot be used ({reason}); give another with --storage URL or RDPP_STORAGE"
             ) from None
         _check_definition(study, sweep)
         pruner, reason = chosen_pruner(sweep, study)

@@ -22,6 +22,11 @@ def tracking_uri(given: str | None) -> str:
     return given or os.environ.get("MLFLOW_TRACKING_URI") or sqlite_url((DEFAULT_FOLDER / "mlflow.db").absolute())
 
 
+def storage_url(given: str | None) -> str:
+    """Of Optuna: the flag, else RDPP_STORAGE, else an sqlite file in ./runs."""
+    return given or os.environ.get("RDPP_STORAGE") or sqlite_url((DEFAULT_FOLDER / "optuna.db").absolute())
+
+
 def work_folder(uri: str) -> WorkFolder:
     """Where what is not finished lies: beside an sqlite file, else in ./runs."""
     file = sqlite_file(uri)

@@ -9,6 +9,7 @@ from rdpp.experiment import ExperimentConfig
 from rdpp.runs import Conduct
 from rdpp.stopping import Stop
 from rdpp.tracking.delivery import tell
+from rdpp.tracking.location import storage_url
 from rdpp.tracking.tree import MlflowTree
 from rdpp.workers.member import Member, members
 
@@ -19,7 +20,7 @@ class WorkOptions:
 
     tracking_uri: str | None = None
     storage: str | None = None
-    """Of Optuna, for a study. Of PostgreSQL: by its locks several machines share the work."""
+    """Of Optuna; see `storage_url`. With one of PostgreSQL several machines share the work, by its locks."""
     workers: int | None = None
     devices: Sequence[str] | None = None
     per_device: int | None = None
@@ -34,7 +35,8 @@ class WorkOptions:
 
     def tree(self, *, must_be_there: bool = True, tell: Callable[[str], None] = tell) -> MlflowTree:
         """Where runs are kept; see `MlflowTree`."""
-        locks_url = self.storage if self.storage and is_postgresql(self.storage) else None
+        storage = storage_url(self.storage)
+        locks_url = storage if is_postgresql(storage) else None
         return MlflowTree(self.tracking_uri, locks_url=locks_url, must_be_there=must_be_there, tell=tell)
 
     def conduct(self, stop: Stop, screen: Screen) -> Conduct:

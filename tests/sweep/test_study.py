@@ -141,6 +141,11 @@ def test_a_storage_that_cannot_be_used_is_named_without_its_password(sweep, open
     assert "secret" not in str(caught.value)
 
 
+def test_the_environment_names_a_storage(sweep, storage, opened, monkeypatch):
+    monkeypatch.setenv("RDPP_STORAGE", storage)
+    assert opened(sweep, None).key == opened(sweep, storage).key
+
+
 def test_two_that_open_a_study_at_once_find_one(sweep, storage, opened):
     threads, studies = [], []
     for _ in range(4):
