@@ -32,6 +32,7 @@ _ASIDE = (
     "kernels",
     "feature_cache_gb",
     "checkpoint_every",
+    "state",
     "keep",
     "heatmaps",
     "keep_maps",
@@ -273,6 +274,9 @@ class ExperimentConfig:
     checkpoint_every: str = "auto"
     """How often a run's state is saved, from which it goes on after its process died: `10 min`, `2 epochs`, `50
     batches`. auto: so that saving takes under a hundredth of the time."""
+    state: Literal["local", "tracking"] = "local"
+    """Where states are kept: on this machine's disk alone, or also with the run in MLflow, so that another machine
+    that does not see this disk can go on. A state is as large as network and optimizer: about 30 MB with ResNet18."""
     keep: Literal["none", "last", "chosen"] = "chosen"
     """Which epoch's checkpoint is kept with the run."""
     heatmaps: int = 3

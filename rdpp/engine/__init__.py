@@ -21,7 +21,7 @@ from rdpp.engine.resolving import resolve
 from rdpp.engine.results import Evaluation, Result
 from rdpp.engine.setup import planned_epochs
 from rdpp.engine.spec import Identity, RunSpec, grid, grids
-from rdpp.engine.state import Resumable, SavedState, remove_state, saved_state
+from rdpp.engine.state import Resumable, SavedState, put_state, remove_state, saved_state
 from rdpp.engine.stored import (
     Evaluated,
     evaluate_again,
@@ -65,6 +65,7 @@ __all__ = [
     "planned_epochs",
     "prepare",
     "prepare_all",
+    "put_state",
     "read_checkpoint",
     "remove_state",
     "resolve",

@@ -130,7 +130,7 @@ def write_state(
         description = {**origin, "state": content, "files": _checksums(scratch)}
         (scratch / _JSON).write_text(json.dumps({**description, "sha256": _digest(description)}, indent=1))
         _flush(scratch)
-        _put(scratch, folder)
+        put_state(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -215,8 +215,9 @@ def _digest(description: Any) -> str:
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
-def _put(scratch: Path, folder: Path) -> None:
-    """The old folder stands aside until the new one is in place: one of the two can be read at every moment."""
+def put_state(scratch: Path, folder: Path) -> None:
+    """Move a written state to its place. An old one stands aside until the new one is there: one of the two can be
+    read at every moment."""
     aside = _aside(folder)
     if folder.is_dir():
         shutil.rmtree(aside, ignore_errors=True)

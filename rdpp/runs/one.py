@@ -176,10 +176,12 @@ def _check_strict(spec: RunSpec, finished: Finished) -> None:
 
 def _train(plan: Planned, tree: Tree, observers: Sequence[RunObserver], conduct: Conduct, hold: Hold) -> Result:
     folder = tree.work.of(plan.spec.identity.training)
+    if plan.spec.experiment.state == "tracking":
+        tree.fetch_state(plan.spec, folder / STATE)
     resume, tags = resumption(folder / STATE, plan.spec, changed_code=conduct.changed_code, tell=conduct.tell)
     every = Interval.parse(plan.spec.experiment.checkpoint_every, "checkpoint_every")
-    saver = StateSaver(folder / STATE, every, conduct.stop, hold)
     with _recorded(tree, plan, {**plan.tags, **tags}, hold) as recorder:
+        saver = StateSaver(folder / STATE, every, conduct.stop, hold, recorder.state_saved)
         _count_try(folder, resume)
         with conduct.stop.after_batch():
             return train(plan.spec, observers=[recorder, *observers], resume=resume, after_batch=saver)

@@ -26,16 +26,18 @@ class StateSaver:
         every: Interval | None,
         stop: Stop,
         hold: Hold,
+        saved: Callable[[Path, int], None] = lambda folder, batch: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args:
         folder: where the state is written.
         every: how often; None: so often that it costs a hundredth of the time.
         stop, hold: what is looked at between batches.
+        saved: told of each state, with its folder and the batches that are done.
         clock: seconds; for tests.
         """
         self.folder, self.every, self.stop, self.hold = folder, every, stop, hold
-        self._clock = clock
+        self._clock, self._tell = clock, saved
         self._saved, self._wait = clock(), _FIRST
         self._last: tuple[int, int] | None = None
         """Batch and epoch of the last saving, or of the beginning."""
@@ -48,6 +50,7 @@ class StateSaver:
         if self.stop.requested is not None or self._is_due(pause, *self._last):
             before = self._clock()
             pause.save(self.folder)
+            self._tell(self.folder, pause.state.batch)
             self._saved = self._clock()
             self._wait = (self._saved - before) / _SHARE
             self._last = pause.state.batch, pause.state.epoch

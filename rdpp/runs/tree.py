@@ -45,6 +45,10 @@ class Recorder(Protocol):
 
     def __call__(self, event: Event) -> None: ...
 
+    def state_saved(self, folder: Path, batch: int) -> None:
+        """A state was saved after so many batches; the tree may keep a copy for other machines."""
+        ...
+
     def close(self, error: BaseException | None) -> None:
         """End the run, well or with an error."""
         ...
@@ -124,6 +128,13 @@ class Tree(Protocol):
 
         A run that was interrupted, by whichever process, is gone on with: its folder in the work folder says so, or
         that it is open in the tree. The caller holds the run.
+        """
+        ...
+
+    def fetch_state(self, spec: RunSpec, folder: Path) -> None:
+        """Put the state that the tree has of a run into a folder, if it is newer than what lies there.
+
+        The caller holds the run.
         """
         ...
 

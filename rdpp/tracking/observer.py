@@ -45,6 +45,7 @@ _NOT_PARAMS = frozenset(
         "seeds",
         "device",
         "checkpoint_every",
+        "state",
         "keep",
         "heatmaps",
     }

@@ -3,6 +3,7 @@
     work/outbox/STORE/NODE/records/     what waits to be sent, in the order of the files' names
                           sent          names of the records that were sent and shall not be sent again
                           checkpoint/   of a run
+                          states/       of a run, that wait to be sent
                           result.json   of a run that has finished
 
 A node's folder is named after it; that of a run of one category and seed also after `Identity.training`, so that it is
@@ -30,8 +31,9 @@ from rdpp.tracking.records import Kind, Record, read_record, write_record
 RESULT = "result.json"
 CHECKPOINT = "checkpoint"
 _RECORDS, _SENT, _REFUSED = "records", "sent", ".refused"
-_OPEN, _CHECKPOINT, _PAUSE, _OVER = "0-open", "4-checkpoint", "5-pause", "5-over"
+_OPEN, _CHECKPOINT, _NO_STATE, _PAUSE, _OVER = "0-open", "4-checkpoint", "4-no-state", "5-pause", "5-over"
 """Beginnings of the names of a run's records; those that its observer puts come between the first two."""
+_STATES, _STATE = "states", "-~state-"  # ~ comes after all that an event puts
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,31 @@ class Outbox:
                 path.unlink(missing_ok=True)
         payload = {"name": name, "parent": parent, "tags": dict(tags)}
         self.put("open", payload, self._anew(_OPEN))
+
+    def put_state(self, state: Path, batch: int, event: str) -> None:
+        """Put a copy of a run's state, to be sent after all that was put until now.
+
+        Args:
+            state: its folder; the copy's files are links to it.
+            batch: after which it was saved.
+            event: beginning of the names of the records that come now.
+        """
+        name = f"{event}{_STATE}{batch:09d}"
+        copy = self.folder / _STATES / name
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(state, copy, copy_function=os.link)
+        self.put("state", {"path": f"{_STATES}/{name}", "batch": batch}, name)
+
+    def drop_states(self) -> None:
+        """Send no earlier state any more. The caller holds the outbox, so that none is being sent."""
+        for path in self.waiting():
+            if _STATE in path.name:
+                path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / _STATES, ignore_errors=True)
+
+    def remove_states(self) -> None:
+        """Put that the run's states are of no use any more."""
+        self.put("state", {"path": None, "batch": 0}, self._anew(_NO_STATE))
 
     def close(self, status: str, tags: Mapping[str, str], *, over: bool = True) -> None:
         """Put the last records: a run's checkpoint, and the end.
@@ -216,8 +243,11 @@ class Home:
 
     def new_node(self) -> str:
         """A node that the run is from now on."""
+        return self.become(uuid.uuid4().hex)
+
+    def become(self, node: str) -> str:
+        """The same, a given one."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        node = uuid.uuid4().hex
         write_whole(self.folder / "node", node)
         return node
 

@@ -29,13 +29,14 @@ class RunRecorder:
 
     name = "tracking"
 
-    def __init__(self, delivery: Delivery, outbox: Outbox, home: Home) -> None:
+    def __init__(self, delivery: Delivery, outbox: Outbox, home: Home, *, states: bool) -> None:
         """Args:
         delivery: sends the records.
         outbox: of the run, opened.
         home: the run's folder, which is removed when it is over.
+        states: whether states are sent too.
         """
-        self._delivery, self._outbox, self._home = delivery, outbox, home
+        self._delivery, self._outbox, self._home, self._states = delivery, outbox, home, states
         shutil.rmtree(outbox.folder / CHECKPOINT, ignore_errors=True)  # of a process that died; a state has its own
         (outbox.folder / RESULT).unlink(missing_ok=True)
         self._checkpoint = CheckpointWriter(outbox.folder / CHECKPOINT)
@@ -71,6 +72,15 @@ class RunRecorder:
         saved = json.loads((folder / _EVALUATIONS).read_text())
         self._evaluations = [(epoch, with_nan(metrics)) for epoch, metrics in saved]
 
+    def state_saved(self, folder: Path, batch: int) -> None:
+        """See `Recorder.state_saved`."""
+        if self._states:
+            with self._delivery.outboxes.lock_if_free(self._outbox) as hold:
+                if hold is not None:
+                    self._outbox.drop_states()
+            self._outbox.put_state(folder, batch, self._event)
+            self._delivery.notice(self._outbox)
+
     def close(self, error: BaseException | None) -> None:
         """End the run, well or with an error. One that was stopped by the user, or by a disk, will go on; one that was
         lost to another machine is that machine's; all others are over."""
@@ -82,6 +92,8 @@ class RunRecorder:
         over = error is None or not goes_on(error)
         if error is not None:
             (self._outbox.folder / RESULT).unlink(missing_ok=True)
+        if over and self._states:
+            self._outbox.remove_states()
         self._outbox.close(status, tags, over=over)
         if over:
             self._home.leave(self._outbox.node)

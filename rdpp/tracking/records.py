@@ -28,6 +28,7 @@ Kind = Literal[
     "maps",
     "pictures",
     "folder",
+    "state",
     "take_over",
     "forget",
     "close",

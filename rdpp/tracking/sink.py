@@ -1,6 +1,7 @@
 """Records into MLflow: one short function a kind of record. A record that is sent twice is there once."""
 
 import json
+import shutil
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -18,6 +19,7 @@ from rdpp.tracking.maps import log_maps
 from rdpp.tracking.names import printable, to_picture_key
 from rdpp.tracking.records import Record
 from rdpp.tracking.repeats import Repeats
+from rdpp.tracking.states import remove_states, store_state
 from rdpp.tracking.store import NODE, Store
 
 _AT_ONCE = 2  # pictures drawn and logged
@@ -117,7 +119,7 @@ class StoreSink:
         if sqlite_file(self.store.uri) is None:  # which has one work folder, beside it
             own = {**own, WORK_FOLDER: self._work.id()}
         with self._changing():
-            if self._between_machines and tags["level"] == "run":
+            if tags["level"] == "run" and WORK_FOLDER in own:
                 self._leave_behind(record.node, tags["key_training"])
             run_id = self.store.start_run(name, parent=above, tags=own, node=record.node, started=record.time)
         self._known[record.node] = (run_id, root or run_id)
@@ -163,7 +165,7 @@ class StoreSink:
         for run in filter(self._is_elsewhere, self.store.search(query)):
             if run.data.tags.get(NODE) == node:
                 self._repeats[node] = Repeats(self.store, run)
-            elif run.info.status == "RUNNING":
+            elif run.info.status == "RUNNING" and self._between_machines:
                 self.store.end_run(run.info.run_id, "KILLED", {"state": "left"})
 
     def _changing(self) -> AbstractContextManager[None]:
@@ -231,6 +233,15 @@ def _folder(store: Store, run_id: str, record: Record, *, path: str) -> None:
     store.client.log_artifacts(run_id, str(record.folder / path), path)
 
 
+def _state(store: Store, run_id: str, record: Record, *, path: str | None, batch: int) -> None:
+    """A state that lies in the node's folder, and is removed there; without a path all states are removed."""
+    if path is None:
+        remove_states(store, run_id)
+        return
+    store_state(store, run_id, record.folder / path, batch)
+    shutil.rmtree(record.folder / path)
+
+
 def _pictures(store: Store, run_id: str, record: Record, *, pictures: Sequence[Mapping[str, Any]]) -> None:
     """Draw and log heatmaps; the UI's slider goes over the steps of one key.
 
@@ -264,4 +275,5 @@ _KINDS: dict[str, Any] = {
     "maps": _maps,
     "pictures": _pictures,
     "folder": _folder,
+    "state": _state,
 }

@@ -191,7 +191,22 @@ class MlflowTree:
         self._recorded.add(outbox.node)
         outbox.open(spec.name, parent.id, _texts({**tags, "level": "run", "key_training": training}))
         self._delivery.notice(outbox)
-        return RunRecorder(self._delivery, outbox, home)
+        return RunRecorder(self._delivery, outbox, home, states=spec.experiment.state == "tracking")
+
+    def fetch_state(self, spec: RunSpec, folder: Path) -> None:
+        """See `Tree.fetch_state`. While the store is away, what lies here is all there is."""
+        if self._delivery.away is not None or (self._store is None and is_empty(self.uri)):
+            return
+        from rdpp.tracking.states import fetch_newest
+
+        try:
+            node = fetch_newest(self.store, spec.identity.training, folder)
+        except Exception as error:
+            if self._outage(error) is None:
+                raise
+            return
+        if node is not None:
+            Home(folder.parent).become(node)
 
     def abandon(self, training: str, error: BaseException) -> None:
         """See `Tree.abandon`."""
