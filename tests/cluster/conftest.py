@@ -11,7 +11,8 @@ from mlflow_server import MlflowServer
 from postgres import Postgres, programs
 
 from rdpp.config import ConfigError
-from rdpp.sweep import SweepConfig
+from rdpp.sweep import SweepConfig, points
+from rdpp.tracking import delivery
 
 QUICK = {"losses.reconstruction": None, "losses.contrast": None, "training.epochs": 1, "heatmaps": 0, "keep": "none"}
 
@@ -50,9 +51,10 @@ def mlflow_process(cluster_folder, postgres_server):
 
 
 @pytest.fixture
-def postgres(postgres_server):
-    """PostgreSQL, which runs."""
+def postgres(postgres_server, monkeypatch):
+    """PostgreSQL, which runs. It is looked for often."""
     postgres_server.start()
+    monkeypatch.setattr(points, "_LONGEST_WAIT", 1.0)
     return postgres_server
 
 
@@ -62,6 +64,7 @@ def mlflow_server(postgres, mlflow_process, tmp_path, monkeypatch):
     mlflow_process.start()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setattr(delivery, "_LONGEST_PAUSE", 1.0)
     return mlflow_process
 
 
