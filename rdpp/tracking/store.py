@@ -113,7 +113,12 @@ class Store:
         if known is None and not create:
             raise absent(self.uri)
         if known is None:
-            return _create_experiment(self.client, name, sqlite_file(self.uri))
+            try:
+                return _create_experiment(self.client, name, sqlite_file(self.uri))
+            except MlflowException:
+                known = self.client.get_experiment_by_name(name)
+                if known is None:  # else another process made it at the same moment
+                    raise
         if known.lifecycle_stage != "active":
             raise ConfigError(
                 f"the MLflow experiment {name} in {shown(self.uri)} was deleted; restore it (mlflow experiments "
