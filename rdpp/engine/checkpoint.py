@@ -55,7 +55,8 @@ class CheckpointWriter:
             shutil.copytree(self.folder, folder, dirs_exist_ok=True)
 
     def load(self, folder: Path) -> None:
-        """Take what `save` copied."""
+        """Take what `save` copied; a folder without any may be missing."""
+        folder.mkdir(exist_ok=True)
         shutil.copytree(folder, self.folder, dirs_exist_ok=True)
 
     def _write(self, name: str, run: RunStarted, event: EpochFinished) -> None:

@@ -42,7 +42,8 @@ class EpochNetworks:
         shutil.copytree(self._scratch.name, folder)
 
     def load(self, folder: Path) -> None:
-        """Take the files that `save` wrote."""
+        """Take the files that `save` wrote; a folder without any may be missing."""
+        folder.mkdir(exist_ok=True)
         shutil.copytree(folder, self._scratch.name, dirs_exist_ok=True)
         self.epochs = sorted(int(path.stem) for path in folder.iterdir())
 

@@ -168,7 +168,9 @@ def read_state(state: RunState, folder: Path, *, key: str, watched: Split, obser
     state.kept.load(folder / _KEPT)
     for observer in observers:
         if isinstance(observer, Resumable):
-            observer.load(folder / _OBSERVERS / observer.name)
+            own = folder / _OBSERVERS / observer.name
+            own.mkdir(parents=True, exist_ok=True)  # artifact stores keep no empty folders
+            observer.load(own)
 
 
 def saved_state(folder: Path, *, whole: bool = True) -> SavedState | None:

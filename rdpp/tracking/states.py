@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -64,7 +65,11 @@ def _fetch(store: Store, run_id: str, batch: int, folder: Path) -> bool:
     """Whether it came whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-        came = Path(store.client.download_artifacts(run_id, _name(batch), scratch))
+        try:
+            came = Path(_artifacts(store, run_id).download_artifacts(_name(batch), scratch))
+        except (MlflowException, OSError):
+            store.client.get_run(run_id)  # raises if the store is away; else half a file is all that there is
+            return False
         whole = _batch_here(came) == batch
         if whole:
             put_state(came, folder)

@@ -8,10 +8,11 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from rdpp.addresses import shown
 from rdpp.config import digest
 from rdpp.engine import RunSpec
 from rdpp.runs import Finished, Hold, Locks, Node, run_lock
-from rdpp.runs.patience import PATIENCE
+from rdpp.runs.patience import PATIENCE, Patience
 from rdpp.tracking.delivery import Delivery, tell
 from rdpp.tracking.location import check_location, is_empty, tracking_uri, work_folder
 from rdpp.tracking.outbox import CHECKPOINT, Home, Outboxes
@@ -194,17 +195,20 @@ class MlflowTree:
         return RunRecorder(self._delivery, outbox, home, states=spec.experiment.state == "tracking")
 
     def fetch_state(self, spec: RunSpec, folder: Path) -> None:
-        """See `Tree.fetch_state`. While the store is away, what lies here is all there is."""
-        if self._delivery.away is not None or (self._store is None and is_empty(self.uri)):
+        """See `Tree.fetch_state`; a store that is away is waited for."""
+        if self._store is None and is_empty(self.uri):
             return
         from rdpp.tracking.states import fetch_newest
 
-        try:
-            node = fetch_newest(self.store, spec.identity.training, folder)
-        except Exception as error:
-            if self._outage(error) is None:
-                raise
-            return
+        patience = Patience(f"the MLflow store {shown(self.uri)}")
+        while True:
+            try:
+                node = fetch_newest(self.store, spec.identity.training, folder)
+                break
+            except Exception as error:
+                if self._outage(error) is None:
+                    raise
+                patience.wait(error)
         if node is not None:
             Home(folder.parent).become(node)
 

@@ -11,7 +11,8 @@ from mlflow_server import MlflowServer
 from postgres import Postgres, programs
 
 from rdpp.config import ConfigError
-from rdpp.sweep import SweepConfig, points
+from rdpp.runs import patience
+from rdpp.sweep import SweepConfig
 from rdpp.tracking import delivery
 
 QUICK = {"losses.reconstruction": None, "losses.contrast": None, "training.epochs": 1, "heatmaps": 0, "keep": "none"}
@@ -54,7 +55,7 @@ def mlflow_process(cluster_folder, postgres_server):
 def postgres(postgres_server, monkeypatch):
     """PostgreSQL, which runs. It is looked for often."""
     postgres_server.start()
-    monkeypatch.setattr(points, "_LONGEST_WAIT", 1.0)
+    monkeypatch.setattr(patience, "_LONGEST_WAIT", 1.0)
     return postgres_server
 
 
