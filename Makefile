@@ -74,5 +74,5 @@ lock: ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev --extra postgres pyproject.toml -o requirements.lock
 
 clean: ## remove the virtual environment, runs and built-in data
-	[ ! -d runs/cluster ] || $(BIN)/python scripts/cluster/cluster.py stop
+	[ ! -d runs/cluster ] || [ ! -x $(BIN)/python ] || $(BIN)/python scripts/cluster/cluster.py stop
 	rm -rf .venv runs site $(DEMO_DATA)

@@ -79,18 +79,18 @@ def test_two_commands_at_once_and_a_password_that_nobody_sees(
         subprocess.Popen(
             given, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        for given in ([*base, "--json", "--workers", "2"], base)
+        for given in ([*base, "--json"], base)
     ]
     seen = set()
     while any(process.poll() is None for process in started):
         seen.update(command_lines())
-        time.sleep(0.2)
+        time.sleep(1)  # looking costs, too
     told = [process.communicate() for process in started]
     assert [process.returncode for process in started] == [0, 0], "".join(map("".join, told))
     study = json.loads(told[0][0])
     assert [trial["state"] for trial in study["trials"]] == ["complete"] * 3
     runs = check_whole(mlflow_server, sweep.name)
-    assert any("multiprocessing" in line for line in seen)
+    assert any(str(sweep_file) in line for line in seen)
     kept = [path for folder in (tmp_path, mlflow_server.folder / "artifacts") for path in folder.rglob("*")]
     logs = [mlflow_server.log, postgres.log]
     texts = [path.read_bytes().decode(errors="replace") for path in [*kept, *logs] if path.is_file()]

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 from tracked import tracked_job, tracked_training
 
 from rdpp.config import ConfigError
@@ -219,6 +220,19 @@ def test_a_store_that_cannot_be_reached_says_so(tmp_path):
         Store(f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}")
     with pytest.raises(ValueError, match="cannot be used"):
         Store("http://127.0.0.1:9")
+
+
+def test_an_mlflow_experiment_that_another_makes_at_the_same_moment_is_taken(store_uri, monkeypatch):
+    made, look = Store(store_uri).experiment_id, MlflowClient.get_experiment_by_name
+    looks = []
+
+    def get(client, name):
+        looks.append(name)
+        return None if len(looks) == 1 else look(client, name)
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", get)
+    assert Store(store_uri).experiment_id == made
+    assert len(looks) == 2
 
 
 def test_a_deleted_mlflow_experiment_is_told(tmp_path):

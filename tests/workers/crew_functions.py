@@ -4,6 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
+
 from rdpp.config import ConfigError
 
 
@@ -22,3 +24,8 @@ def die_once_then_fail(member, screen, stop, folder):
         stop.sleep(0.1)
     screen.show(done=1.5, running="bolt seed 1")
     raise ConfigError("cannot decode the image a.png; replace it")
+
+
+def show_command_line(member, screen, stop, storage):
+    """The process's own, and what the worker was given."""
+    screen.line(f"{storage} {psutil.Process().cmdline()}")

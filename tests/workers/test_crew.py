@@ -7,7 +7,7 @@ import signal
 from types import SimpleNamespace
 
 import pytest
-from crew_functions import die_once_then_fail
+from crew_functions import die_once_then_fail, show_command_line
 from rich.console import Console
 
 import rdpp.workers.crew as module
@@ -37,6 +37,15 @@ def test_a_worker_that_dies_is_started_anew_and_bad_input_ends_all_with_its_line
         "worker 1 is back on cpu with 2 threads",
     ]
     assert not multiprocessing.active_children()
+
+
+def test_what_a_worker_is_given_does_not_stand_in_its_command_line(shown):
+    screen, text = shown
+    run_crew(TWO[:1], show_command_line, ("postgresql://ann:s3cret@host/db",), screen, Stop())
+    given, _, command_line = text.getvalue().strip().partition(" ")
+    assert given == "postgresql://ann:s3cret@host/db"
+    assert "multiprocessing" in command_line
+    assert "s3cret" not in command_line
 
 
 class Process:

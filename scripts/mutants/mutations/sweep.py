@@ -255,6 +255,13 @@ MUTATIONS = [
         "tests/sweep/test_study.py -k changed_definition",
     ),
     Mutation(
+        "study: the environment's storage is passed over",
+        "rdpp/sweep/study.py",
+        'os.environ.get("RDPP_STORAGE") or ',
+        "",
+        "tests/sweep/test_study.py -k environment",
+    ),
+    Mutation(
         "study: a foreign study is taken over",
         "rdpp/sweep/study.py",
         "    if not ours:\n",

@@ -173,6 +173,13 @@ MUTATIONS = [
         _PRESENCE,
     ),
     Mutation(
+        "store: two that make the MLflow experiment at once fail",
+        "rdpp/tracking/store.py",
+        "                if known is None:  # else another",
+        "                if True:  # else another",
+        "tests/tracking/test_training.py -k same_moment",
+    ),
+    Mutation(
         "store: a command that reads makes an experiment",
         "rdpp/tracking/store.py",
         "if known is None and not create:",
