@@ -1,7 +1,9 @@
 """A soak: a sweep whose workers are killed, stopped and suspended all the time must end as if nobody had touched it.
 
     python scripts/soak/soak.py             12 points x 2 categories, 3 workers, 22 kills (12 minutes on 2 cores)
-    python scripts/soak/soak.py --short     3 points, 2 workers, 5 kills (2 minutes)
+    python scripts/soak/soak.py --cluster   20 points x 3 categories, 3 workers, 30 kills, on PostgreSQL and an MLflow
+                                            server, which fail too (15 minutes)
+    python scripts/soak/soak.py --short     a small one, with or without --cluster (2 minutes)
 
 It prints what was struck and what was found, and exits with 1 if anything differs from the undisturbed sweep. It needs
 Linux: whom to strike, and when, it reads from /proc/locks.
@@ -16,17 +18,20 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from checks import left_files, lost_batches, wrong_runs
+from servers import Servers, running
 from strikes import PHASES, Striker
 
 EVERY = 3
 """Batches between two savings of a state."""
 _EXPERIMENT = """
 name: soak
-data: {{root: {root}, categories: [bolt, weave], image_size: 64, cache: {cache}}}
+data: {{root: {root}, categories: {categories}, image_size: 64, cache: {cache}}}
 teacher: {{name: builtin}}
 noise: {{name: simplex, field: sample}}
 losses: {{distillation: {{}}, ssot: {{pairing: images, positions: 16}}}}
@@ -65,10 +70,38 @@ class Size:
     sampler: str = "random"
     """Its points are the same in whichever order trials end."""
     pruner: str = "none"
+    categories: tuple[str, ...] = ("bolt", "weave")
+    servers: bool = False
+    """Whether PostgreSQL and an MLflow server keep the study and its runs."""
 
 
 SEVERAL = Size(12, 3, 24, (*((phase, 4) for phase in PHASES), ("command", 2), ("term", 5), ("stop", 3)), 50.0, 400.0)
 ALONE = Size(9, 1, 24, (*((phase, 2) for phase in PHASES), ("term", 2)), 50.0, 200.0, sampler="tpe", pruner="halving")
+CLUSTER = Size(
+    20,
+    3,
+    12,
+    (
+        *((phase, 6) for phase in PHASES),
+        ("stop", 5),
+        ("postgres restarts", 1),
+        ("postgres dies", 1),
+        ("mlflow away", 2),
+    ),
+    15.0,
+    600.0,
+    categories=("bolt", "speckle", "weave"),
+    servers=True,
+)
+SHORT_CLUSTER = Size(
+    3,
+    2,
+    12,
+    (("training", 1), ("logging", 1), ("claiming", 1), ("stop", 1), ("postgres dies", 1), ("mlflow away", 1)),
+    12.0,
+    90.0,
+    servers=True,
+)
 SHORT = Size(3, 2, 12, (*((phase, 1) for phase in PHASES), ("term", 1), ("stop", 1)), 6.0, 80.0)
 
 
@@ -76,9 +109,13 @@ def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="a small one")
+    parser.add_argument("--cluster", action="store_true", help="on PostgreSQL and an MLflow server")
     parser.add_argument("--seed", type=int, default=0, help="of when is struck (%(default)s)")
     options = parser.parse_args()
-    sizes = [SHORT] if options.short else [SEVERAL, ALONE]
+    if options.cluster:
+        sizes = [SHORT_CLUSTER if options.short else CLUSTER]
+    else:
+        sizes = [SHORT] if options.short else [SEVERAL, ALONE]
     problems = [problem for size in sizes for problem in soak(size, options.seed)]
     for problem in problems:
         print(f"PROBLEM: {problem}")
@@ -88,40 +125,55 @@ def main() -> int:
 
 def soak(size: Size, seed: int) -> list[str]:
     """What is wrong after one sweep was struck."""
-    print(f"{size.points} points x 2 categories, {size.workers} workers, sampler {size.sampler}, pruner {size.pruner}")
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        sweep = Soak(Path(folder), size)
+    print(
+        f"{size.points} points x {len(size.categories)} categories, {size.workers} workers, sampler {size.sampler}, "
+        f"pruner {size.pruner}{', PostgreSQL and an MLflow server' if size.servers else ''}"
+    )
+    with tempfile.TemporaryDirectory(prefix="soak-") as name, ExitStack() as stack:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL's own account has to come in
+        servers = stack.enter_context(running(folder / "servers")) if size.servers else None
+        sweep = Soak(folder, size, servers)
         began = time.monotonic()
         whole = sweep.undisturbed()
-        print(f"undisturbed: {time.monotonic() - began:.0f} s")
+        print(f"undisturbed, on sqlite: {time.monotonic() - began:.0f} s", flush=True)
         began = time.monotonic()
         parts, struck = sweep.disturbed(seed)
         print(f"disturbed: {time.monotonic() - began:.0f} s; struck: {dict(struck)}", flush=True)
-        return [*sweep.differences(whole, parts), *sweep.left_over(whole), *sweep.lost_batches()]
+        return [*sweep.differences(whole, parts), *sweep.wrong(whole)]
 
 
 class Soak:
     """One sweep twice: undisturbed and struck."""
 
-    def __init__(self, folder: Path, size: Size) -> None:
-        self.folder, self.size = folder, size
+    def __init__(self, folder: Path, size: Size, servers: Servers | None) -> None:
+        self.folder, self.size, self.servers = folder, size, servers
+        self.work = folder / "parts" / ("runs/work" if servers else "work")
         self._run("data", "synth", str(folder / "data"), "--size", "64")
-        experiment = _EXPERIMENT.format(root=folder / "data", cache=folder / "cache", steps=size.steps, every=EVERY)
+        experiment = _EXPERIMENT.format(
+            root=folder / "data",
+            cache=folder / "cache",
+            categories=list(size.categories),
+            steps=size.steps,
+            every=EVERY,
+        )
         (folder / "experiment.yaml").write_text(experiment)
         sweep = _SWEEP.format(points=size.points, sampler=size.sampler, pruner=size.pruner)
         (folder / "sweep.yaml").write_text(sweep)
-        (folder / "tmp").mkdir()
+        for name in ("tmp", "parts"):
+            (folder / name).mkdir()
 
     def undisturbed(self) -> dict[str, Any]:
-        """What the sweep comes to with one worker."""
-        return json.loads(self._run(*self._sweep("whole")))
+        """What the sweep comes to with one worker and sqlite."""
+        return json.loads(self._run(*self._sweep(self._sqlite("whole"))))
 
     def disturbed(self, seed: int) -> tuple[dict[str, Any], Counter[str]]:
         """The same with several workers that are struck, and what was struck."""
         counts = dict(self.size.strikes)
-        striker = Striker(self.folder / "parts" / "work", counts, self.size.suspended, seed)
+        acts = self.servers.acts() if self.servers else {}
+        striker = Striker(self.work, counts, self.size.suspended, seed, acts)
         until = time.monotonic() + self.size.limit
-        command = [*self._sweep("parts"), "--workers", str(self.size.workers)]
+        command = [*self._sweep(self._stores()), "--workers", str(self.size.workers)]
         while True:
             with (self.folder / "output.json").open("w") as output, (self.folder / "errors.txt").open("a") as errors:
                 process = self._start(command, output, errors)
@@ -143,50 +195,33 @@ class Soak:
             del study["mlflow_run"]
         return [f"{key}: {whole[key]} and {parts[key]}" for key in whole if whole[key] != parts[key]]
 
-    def left_over(self, study: dict[str, Any]) -> list[str]:
-        """Runs that have not ended once each as they should, and files that nobody needs any more."""
-        from mlflow import MlflowClient
+    def wrong(self, study: dict[str, Any]) -> list[str]:
+        """What the struck sweep has left that it should not."""
+        tracking_uri, _ = self._stores()
+        return [
+            *wrong_runs(tracking_uri, study, len(self.size.categories)),
+            *left_files(self.folder, self.folder / "parts", self.work),
+            *lost_batches(self.folder / "batches-parts", EVERY + 1),
+        ]
 
-        client = MlflowClient(f"sqlite:///{self.folder}/parts/mlflow.db")
-        experiment = client.get_experiment_by_name("rdpp")
-        assert experiment is not None
-        runs = client.search_runs([experiment.experiment_id], max_results=50_000)
-        statuses = Counter(run.info.status for run in runs)
-        leaves = Counter(
-            (run.data.tags["trial"], run.data.tags["category"]) for run in runs if run.data.tags["level"] == "run"
-        )
-        pruned = sum(trial["state"] == "pruned" for trial in study["trials"])
-        problems = []
-        if statuses["RUNNING"] or statuses["FAILED"] or statuses["KILLED"] > pruned:
-            problems.append(f"MLflow has {dict(statuses)}")
-        finished = Counter(run.info.status for run in runs if run.data.tags["level"] != "run")
-        if finished != {"FINISHED": 1 + self.size.points}:
-            problems.append(f"MLflow has parents {dict(finished)}")
-        if not pruned and len(leaves) != 2 * self.size.points:
-            problems.append(f"MLflow has {len(leaves)} runs")
-        if any(count != 1 for count in leaves.values()):
-            problems.append(f"MLflow has runs more than once: {leaves}")
-        for run in runs:
-            problems += _doubled(client, run)
-        scratch = [*(self.folder / "tmp").iterdir(), *_files(self.folder / "parts" / "work"), *_scratch(self.folder)]
-        return problems + [f"left: {path.relative_to(self.folder)}" for path in scratch]
+    def _stores(self) -> tuple[str, str]:
+        """MLflow's and Optuna's of the struck sweep."""
+        return (self.servers.tracking_uri, self.servers.storage) if self.servers else self._sqlite("parts")
 
-    def lost_batches(self) -> list[str]:
-        """Prints how many batches strikes have cost; at most one interval and a batch each."""
-        last: dict[str, int] = {}
-        lost: list[int] = []
-        for line in (self.folder / "batches-parts").read_text().splitlines():
-            training, batch, _ = line.split()
-            if int(batch) <= last.get(training, 0):
-                lost.append(last[training] - int(batch) + 1)
-            last[training] = int(batch)
-        print(f"batches trained twice: {sum(lost)}, at most {max(lost, default=0)} by one strike")
-        return [f"a strike cost {cost} batches" for cost in lost if cost > EVERY + 1]
+    def _sqlite(self, name: str) -> tuple[str, str]:
+        return f"sqlite:///{self.folder}/{name}/mlflow.db", f"sqlite:///{self.folder}/{name}/optuna.db"
 
-    def _sweep(self, name: str) -> list[str]:
-        stores = self.folder / name
-        uris = ["--tracking-uri", f"sqlite:///{stores}/mlflow.db", "--storage", f"sqlite:///{stores}/optuna.db"]
-        return ["sweep", str(self.folder / "sweep.yaml"), *uris, "--json"]
+    def _sweep(self, stores: tuple[str, str]) -> list[str]:
+        tracking_uri, storage = stores
+        return [
+            "sweep",
+            str(self.folder / "sweep.yaml"),
+            "--tracking-uri",
+            tracking_uri,
+            "--storage",
+            storage,
+            "--json",
+        ]
 
     def _run(self, *arguments: str) -> str:
         return subprocess.run(
@@ -204,30 +239,10 @@ class Soak:
             [sys.executable, "-m", "rdpp", *arguments],
             stdout=output,
             stderr=errors,
+            cwd=self.folder / "parts",
             env={**os.environ, **own},
             start_new_session=True,
         )
-
-
-def _doubled(client: Any, run: Any) -> list[str]:
-    """Metrics of a run that have two values at one step."""
-    problems = []
-    for name in run.data.metrics:
-        if not name.startswith("system/") and run.data.tags["level"] == "run":
-            steps = Counter(point.step for point in client.get_metric_history(run.info.run_id, name))
-            problems += [f"{run.info.run_name} {name}: {n} values at step {step}" for step, n in steps.items() if n > 1]
-    return problems
-
-
-def _files(work: Path) -> list[Path]:
-    return [path for path in work.rglob("*") if path.is_file() and path.name != "all.lock"]
-
-
-def _scratch(folder: Path) -> list[Path]:
-    """Files with a hidden name, or in a folder that has one: what was begun and not ended. A lock's file is none."""
-    files = [path for part in ("cache", "parts") for path in (folder / part).rglob("*") if path.is_file()]
-    hidden = [path for path in files if any(name.startswith(".") for name in path.relative_to(folder).parts)]
-    return [path for path in hidden if path.suffix != ".lock"]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 PHASES = ("training", "saving", "logging", "claiming", "starting")
@@ -16,13 +18,16 @@ _PAUSE = 3.0
 class Striker:
     """Sends signals to the workers of a command, or to itself where it has none, one now and then."""
 
-    def __init__(self, work: Path, counts: dict[str, int], suspended: float, seed: int) -> None:
+    def __init__(
+        self, work: Path, counts: dict[str, int], suspended: float, seed: int, acts: dict[str, Callable[[], object]]
+    ) -> None:
         """Args:
         work: the work folder.
         counts: how often each of PHASES is struck by SIGKILL; `command`: by SIGKILL, and `term` by SIGTERM, the process
             that started the workers; `stop`: a worker by SIGSTOP.
         suspended: seconds until a suspended worker goes on.
         seed: of the order.
+        acts: other kinds, and what they do; it is done while the others go on.
         """
         self._work, self._suspended = work, suspended
         self._left = [kind for kind, count in counts.items() for _ in range(count)]
@@ -31,6 +36,8 @@ class Striker:
         self._next = time.monotonic() + _PAUSE
         self._asleep: dict[int, float] = {}
         self._ended: set[int] = set()
+        self._acts, self._acting = acts, ThreadPoolExecutor(1)
+        self._act: Future[object] | None = None
         self.struck: Counter[str] = Counter()
 
     def strike(self, command: int) -> None:
@@ -46,6 +53,9 @@ class Striker:
         if not self._left or now < self._next or command in self._ended:
             return
         kind = self._left[-1]
+        if kind in self._acts:
+            self._begin(kind, now)
+            return
         victim = command if kind in ("command", "term") else self._victim(kind, command)
         if victim is None:
             self._give_way(now)
@@ -60,8 +70,22 @@ class Striker:
             self._ended.add(command)
         self._next = now + self._random.uniform(0.5, 2 * _PAUSE)
 
+    def _begin(self, kind: str, now: float) -> None:
+        """Do something else than to send a signal, when the last such thing is over."""
+        if self._act is not None and not self._act.done():
+            self._give_way(now)
+            return
+        if self._act is not None:
+            self._act.result()
+        self._left.pop()
+        self._act = self._acting.submit(self._acts[kind])
+        self.struck[kind] += 1
+        self._next = now + self._random.uniform(0.5, 2 * _PAUSE)
+
     def release(self) -> None:
         """Let everybody go on."""
+        if self._act is not None:
+            self._act.result()
         for pid in self._asleep:
             self._send(pid, signal.SIGCONT)
         self._asleep.clear()

@@ -1,0 +1,83 @@
+"""What a sweep may not leave behind: runs that did not end, metrics twice, files that nobody needs, lost batches."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def wrong_runs(uri: str, study: dict[str, Any], runs_a_trial: int) -> Iterator[str]:
+    """Runs in MLflow that have not ended once each as they should.
+
+    Args:
+        uri: of the store.
+        study: the undisturbed one, as `rdpp sweep --json` prints it.
+        runs_a_trial: how many each trial has.
+    """
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("rdpp")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id], max_results=50_000)
+    statuses = Counter(run.info.status for run in runs)
+    leaves = [run for run in runs if run.data.tags["level"] == "run"]
+    pruned = sum(trial["state"] == "pruned" for trial in study["trials"])
+    if statuses["RUNNING"] or statuses["FAILED"] or statuses["KILLED"] > pruned:
+        yield f"MLflow has {dict(statuses)}"
+    parents = Counter(run.info.status for run in runs if run.data.tags["level"] != "run")
+    if parents != {"FINISHED": 1 + len(study["trials"])}:
+        yield f"MLflow has parents {dict(parents)}"
+    by_place = Counter((run.data.tags["trial"], run.data.tags["category"]) for run in leaves)
+    if not pruned and len(by_place) != runs_a_trial * len(study["trials"]):
+        yield f"MLflow has {len(by_place)} runs"
+    if any(count != 1 for count in by_place.values()):
+        yield f"MLflow has runs more than once: {by_place}"
+    for run in leaves:
+        yield from _doubled(client, run)
+
+
+def _doubled(client: Any, run: Any) -> Iterator[str]:
+    """Metrics of a run that have two values at one step."""
+    for name in run.data.metrics:
+        if not name.startswith("system/"):
+            steps = Counter(point.step for point in client.get_metric_history(run.info.run_id, name))
+            for step, times in steps.items():
+                if times > 1:
+                    yield f"{run.info.run_name} {name}: {times} values at step {step}"
+
+
+def left_files(folder: Path, stores: Path, work: Path) -> Iterator[str]:
+    """Files of scratch, and those of the work folder, which is empty but for one lock and its own name."""
+    scratch = list((folder / "tmp").iterdir())
+    unfinished = [path for path in work.rglob("*") if path.is_file() and path.name not in ("all.lock", "id", "id.lock")]
+    for path in [*scratch, *unfinished, *_hidden(folder / "cache"), *_hidden(stores)]:
+        yield f"left: {path.relative_to(folder)}"
+
+
+def _hidden(folder: Path) -> Iterator[Path]:
+    """Files with a hidden name, or in a folder that has one: what was begun and not ended. A lock's file is none."""
+    for path in folder.rglob("*"):
+        hidden = any(name.startswith(".") for name in path.relative_to(folder).parts)
+        if hidden and path.is_file() and path.suffix != ".lock":
+            yield path
+
+
+def lost_batches(log: Path, most: int) -> Iterator[str]:
+    """Strikes that cost more batches than they may; prints what all of them cost.
+
+    Args:
+        log: a line a batch: the run, the batch and the process.
+        most: batches that a strike may cost.
+    """
+    last: dict[str, int] = {}
+    lost: list[int] = []
+    for line in log.read_text().splitlines():
+        training, batch, _ = line.split()
+        if int(batch) <= last.get(training, 0):
+            lost.append(last[training] - int(batch) + 1)
+        last[training] = int(batch)
+    print(f"batches trained twice: {sum(lost)}, at most {max(lost, default=0)} by one strike")
+    for cost in lost:
+        if cost > most:
+            yield f"a strike cost {cost} batches"
