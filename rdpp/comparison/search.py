@@ -134,8 +134,11 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> RunSet:
         f"{SCHEMA}); run it again (rdpp ablate), or compare its runs with the query \"tags.ablation = '{name}'\"",
     )
     wanted = {(variant, training): key for variant, keys in index["runs"].items() for training, key in keys}
-    runs = [(run, run.data.tags.get("key_training")) for run in _members(store, parent)]
-    found = [(run, variant, own) for run, own in runs for variant, training in sorted(wanted) if training == own]
+    variants_of: dict[str, list[str]] = {}
+    for variant, training in sorted(wanted):
+        variants_of.setdefault(training, []).append(variant)
+    runs = [(run, run.data.tags.get("key_training", "")) for run in _members(store, parent)]
+    found = [(run, variant, own) for run, own in runs for variant in variants_of.get(own, ())]
     found.sort(key=lambda entry: entry[0].data.tags["key"] != wanted[entry[1:]])  # those of today's test files first
     here = len({entry[1:] for entry in found})
     notes = () if here == len(wanted) else (f"{here} of {len(wanted)} runs are finished",)
