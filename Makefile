@@ -5,7 +5,7 @@ DEMO_DATA := data/synthetic
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep ablation ui test test-all soak soak-short check docs mutants bench bench-full lock clean
+.PHONY: help install sweep ablation ui test test-slow test-all soak soak-short check docs mutants bench bench-full lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -31,10 +31,13 @@ ablation: .venv/installed ## variants with and without transport and noise, on t
 ui: .venv/installed ## start the MLflow UI on 127.0.0.1:5000
 	$(BIN)/rdpp ui
 
-test: .venv/installed ## run the tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+test: .venv/installed ## run the tests (6 minutes on 2 cores)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
-test-all: test soak-short ## run the tests, and a sweep whose processes are killed (3 minutes more)
+test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`
+	$(BIN)/python -m pytest --numprocesses auto --dist load -m slow
+
+test-all: test test-slow soak-short ## run all tests, and a sweep whose processes are killed (5 minutes more)
 
 soak-short: .venv/installed
 	$(BIN)/python scripts/soak/soak.py --short

@@ -89,9 +89,7 @@ def test_a_run_that_fails_fails_its_trial_and_the_study_goes_on(sweep, store_uri
 
     fail.count = 0
     told = []
-    points, run_id = tracked_study(
-        sweep, storage, Store(store_uri), [fail, lambda e: told.append(e)]
-    )
+    points, run_id = tracked_study(sweep, storage, Store(store_uri), [fail, lambda e: told.append(e)])
     assert [trial.state.name for trial in points.all()] == ["FAIL", "COMPLETE", "COMPLETE"]
     assert "illegal memory access" in points.get(0).user_attrs["failure"]
     assert sum(isinstance(event, RunFailed) for event in told) == 2

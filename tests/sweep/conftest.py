@@ -2,6 +2,7 @@
 
 import pytest
 
+
 @pytest.fixture(scope="session")
 def database(new_storage, tmp_path_factory):
     """One database for all studies."""
