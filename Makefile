@@ -35,7 +35,7 @@ test: .venv/installed ## run the tests (6 minutes on 2 cores)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
 test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`
-	$(BIN)/python -m pytest --numprocesses auto --dist load -m slow
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow
 
 test-all: test test-slow soak-short ## run all tests, and a sweep whose processes are killed (5 minutes more)
 
