@@ -5,7 +5,8 @@ DEMO_DATA := data/synthetic
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep ablation ui cluster cluster-stop test test-cluster test-all soak soak-short check docs mutants bench bench-full lock clean
+.PHONY: help install sweep ablation ui cluster cluster-stop test test-slow test-cluster test-all soak soak-short soak-cluster \
+	check docs mutants bench bench-full lock clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -37,19 +38,26 @@ cluster: .venv/installed ## start PostgreSQL and an MLflow server on 127.0.0.1, 
 cluster-stop: .venv/installed ## stop them; their data stays
 	$(BIN)/python scripts/cluster/cluster.py stop
 
-test: .venv/installed ## run the tests
-	$(BIN)/python -m pytest -m "not cluster" --numprocesses auto --dist loadfile
+test: .venv/installed ## run the tests (6 minutes on 2 cores)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow and not cluster"
+
+test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow
 
 test-cluster: .venv/installed ## run the tests on a PostgreSQL and an MLflow server, which they start
 	$(BIN)/python -m pytest -m cluster --durations 5 tests/cluster
 
-test-all: test test-cluster soak-short ## run all tests, and a sweep whose processes are killed (5 minutes more)
+test-all: test test-slow test-cluster soak-short ## run all tests, and sweeps whose processes are killed (12 minutes more)
 
-soak-short: .venv/installed
+soak-short: .venv/installed ## small ones of the two that follow
 	$(BIN)/python scripts/soak/soak.py --short
+	$(BIN)/python scripts/soak/soak.py --short --cluster
 
 soak: .venv/installed ## kill, stop and suspend the workers of a sweep for 12 minutes: nothing may be lost
 	$(BIN)/python scripts/soak/soak.py
+
+soak-cluster: .venv/installed ## the same on PostgreSQL and an MLflow server, which fail too (15 minutes)
+	$(BIN)/python scripts/soak/soak.py --cluster
 
 check: .venv/installed ## lint, format, types, import layers and the pages' links
 	$(BIN)/ruff check .

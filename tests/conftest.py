@@ -1,6 +1,7 @@
 """Shared fixtures. Real photographs and real weights are used where they lie beside the checkout."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from variants import VARIANTS
 from rdpp.ablation.config import AblationConfig
 from rdpp.demo import make_categories
 from rdpp.experiment import ExperimentConfig
+from rdpp.tracking.location import create_sqlite, sqlite_url
 from rdpp.tracking.store import Store
 
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]  # no doctests in them, and their names clash
@@ -104,10 +106,43 @@ def held_out(tiny, tmp_path_factory):
     return tiny.with_overrides(changes)
 
 
+def copying(made, make, request):
+    """A function that copies an sqlite file to a path and gives its address.
+
+    All processes of a session share the file that is copied: making its tables takes seconds.
+    """
+    folder = request.getfixturevalue("tmp_path_factory").getbasetemp()
+    file = (folder.parent if hasattr(request.config, "workerinput") else folder) / made  # of a worker of xdist
+    create_sqlite(file, make)
+
+    def copy(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, path)
+        return sqlite_url(path)
+
+    return copy
+
+
 @pytest.fixture(scope="session")
-def store_uri(tmp_path_factory):
-    """An MLflow store of its own; making one takes seconds, so the session has one."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+def new_store(request):
+    """Put an MLflow store with nothing in it at a path."""
+    from mlflow import MlflowClient
+
+    return copying("mlflow.db", lambda uri: MlflowClient(uri).search_experiments(), request)
+
+
+@pytest.fixture(scope="session")
+def new_storage(request):
+    """Put an Optuna database with nothing in it at a path."""
+    from optuna.storages import RDBStorage
+
+    return copying("optuna.db", RDBStorage, request)
+
+
+@pytest.fixture(scope="session")
+def store_uri(new_store, tmp_path_factory):
+    """An MLflow store of its own, which the session's tests share."""
+    return new_store(tmp_path_factory.mktemp("mlflow") / "mlflow.db")
 
 
 @pytest.fixture

@@ -312,6 +312,7 @@ def test_a_store_that_cannot_be_used_fails_before_any_image_is_decoded(
         raise AssertionError("decoded all the same")
 
     monkeypatch.setattr("rdpp.engine.setup.load_train", refuse)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # which take seconds
     line = fails(capsys, "train", experiment_file, "--tracking-uri", uri)
     assert "the MLflow store" in line
     assert "--tracking-uri" in line

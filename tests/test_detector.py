@@ -174,8 +174,15 @@ def test_double_precision_all_the_way(trained):
     torch.testing.assert_close(detector(images.double())[0].float(), expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-@pytest.mark.parametrize("size", [(64, 64), (64, 96)])
+@pytest.mark.parametrize(
+    ("size", "dtype"),
+    [
+        ((64, 64), torch.uint8),
+        ((64, 96), torch.float32),
+        pytest.param((64, 64), torch.float32, marks=pytest.mark.slow),
+        pytest.param((64, 96), torch.uint8, marks=pytest.mark.slow),
+    ],
+)
 def test_exported_it_gives_the_same_maps_for_any_number_of_images(trained, size, dtype):
     teacher, network, *_ = trained
     detector = Detector(teacher, network, size)

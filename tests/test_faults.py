@@ -38,6 +38,11 @@ def experiment(tiny, tmp_path, request):
 
 
 @pytest.fixture
+def storage(new_storage, tmp_path):
+    return new_storage(tmp_path / "optuna.db")
+
+
+@pytest.fixture
 def sweep(experiment, request):
     space = {"losses.ssot.weight": FloatRange(0.1, 1.0)}
     return SweepConfig(request.node.name, experiment, space, 3, sampler=SamplerConfig("random"), pruner="none")
@@ -70,13 +75,13 @@ def test_one_bad_category_does_not_end_a_training(experiment, store_uri, tmp_pat
     assert f"bolt: cannot be used, the others go on: cannot decode the image {broken}" in told.err
 
 
-def test_a_study_is_refused_before_training_if_a_category_cannot_be_used(sweep, store_uri, tmp_path):
+def test_a_study_is_refused_before_training_if_a_category_cannot_be_used(sweep, store_uri, storage):
     broken = break_an_image(sweep.experiment)
     with pytest.raises(ConfigError, match=f"cannot decode the image {broken}"):
-        tracked_study(sweep, f"sqlite:///{tmp_path}/optuna.db", Store(store_uri))
+        tracked_study(sweep, storage, Store(store_uri))
 
 
-def test_a_run_that_fails_fails_its_trial_and_the_study_goes_on(sweep, store_uri, tmp_path):
+def test_a_run_that_fails_fails_its_trial_and_the_study_goes_on(sweep, store_uri, storage):
     def fail(event):
         if isinstance(event, BatchFinished) and fail.count < 2:  # it is tried once more
             fail.count += 1
@@ -84,9 +89,7 @@ def test_a_run_that_fails_fails_its_trial_and_the_study_goes_on(sweep, store_uri
 
     fail.count = 0
     told = []
-    points, run_id = tracked_study(
-        sweep, f"sqlite:///{tmp_path}/optuna.db", Store(store_uri), [fail, lambda e: told.append(e)]
-    )
+    points, run_id = tracked_study(sweep, storage, Store(store_uri), [fail, lambda e: told.append(e)])
     assert [trial.state.name for trial in points.all()] == ["FAIL", "COMPLETE", "COMPLETE"]
     assert "illegal memory access" in points.get(0).user_attrs["failure"]
     assert sum(isinstance(event, RunFailed) for event in told) == 2
@@ -95,10 +98,10 @@ def test_a_run_that_fails_fails_its_trial_and_the_study_goes_on(sweep, store_uri
     assert sorted(trial.data.tags["state"] for trial in trials) == ["complete", "complete", "failed"]
 
 
-def test_a_trial_may_go_on_without_its_failed_runs(sweep, store_uri, tmp_path):
+def test_a_trial_may_go_on_without_its_failed_runs(sweep, store_uri, storage):
     break_an_image(sweep.experiment)
     sweep = dataclasses.replace(sweep, allow_failed_runs=True, trials=1)
-    points, _ = tracked_study(sweep, f"sqlite:///{tmp_path}/optuna.db", Store(store_uri))
+    points, _ = tracked_study(sweep, storage, Store(store_uri))
     (trial,) = points.all()
     assert trial.state.name == "COMPLETE"
     assert trial.value == pytest.approx(
@@ -108,8 +111,8 @@ def test_a_trial_may_go_on_without_its_failed_runs(sweep, store_uri, tmp_path):
     assert trial.user_attrs["failed/1/bolt"]["kind"] == "input"
 
 
-def test_two_commands_at_once_work_at_one_study(sweep, store_uri, tmp_path):
-    storage, trained, failures = f"sqlite:///{tmp_path}/optuna.db", [], []
+def test_two_commands_at_once_work_at_one_study(sweep, store_uri, storage):
+    trained, failures = [], []
 
     def note(event):
         if isinstance(event, BatchFinished) and event.batch == 1:
@@ -182,10 +185,10 @@ def test_a_full_disk_ends_a_run_that_goes_on_later(experiment, store_uri):
     assert (run.info.status, "error" in run.data.tags) == ("FINISHED", False)
 
 
-def test_sigterm_marks_runs_as_killed_and_leaves_no_scratch(experiment, tmp_path):
+def test_sigterm_marks_runs_as_killed_and_leaves_no_scratch(experiment, new_store, tmp_path):
     """The command as its user gives it; once more, it ends well."""
     experiment = experiment.with_overrides({"training.epochs": None, "training.steps": 400})
-    store_uri = f"sqlite:///{tmp_path}/runs/mlflow.db"
+    store_uri = new_store(tmp_path / "runs" / "mlflow.db")
     command = [sys.executable, "-m", "rdpp", "train", written(tmp_path, experiment), "--tracking-uri", store_uri]
     (tmp_path / "tmp").mkdir()
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}

@@ -58,7 +58,7 @@ class Delivery:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._ending = self._abandoned = False
-        self._held = self._dead = False
+        self._held = self._dead = self._done = False
         self.away: str | None = None
         """Why the store is away, if it is."""
         self.error: BaseException | None = None
@@ -131,7 +131,7 @@ class Delivery:
             self._left = [] if error is not None else self._left
             self._changed.notify_all()
             try:
-                self._await_store(lambda: not self._thread_lives())
+                self._await_store(lambda: self._done)
             finally:
                 self._abandoned = True
                 self._changed.notify_all()
@@ -150,10 +150,15 @@ class Delivery:
                 return
             self._changed.wait(0.2)
 
-    def _thread_lives(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
     def _work(self) -> None:
+        try:
+            self._send_all()
+        finally:
+            with self._changed:
+                self._done = True
+                self._changed.notify_all()
+
+    def _send_all(self) -> None:
         pause = _FIRST_PAUSE
         while (outbox := self._next()) is not None:
             try:

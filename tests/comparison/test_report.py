@@ -86,14 +86,14 @@ def test_names_from_users_are_escaped(small):
     assert "<script>bad" not in render(store, dataclasses.replace(found, title="<script>bad"))
 
 
-def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, tmp_path):
+def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, new_storage, tmp_path):
     store = small[1]
     experiment = held_out.with_overrides(
         {"training.epochs": 1, "heatmaps": 0, "keep": "none", "seeds": [1, 2], **TWO_LOSSES}
     )
     space = {"noise.scale": FloatRange(0.05, 0.5)}
     sweep = SweepConfig("reported", experiment, space, 2, sampler=SamplerConfig(startup_trials=1), pruner="none")
-    points, _ = tracked_study(sweep, f"sqlite:///{tmp_path / 'o.db'}", store)
+    points, _ = tracked_study(sweep, new_storage(tmp_path / "o.db"), store)
     text = write_report("reported", tmp_path / "study.html", store.uri).read_text()
     assert "The search" in Page(text).headings
     assert len(re.findall(r'class="plotly-graph-div"', text)) == 2  # history and slices; two trials have no importances

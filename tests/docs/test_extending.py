@@ -1,5 +1,6 @@
-"""The examples of docs/extending.md, followed literally in a copy of the package."""
+"""The examples of docs/extending.md, followed literally, all of them in one copy of the package."""
 
+import json
 import os
 import re
 import shlex
@@ -42,23 +43,43 @@ def patched(source, patch, name):
     return source.replace(old, new)
 
 
-@pytest.fixture
-def copy(tmp_path):
+EXAMPLES = ["A loss", "A noise", "A reader", "A metric"]
+RUN = """
+import json, sys, pytest
+codes = {title: int(pytest.main(arguments)) for title, arguments in json.loads(sys.argv[1]).items()}
+print(json.dumps(codes))
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
     """A copy of package and tests. The kernels are a link: their compiled loops are kept beside them."""
-    ignored = shutil.ignore_patterns("__pycache__", "golden", "kernels")
-    for folder in ("rdpp", "tests"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
-    (tmp_path / "rdpp" / "kernels").symlink_to(ROOT / "rdpp" / "kernels")
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    return tmp_path
+    folder, ignored = tmp_path_factory.mktemp("copy"), shutil.ignore_patterns("__pycache__", "golden", "kernels")
+    for part in ("rdpp", "tests"):
+        shutil.copytree(ROOT / part, folder / part, ignore=ignored)
+    (folder / "rdpp" / "kernels").symlink_to(ROOT / "rdpp" / "kernels")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
 
 
-@pytest.mark.parametrize("title", ["A loss", "A noise", "A reader", "A metric"])
-def test_an_example_passes_the_conformance_tests(title, copy):
-    text = section(title)
-    follow(text, copy)
-    (command,) = COMMAND.findall(text)
-    arguments = [sys.executable, "-m", *shlex.split(command), "-p", "no:cacheprovider", "-p", "no:xdist"]
+@pytest.fixture(scope="module")
+def done(copy):
+    """The exit code of each example's command, and what all of them wrote. They run in one process: to import takes
+    longer than to test."""
+    commands = {}
+    for title in EXAMPLES:
+        text = section(title)
+        follow(text, copy)
+        ((_, *arguments),) = map(shlex.split, COMMAND.findall(text))
+        commands[title] = [*arguments, "-p", "no:cacheprovider", "-p", "no:xdist"]
     environment = {**os.environ, "PYTHONPATH": str(copy)}
-    done = subprocess.run(arguments, cwd=copy, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run = [sys.executable, "-c", RUN, json.dumps(commands)]
+    found = subprocess.run(run, cwd=copy, env=environment, capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stdout + found.stderr
+    return json.loads(found.stdout.splitlines()[-1]), found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("title", EXAMPLES)
+def test_an_example_passes_the_conformance_tests(title, done):
+    codes, written = done
+    assert codes[title] == 0, written

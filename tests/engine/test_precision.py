@@ -26,13 +26,15 @@ def test_bf16_does_not_take_features_kept_for_fp32(baseline, record, tiny):
         assert found["distillation"] == pytest.approx(expected["distillation"], rel=0.02)
 
 
-def test_a_compiled_run_is_the_same_run(baseline, record, tiny, monkeypatch):
-    """As far as torch's tracing goes; making machine code of it takes minutes."""
+@pytest.mark.parametrize("tracing", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_compiled_run_is_the_same_run(baseline, record, tiny, monkeypatch, tracing):
+    """As far as torch's tracing goes; making machine code of it takes minutes. Without it: what would be compiled."""
     compile_module, traced = torch.nn.Module.compile, []
 
     def trace(module, **settings):
         traced.append(type(module).__name__)
-        compile_module(module, backend="aot_eager", **settings)
+        if tracing:
+            compile_module(module, backend="aot_eager", **settings)
 
     monkeypatch.setattr(torch.nn.Module, "compile", trace)
     compiled = record(tiny.with_overrides({"compile": "on"}))

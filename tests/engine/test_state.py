@@ -15,6 +15,10 @@ from rdpp.engine.epoch_networks import EpochNetworks
 BATCHES = 6  # of three epochs
 
 
+def slow(value):
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 class Stopped(Exception):
     pass
 
@@ -41,6 +45,20 @@ def whole(spec):
     return train(spec)
 
 
+@pytest.fixture(scope="module")
+def states(spec, tmp_path_factory):
+    """One run's states, each in a folder with its batch's number."""
+    root = tmp_path_factory.mktemp("states")
+    train(spec, after_batch=lambda pause: pause.save(root / str(pause.state.batch)))
+    return root
+
+
+@pytest.fixture
+def state_after(states, tmp_path):
+    """Put the state after a batch into a folder `state`."""
+    return lambda batch: shutil.copytree(states / str(batch), tmp_path / "state")
+
+
 def stopped(spec, batch, folder, observers=()):
     with pytest.raises(Stopped):
         train(spec, observers=observers, after_batch=stopping(batch, folder))
@@ -56,11 +74,10 @@ def assert_same(found, expected):
     assert np.array_equal(*maps)
 
 
-@pytest.mark.parametrize("batch", range(1, BATCHES + 1))
-def test_a_run_continued_after_any_batch_is_the_run_that_was_never_stopped(spec, whole, tmp_path, batch):
-    stopped(spec, batch, tmp_path / "state")
+@pytest.mark.parametrize("batch", [slow(1), slow(2), slow(3), 4, 5, 6])  # another process goes on after the third
+def test_a_run_continued_after_any_batch_is_the_run_that_was_never_stopped(spec, whole, state_after, batch):
     seen = []
-    result = train(spec, resume=tmp_path / "state", observers=[seen.append])
+    result = train(spec, resume=state_after(batch), observers=[seen.append])
     assert [event.batch for event in seen if isinstance(event, BatchFinished)] == list(range(batch + 1, BATCHES + 1))
     assert_same(result, whole)
 
@@ -74,16 +91,15 @@ VARIANTS = {
     },
     "one field of noise a run": {"noise": {"field": "run"}},
     "patience": {"evaluation.patience": 1},
-    "steps": {"training.epochs": None, "training.steps": 5},
     "several updates an epoch": {"training.batch_size": 3},
+    "steps": {"training.epochs": None, "training.steps": 5},
 }
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", [*list(VARIANTS)[:4], *map(slow, list(VARIANTS)[4:])])
 def test_twice_stopped(held_out, tmp_path, name):
     spec = RunSpec.of(held_out.with_overrides({"training.epochs": 3, **VARIANTS[name]}), "bolt", 1)
-    expected = train(spec)
-    stopped(spec, 1, tmp_path / "state")
+    expected = train(spec, after_batch=lambda pause: pause.state.batch == 1 and pause.save(tmp_path / "state"))
     with pytest.raises(Stopped):
         train(spec, resume=tmp_path / "state", after_batch=stopping(3, tmp_path / "state"))
     assert_same(train(spec, resume=tmp_path / "state"), expected)
@@ -118,8 +134,8 @@ def test_what_observers_collected_is_part_of_the_state(spec, whole, tmp_path):
     assert read_checkpoint(tmp_path / "second").epoch == whole.epoch
 
 
-def test_seconds_are_added_up(spec, tmp_path):
-    stopped(spec, 2, tmp_path / "state")
+def test_seconds_are_added_up(spec, state_after, tmp_path):
+    state_after(5)
     path = tmp_path / "state" / "state.json"
     assert json.loads(path.read_text())["state"]["seconds"] > 0
     events = []
@@ -128,9 +144,9 @@ def test_seconds_are_added_up(spec, tmp_path):
     assert finished.result.seconds > json.loads(path.read_text())["state"]["seconds"]
 
 
-def test_a_state_is_replaced_as_a_whole(spec, tmp_path, monkeypatch):
+def test_a_state_is_replaced_as_a_whole(spec, state_after, tmp_path, monkeypatch):
     """A process that dies while it writes leaves the state of before, and nothing else."""
-    stopped(spec, 1, tmp_path / "state")
+    state_after(2)
     before = (tmp_path / "state" / "state.json").read_text()
 
     def die(self, folder):
@@ -138,28 +154,26 @@ def test_a_state_is_replaced_as_a_whole(spec, tmp_path, monkeypatch):
 
     monkeypatch.setattr(EpochNetworks, "save", die)
     with pytest.raises(OSError, match="no space left"):
-        train(spec, after_batch=stopping(2, tmp_path / "state"))
+        train(spec, after_batch=stopping(1, tmp_path / "state"))
     assert (tmp_path / "state" / "state.json").read_text() == before
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
-def test_the_state_of_before_is_read_where_the_new_one_was_not_put_in_place(spec, whole, tmp_path):
-    stopped(spec, 2, tmp_path / "state")
-    (tmp_path / "state").rename(tmp_path / ".state.before")
+def test_the_state_of_before_is_read_where_the_new_one_was_not_put_in_place(spec, whole, state_after, tmp_path):
+    state_after(5).rename(tmp_path / ".state.before")
     assert_same(train(spec, resume=tmp_path / "state"), whole)
 
 
-def test_the_state_of_before_stays_until_another_is_in_place(spec, tmp_path, monkeypatch):
+def test_the_state_of_before_stays_until_another_is_in_place(spec, state_after, tmp_path, monkeypatch):
     """A process died between its two renames; the next one dies at its own."""
-    stopped(spec, 1, tmp_path / "state")
-    (tmp_path / "state").rename(tmp_path / ".state.before")
+    state_after(1).rename(tmp_path / ".state.before")
 
     def die(*paths):
         raise OSError("killed")
 
     monkeypatch.setattr("rdpp.engine.state.os.rename", die)
     with pytest.raises(OSError, match="killed"):
-        train(spec, after_batch=stopping(2, tmp_path / "state"))
+        train(spec, after_batch=stopping(1, tmp_path / "state"))
     assert (tmp_path / ".state.before" / "state.json").is_file()
 
 
@@ -180,15 +194,14 @@ def damaged(folder, what):
 
 
 @pytest.mark.parametrize("what", ["cut", "zeroed", "lost", "no JSON", "changed"])
-def test_a_damaged_state_is_refused(spec, tmp_path, what):
-    stopped(spec, 2, tmp_path / "state")
-    damaged(tmp_path / "state", what)
+def test_a_damaged_state_is_refused(spec, state_after, tmp_path, what):
+    damaged(state_after(2), what)
     with pytest.raises(ConfigError, match=r"the state of a run in .* is damaged; delete the folder"):
         train(spec, resume=tmp_path / "state")
 
 
-def test_the_state_of_another_run_is_refused(spec, held_out, tmp_path):
-    stopped(spec, 2, tmp_path / "state")
+def test_the_state_of_another_run_is_refused(state_after, held_out, tmp_path):
+    state_after(2)
     other = RunSpec.of(held_out.with_overrides({"training.epochs": 3}), "bolt", 2)
     with pytest.raises(ConfigError, match=r"the state in .* is of another run \(key .*, not .*\)"):
         train(other, resume=tmp_path / "state")
@@ -196,7 +209,7 @@ def test_the_state_of_another_run_is_refused(spec, held_out, tmp_path):
 
 def test_another_format_is_refused(spec, tmp_path, monkeypatch):
     monkeypatch.setattr("rdpp.engine.state._FORMAT", 0)
-    stopped(spec, 2, tmp_path / "state")
+    stopped(spec, 1, tmp_path / "state")
     monkeypatch.undo()
     with pytest.raises(ConfigError, match="has format 0, not 2"):
         train(spec, resume=tmp_path / "state")

@@ -31,17 +31,22 @@ def official_noise(position, dtype):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "reference", "tolerance"),
-    [(torch.float64, "train_losses_float64", 1e-6), (torch.float32, "train_losses", 5e-3)],
+    ("steps", "dtype", "reference", "tolerance"),
+    [
+        (3, torch.float64, "train_losses_float64", 1e-6),  # the third one follows an update
+        (3, torch.float32, "train_losses", 5e-3),
+        pytest.param(6, torch.float64, "train_losses_float64", 1e-6, marks=pytest.mark.slow),
+        pytest.param(6, torch.float32, "train_losses", 5e-3, marks=pytest.mark.slow),
+    ],
 )
-def test_six_official_training_steps(golden, dtype, reference, tolerance):
+def test_official_training_steps(golden, steps, dtype, reference, tolerance):
     experiment = RELEASED
     if dtype == torch.float64:  # its optimal transport is 0 there, and slow
         experiment = experiment.with_overrides({"losses.ssot": None})
     teacher, network = official_teacher("resnet18", dtype), official_network("resnet18", dtype).train()
     stepper = Stepper(experiment, teacher, network, streams(0))
     expected = golden("official_resnet18_256.npz")[reference]
-    for position in range(6):
+    for position in range(steps):
         stepper.noise = official_noise(position, dtype)
         batch = Batch(images(f"train{position}", (4, 3, 64, 64)).to(dtype), torch.arange(4))
         values, _ = stepper.step(batch, inspect=position == 0)

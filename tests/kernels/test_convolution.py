@@ -170,7 +170,7 @@ def test_judging_computes_what_training_does(kind):
     assert torch.equal(conv.requires_grad_(False)(x), trained)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("name", ["resnet18", pytest.param("resnet50", marks=pytest.mark.slow)])
 def test_a_network_trains_by_them_as_exactly_as_by_torchs_own(name, means, monkeypatch):
     network = to_device(Network(ARCHITECTURES[name]).train(), "cpu")
     network.initialise(torch.Generator().manual_seed(0))

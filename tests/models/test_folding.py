@@ -14,7 +14,7 @@ def norms(module):
     return [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
-@pytest.mark.parametrize("name", ["resnet18", "wide_resnet50_2"])
+@pytest.mark.parametrize("name", ["resnet18", pytest.param("wide_resnet50_2", marks=pytest.mark.slow)])
 def test_a_folded_network_computes_the_same(name):
     network = official_network(name, torch.float64).eval()
     teacher = official_teacher(name, torch.float64)

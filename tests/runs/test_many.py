@@ -23,6 +23,7 @@ from rdpp.engine import BatchFinished, RunFinished, RunStarted, grid
 from rdpp.runs import TakenOver
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
+from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.space import FloatRange
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.finished import download_checkpoint
@@ -33,9 +34,9 @@ QUICK = {"training.epochs": 1, "heatmaps": 0, **TWO_LOSSES}
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(new_store, tmp_path_factory):
     """A store of this module's own: what other tests trained may not be found."""
-    return Store(f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}")
+    return Store(new_store(tmp_path_factory.mktemp("mlflow") / "mlflow.db"))
 
 
 @pytest.fixture
@@ -225,14 +226,19 @@ def test_an_ablation_takes_over_what_plain_training_finished_and_compares_it(sto
     assert run_set.notes == ()
 
 
-def test_a_trial_takes_over_what_its_dead_process_finished_and_reports_it_as_it_would_have(store, experiment, tmp_path):
+def test_a_trial_takes_over_what_its_dead_process_finished_and_reports_it_as_it_would_have(
+    store, experiment, new_storage, tmp_path
+):
     """The process died when a run was finished, before it told the study: its gates are passed again from the store."""
-    experiment = experiment.with_overrides({"seeds": [1, 2], "training.epochs": 3})
-    space = {"losses.ssot.weight": FloatRange(0.01, 1.0)}
-    sweep = SweepConfig(experiment.name, experiment, space, 1, sampler=SamplerConfig("random"), pruner="halving")
+    experiment = experiment.with_overrides({"seeds": [1, 2], "training.epochs": 2})
+    space, rungs = {"losses.ssot.weight": FloatRange(0.01, 1.0)}, HalvingConfig(min_resource=1, reduction_factor=3)
+    sweep = SweepConfig(
+        experiment.name, experiment, space, 1, sampler=SamplerConfig("random"), pruner="halving", halving=rungs
+    )
+    urls = {name: new_storage(tmp_path / f"{name}.db") for name in ("parts", "whole")}
 
     def study(name, observers=(), **how):
-        return tracked_study(sweep, f"sqlite:///{tmp_path / name}.db", store, observers, **how)
+        return tracked_study(sweep, urls[name], store, observers, **how)
 
     def die(*arguments):
         raise KeyboardInterrupt
@@ -295,19 +301,21 @@ def first_weights(*weights):
     return change
 
 
-def test_a_point_that_a_study_meets_twice_counts_for_both_trials(store, experiment, tmp_path):
+def test_a_point_that_a_study_meets_twice_counts_for_both_trials(store, experiment, new_storage, tmp_path):
     sweep = SweepConfig(experiment.name, experiment, {"losses.ssot.weight": FloatRange(0.01, 1.0)}, 2, pruner="none")
-    told, url = Told(), f"sqlite:///{tmp_path / 'optuna.db'}"
+    told, url = Told(), new_storage(tmp_path / "optuna.db")
     points, _ = tracked_study(sweep, url, store, [told], again=False, change=first_weights(0.5, 0.5))
     assert (told.trained, told.count(TakenOver)) == (1, 1)
     assert len({trial.value for trial in points.all()}) == 1
     assert [run.variant for run in find_runs(store, [experiment.name]).runs] == ["trial-000", "trial-001"]
 
 
-def test_a_study_that_begins_anew_under_its_old_name_is_not_mixed_with_the_old_one(store, experiment, tmp_path):
+def test_a_study_that_begins_anew_under_its_old_name_is_not_mixed_with_the_old_one(
+    store, experiment, new_storage, tmp_path
+):
     sweep = SweepConfig(experiment.name, experiment, {"losses.ssot.weight": FloatRange(0.01, 1.0)}, 1, pruner="none")
     for weight in (0.4, 0.5):
-        url = f"sqlite:///{tmp_path / str(weight)}.db"
+        url = new_storage(tmp_path / f"{weight}.db")
         tracked_study(sweep, url, store, again=False, change=first_weights(weight))
     (run,) = find_runs(store, [sweep.name]).runs
     assert run.tags["variant"] == sweep.experiment.name

@@ -1,16 +1,13 @@
 """What the tests of studies share."""
 
 import pytest
-from optuna.storages import RDBStorage
-
-from rdpp.tracking.location import create_sqlite
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory):
-    """One database for all studies: making one takes a second."""
+def database(new_storage, tmp_path_factory):
+    """One database for all studies."""
     file = tmp_path_factory.mktemp("optuna") / "optuna.db"
-    create_sqlite(file, RDBStorage)
+    new_storage(file)
     return file
 
 

@@ -36,12 +36,12 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
+def server(new_store, tmp_path, monkeypatch):
     from mlflow.server import handlers
 
     monkeypatch.chdir(tmp_path)
     for name, value in {
-        "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{tmp_path / 'server.db'}",
+        "_MLFLOW_SERVER_FILE_STORE": new_store(tmp_path / "server.db"),
         "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(tmp_path / "artifacts"),
         "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",

@@ -12,7 +12,6 @@ from rdpp.experiment import ExperimentConfig
 from rdpp.metrics import auroc
 from rdpp.runs import Outcome, means
 from rdpp.tracking.evaluation import evaluate_source
-from rdpp.tracking.location import sqlite_url
 from rdpp.tracking.store import Store
 
 
@@ -214,7 +213,8 @@ def test_official_checkpoints_need_an_experiment(tmp_path):
         evaluate_source(str(tmp_path), None, None, {})
 
 
-def test_a_store_that_cannot_be_reached_says_so(tmp_path):
+def test_a_store_that_cannot_be_reached_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # which take seconds
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"cannot be used .* give another with --tracking-uri"):
         Store(f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}")
@@ -235,8 +235,8 @@ def test_an_mlflow_experiment_that_another_makes_at_the_same_moment_is_taken(sto
     assert len(looks) == 2
 
 
-def test_a_deleted_mlflow_experiment_is_told(tmp_path):
-    store = Store(sqlite_url(tmp_path / "mlflow.db"))
+def test_a_deleted_mlflow_experiment_is_told(new_store, tmp_path):
+    store = Store(new_store(tmp_path / "mlflow.db"))
     store.client.delete_experiment(store.experiment_id)
     with pytest.raises(
         ConfigError, match=r"MLflow experiment rdpp in \S+ was deleted; restore it \(mlflow experiments"
