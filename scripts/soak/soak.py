@@ -27,6 +27,8 @@ from checks import left_files, lost_batches, wrong_runs
 from servers import Servers, running
 from strikes import PHASES, Striker
 
+from rdpp.demo import make_categories
+
 EVERY = 3
 """Batches between two savings of a state."""
 _EXPERIMENT = """
@@ -149,7 +151,7 @@ class Soak:
     def __init__(self, folder: Path, size: Size, servers: Servers | None) -> None:
         self.folder, self.size, self.servers = folder, size, servers
         self.work = folder / "parts" / ("runs/work" if servers else "work")
-        self._run("data", "synth", str(folder / "data"), "--size", "64")
+        make_categories(folder / "data", size=64, train_good=24, test_good=4, per_defect=2)
         experiment = _EXPERIMENT.format(
             root=folder / "data",
             cache=folder / "cache",
