@@ -31,7 +31,7 @@ ablation: .venv/installed ## variants with and without transport and noise, on t
 ui: .venv/installed ## start the MLflow UI on 127.0.0.1:5000
 	$(BIN)/rdpp ui
 
-test: .venv/installed ## run the tests (6 minutes on 2 cores)
+test: .venv/installed ## run the tests, but for the exhaustive ones
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
 test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`
