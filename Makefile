@@ -38,7 +38,7 @@ cluster: .venv/installed ## start PostgreSQL and an MLflow server on 127.0.0.1, 
 cluster-stop: .venv/installed ## stop them; their data stays
 	$(BIN)/python scripts/cluster/cluster.py stop
 
-test: .venv/installed ## run the tests (6 minutes on 2 cores)
+test: .venv/installed ## run the tests, but for the exhaustive ones and those that need servers (6 minutes on 2 cores)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow and not cluster"
 
 test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`

@@ -1,7 +1,7 @@
 """Batch normalisation in eval mode is a scale and a shift: they go into the convolution before it."""
 
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 def fold_batch_norms(module: nn.Module) -> None:
@@ -16,8 +16,15 @@ def fold_batch_norms(module: nn.Module) -> None:
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d):
             assert before is not None
-            where, conv = before
+            _, conv = before
             assert isinstance(conv, nn.Conv2d | nn.ConvTranspose2d)
-            setattr(module, where, fuse_conv_bn_eval(conv, child, isinstance(conv, nn.ConvTranspose2d)))
+            conv.weight, conv.bias = _folded(conv, child)
             setattr(module, name, nn.Identity())
         before = name, child
+
+
+def _folded(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> tuple[nn.Parameter, nn.Parameter]:
+    """Weight and bias of both together."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    statistics = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    return fuse_conv_bn_weights(conv.weight, conv.bias, *statistics, transpose=isinstance(conv, nn.ConvTranspose2d))
