@@ -25,6 +25,7 @@ def fold_batch_norms(module: nn.Module) -> None:
 
 def _folded(conv: nn.Conv2d | nn.ConvTranspose2d, norm: nn.BatchNorm2d) -> tuple[nn.Parameter, nn.Parameter]:
     """Weight and bias of both together."""
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     statistics = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
     return fuse_conv_bn_weights(conv.weight, conv.bias, *statistics, transpose=isinstance(conv, nn.ConvTranspose2d))

@@ -74,7 +74,7 @@ def assert_same(found, expected):
     assert np.array_equal(*maps)
 
 
-@pytest.mark.parametrize("batch", [slow(1), slow(2), slow(3), 4, 5, 6])  # another process goes on after the third
+@pytest.mark.parametrize("batch", [slow(1), slow(2), slow(3), 4, slow(5), slow(6)])
 def test_a_run_continued_after_any_batch_is_the_run_that_was_never_stopped(spec, whole, state_after, batch):
     seen = []
     result = train(spec, resume=state_after(batch), observers=[seen.append])
@@ -96,7 +96,7 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("name", [*list(VARIANTS)[:4], *map(slow, list(VARIANTS)[4:])])
+@pytest.mark.parametrize("name", [*list(VARIANTS)[:2], *map(slow, list(VARIANTS)[2:])])
 def test_twice_stopped(held_out, tmp_path, name):
     spec = RunSpec.of(held_out.with_overrides({"training.epochs": 3, **VARIANTS[name]}), "bolt", 1)
     expected = train(spec, after_batch=lambda pause: pause.state.batch == 1 and pause.save(tmp_path / "state"))

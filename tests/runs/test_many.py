@@ -226,6 +226,7 @@ def test_an_ablation_takes_over_what_plain_training_finished_and_compares_it(sto
     assert run_set.notes == ()
 
 
+@pytest.mark.slow
 def test_a_trial_takes_over_what_its_dead_process_finished_and_reports_it_as_it_would_have(
     store, experiment, new_storage, tmp_path
 ):
@@ -272,6 +273,7 @@ def test_equal_runs_of_one_command_are_trained_once(store, experiment, tmp_path)
     assert {run.variant for run in find_runs(store, ["twins"]).runs} == {"one", "two"}
 
 
+@pytest.mark.slow
 def test_an_ablation_whose_test_images_changed_is_not_complete_any_more(store, experiment, tmp_path):
     (tmp_path / "base.yaml").write_text(experiment.with_overrides({"seeds": [31, 32]}).to_yaml())
     variants = {"one": {}, "two": {"losses.ssot.weight": 0.3}}

@@ -8,6 +8,7 @@ import rdpp.runs.saving as saving
 from rdpp.config import ConfigError
 from rdpp.engine import RunSpec, machine_digest, train
 from rdpp.interval import Interval
+from rdpp.runs import HoldLost
 from rdpp.runs.saving import StateSaver, resumption
 from rdpp.runs.work_folder import FileHold
 from rdpp.stopping import Stop, Stopped
@@ -63,6 +64,29 @@ def test_a_request_to_stop_saves_and_stops(tmp_path):
         with pytest.raises(Stopped):
             saver(pause)
     assert saved == [tmp_path]
+
+
+def test_a_run_that_another_machine_has_saves_nothing(tmp_path):
+    class Lost:
+        def check(self):
+            raise HoldLost("run-a")
+
+    stop, told = Stop(lambda line: None), []
+    saver = StateSaver(tmp_path, Interval(batches=1), stop, Lost(), lambda folder, batch: told.append(batch))
+    pause = SimpleNamespace(state=SimpleNamespace(batch=1, epoch=0), save=told.append)
+    with pytest.raises(HoldLost):
+        saver(pause)
+    assert told == []
+
+
+def test_whoever_wants_is_told_of_a_state_after_it_was_saved(tmp_path):
+    told = []
+    saver = StateSaver(
+        tmp_path, Interval(batches=2), Stop(), FileHold(), lambda folder, batch: told.append((folder, batch))
+    )
+    for batch in range(1, 5):
+        saver(SimpleNamespace(state=SimpleNamespace(batch=batch, epoch=0), save=told.append))
+    assert told == [tmp_path, (tmp_path, 2), tmp_path, (tmp_path, 4)]
 
 
 @pytest.fixture(scope="module")

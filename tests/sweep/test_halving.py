@@ -87,6 +87,7 @@ def test_a_bad_trial_is_given_up_within_a_run_and_a_good_one_is_not(sweep, small
     assert len(again.all()) == 3  # a pruned trial is not tried again
 
 
+@pytest.mark.slow
 def test_a_study_that_was_interrupted_prunes_as_it_would_have(sweep, smaller_is_better, storage, store_uri):
     """The trial that was interrupted had passed a rung: it goes on, and does not meet itself there."""
     store, name = Store(store_uri), sweep.name

@@ -178,6 +178,7 @@ def test_a_sweep_chooses_by_held_out_images_unless_it_says_otherwise(held_out, t
     assert SweepConfig.from_yaml(path).experiment.evaluation.selection == "official"
 
 
+@pytest.mark.slow
 def test_the_objective_of_a_trial_does_not_see_the_test_set(held_out, storage, store_uri, tmp_path):
     """Scrambled test images change what is shown of a trial, not its value."""
     import shutil

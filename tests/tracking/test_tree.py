@@ -10,7 +10,7 @@ import pytest
 from rdpp.cli import main
 from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, EpochFinished, RunFinished, RunSpec, train
-from rdpp.runs import Node, run_lock
+from rdpp.runs import HoldLost, Node, run_lock
 from rdpp.tracking import delivery
 from rdpp.tracking.location import work_folder
 from rdpp.tracking.outbox import Outboxes
@@ -211,6 +211,22 @@ def test_a_run_that_begins_anew_after_a_death_is_one_run_and_logs_nothing_twice(
     with MlflowTree(store=store) as tree:  # trained again on purpose, it is another run
         record(tree, spec, parent, events).close(None)
     assert len(leaves(store, parent)) == 2
+
+
+def test_a_run_that_was_lost_to_another_machine_says_nothing_more(store, spec, events, parent, monkeypatch):
+    """Neither that it failed, nor that it finished, nor what still waits."""
+    with MlflowTree(store=store) as tree:
+        recorder = record(tree, spec, parent, events[:2])
+        tree.finish()
+        monkeypatch.setattr(delivery.Delivery, "notice", lambda self, outbox: None)  # nothing more is sent
+        for event in events[2:]:
+            recorder(event)
+        recorder.close(HoldLost("run-a"))
+        assert outboxes(store).of_training(spec.identity.training) == []
+        assert not tree.work.of(spec.identity.training).exists()
+        assert tree.find(spec) is None
+    (run,) = leaves(store, parent)
+    assert run.info.status == "RUNNING"
 
 
 def test_a_finished_run_is_found_before_it_is_delivered_and_after(store, spec, events, parent, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ _FOLDER = "tests/runs/test_work_folder.py"
 _STOPPING = "tests/test_stopping.py"
 _CREW = "tests/workers/test_crew.py -k 'not started_anew_and'"
 _MEMBER = "tests/workers/test_member.py"
+_LOCKS = "tests/cluster/test_locks.py"
 
 MUTATIONS = [
     Mutation(
@@ -278,5 +279,68 @@ MUTATIONS = [
         "names[i % len(names)]",
         "names[0]",
         _MEMBER,
+    ),
+    Mutation(
+        "locks: two processes of a machine hold one lock",
+        "rdpp/runs/advisory.py",
+        "        with self._work.lock_if_free(name) as free:\n",
+        "        with self._work.present(name) as free:\n",
+        f"{_LOCKS} -k by_one_process",
+    ),
+    Mutation(
+        "locks: a lock that another has now is thought held",
+        "rdpp/runs/advisory.py",
+        "                    hold.lost = True\n",
+        "                    hold.lost = False\n",
+        f"{_LOCKS} -k machine_is_gone",
+    ),
+    Mutation(
+        "locks: a restarted server gives locks to anybody",
+        "rdpp/runs/advisory.py",
+        "make_interval(secs => :grace) then false\n",
+        "make_interval(secs => 0 * :grace) then false\n",
+        f"{_LOCKS} -k after_a_restart",
+    ),
+    Mutation(
+        "locks: a new connection does not take again what the last one held",
+        "rdpp/runs/advisory.py",
+        "            for hold in list(self._held):\n",
+        "            for hold in []:\n",
+        f"{_LOCKS} -k after_a_restart",
+    ),
+    Mutation(
+        "locks: who is present on another machine is not seen",
+        "rdpp/runs/advisory.py",
+        "yield lambda: here() or self._session.others(name)",
+        "yield here",
+        f"{_LOCKS} -k present",
+    ),
+    Mutation(
+        "work: a run that was lost to another machine is settled",
+        "rdpp/runs/many.py",
+        '        conduct.tell(f"{plan.spec.name}: left to another machine ({lost})")\n        return\n',
+        "        ended = lost\n",
+        _WORK,
+    ),
+    Mutation(
+        "saving: a run that another machine has goes on",
+        "rdpp/runs/saving.py",
+        "        self.hold.check()\n",
+        "",
+        f"{_SAVING} -k another_machine_has",
+    ),
+    Mutation(
+        "saving: nobody is told of a state",
+        "rdpp/runs/saving.py",
+        "            self._tell(self.folder, pause.state.batch)\n",
+        "",
+        f"{_SAVING} -k is_told",
+    ),
+    Mutation(
+        "scratch: the first to leave takes the folder from the others",
+        "rdpp/runs/scratch.py",
+        "            _users -= 1\n",
+        "            _users = 0\n",
+        f"{_FOLDER} -k last_block",
     ),
 ]

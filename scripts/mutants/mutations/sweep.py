@@ -256,7 +256,7 @@ MUTATIONS = [
     ),
     Mutation(
         "study: the environment's storage is passed over",
-        "rdpp/sweep/study.py",
+        "rdpp/tracking/location.py",
         'os.environ.get("RDPP_STORAGE") or ',
         "",
         "tests/sweep/test_study.py -k environment",

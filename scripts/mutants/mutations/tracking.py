@@ -9,6 +9,7 @@ _RUNS = "tests/runs/test_many.py"
 _LEFTOVERS = "tests/tracking/test_leftovers.py"
 _FORGETTING = "tests/tracking/test_forgetting.py"
 _PRESENCE = "tests/tracking/test_presence.py"
+_STATES = "tests/tracking/test_states.py"
 
 MUTATIONS = [
     Mutation(
@@ -195,7 +196,7 @@ MUTATIONS = [
     ),
     Mutation(
         "addresses: passwords are shown",
-        "rdpp/tracking/location.py",
+        "rdpp/addresses.py",
         '_PASSWORD.sub(r"\\1***@", str(text))',
         "str(text)",
         "tests/tracking/test_location.py",
@@ -248,5 +249,68 @@ MUTATIONS = [
         "        if any(tag.startswith(TAKEN_BY) for tag in run.data.tags):\n",
         "        if False:\n",
         f"{_FORGETTING} -k another_tree",
+    ),
+    Mutation(
+        "states: an older one is fetched",
+        "rdpp/tracking/states.py",
+        "reverse=True",
+        "reverse=False",
+        f"{_STATES} -k furthest",
+    ),
+    Mutation(
+        "states: what lies here is replaced by an older one",
+        "rdpp/tracking/states.py",
+        "        if batch <= _batch_here(folder):\n            return None\n",
+        "",
+        f"{_STATES} -k furthest",
+    ),
+    Mutation(
+        "states: half of one is taken",
+        "rdpp/tracking/states.py",
+        "        whole = _batch_here(came) == batch\n",
+        "        whole = True\n",
+        f"{_STATES} -k come_whole",
+    ),
+    Mutation(
+        "states: earlier ones stay",
+        "rdpp/tracking/states.py",
+        "        if stored != batch:\n            artifacts.delete_artifacts(_name(stored))\n",
+        "        pass\n",
+        f"{_STATES} -k takes_the_place",
+    ),
+    Mutation(
+        "states: one is sent before what was put before it",
+        "rdpp/tracking/outbox.py",
+        '"-~state-"  # ~',
+        '"-!state-"  # ~',
+        f"{_STATES} -k after_all",
+    ),
+    Mutation(
+        "sink: what a lost machine had still to say is logged",
+        "rdpp/tracking/sink.py",
+        "        if self.knows(record.node) and record.node in self._left:\n            return",
+        "        if False:\n            return",
+        f"{_STATES} -k goes_on_elsewhere",
+    ),
+    Mutation(
+        "sink: what another machine has logged is logged again",
+        "rdpp/tracking/sink.py",
+        "                self._repeats[node] = Repeats(self.store, run)\n",
+        "                pass\n",
+        f"{_STATES} -k goes_on_elsewhere",
+    ),
+    Mutation(
+        "sink: what a lost machine left stays RUNNING",
+        "rdpp/tracking/sink.py",
+        '                self.store.end_run(run.info.run_id, "KILLED", {"state": "left"})\n',
+        "                pass\n",
+        f"{_STATES} -k begins_anew",
+    ),
+    Mutation(
+        "recorder: a run that is another machine's is marked as failed",
+        "rdpp/tracking/recorder.py",
+        "        if isinstance(error, HoldLost):\n",
+        "        if False:\n",
+        "tests/tracking/test_tree.py -k lost_to_another",
     ),
 ]
