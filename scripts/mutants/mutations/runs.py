@@ -38,14 +38,14 @@ MUTATIONS = [
     Mutation(
         "work: a run is trained though another process settled it",
         "rdpp/runs/many.py",
-        "if free and job.wants(plan):",
-        "if free:",
+        "if hold is not None and job.wants(plan):",
+        "if hold is not None:",
         _WORK,
     ),
     Mutation(
         "work: a run is trained though another process works at it",
         "rdpp/runs/many.py",
-        "if free and job.wants(plan):",
+        "if hold is not None and job.wants(plan):",
         "if job.wants(plan):",
         _WORK,
     ),
