@@ -251,7 +251,7 @@ def _pictures(store: Store, run_id: str, record: Record, *, pictures: Sequence[M
 
     def log(picture: Mapping[str, Any]) -> None:
         key, step = to_picture_key(picture["key"]), picture["step"]
-        begin = f"images/{key.replace('/', '~')}+step+{step}+timestamp+{record.time}+"
+        begin = f"images/{key.replace('/', '~')}+step+{step}+timestamp+"
         if any(path.startswith(begin) for path in there):
             return
         shown = {k: v for k, v in picture.items() if k not in ("key", "step", "scale")}
