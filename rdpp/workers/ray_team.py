@@ -132,16 +132,17 @@ def _work(
         outlet.flush()
 
 
-def _checked(
-    surroundings: Surroundings,
-    function: Callable[..., None],
-    member: Member,
-    screen: Screen,
-    stop: Stop,
-    *arguments: Any,
-) -> None:
+def _checked(surroundings: Surroundings, function: Callable[..., None], *given: Any) -> None:
     surroundings.check_code()
-    function(member, screen, stop, *arguments)
+    function(*given)
+
+
+def _new_board() -> Any:
+    return _Board.options(scheduling_strategy=_here(soft=True)).remote()
+
+
+def _here(*, soft: bool) -> NodeAffinitySchedulingStrategy:
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=soft)
 
 
 @dataclass(frozen=True)
@@ -177,14 +178,6 @@ class RayTeam:
             return work.remote(self.board, member, self.surroundings, function, arguments)
 
         _RayWatch(self.members, begin, self.board, screen, stop).run()
-
-
-def _new_board() -> Any:
-    return _Board.options(scheduling_strategy=_here(soft=True)).remote()
-
-
-def _here(*, soft: bool) -> NodeAffinitySchedulingStrategy:
-    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=soft)
 
 
 class _RayWatch(Watch):
