@@ -82,7 +82,7 @@ def _work(
     if team.alone:
         work(job, job.tree, [console], options.conduct(stop, screen))
     else:
-        team.run(work_at_study, (job.sweep, job.node, options), screen, stop)
+        team.run(work_at_study, (job.sweep, job.node, options), job.tree, screen, stop)
 
 
 def work_at_study(

@@ -64,7 +64,7 @@ def work_at_grid(
             return work_alone(planned, unusable, tree, [observer], options.conduct(stop, screen))
         with team.notes(tree) as notes:
             job = GridJob(planned, notes, unusable)
-            team.run(_work_in_process, (job.planned, notes, unusable, options, variants), screen, stop)
+            team.run(_work_in_process, (job.planned, notes, unusable, options, variants), tree, screen, stop)
             job.collect()
     job.check_some()
     return job

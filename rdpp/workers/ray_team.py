@@ -26,7 +26,7 @@ from rdpp.tracking.location import WORK_FOLDER
 from rdpp.workers.member import Member
 from rdpp.workers.process import Speech, serve
 from rdpp.workers.ray_cluster import Demand
-from rdpp.workers.watch import Watch
+from rdpp.workers.watch import Watch, WorkerFailed
 
 _LOOK = 0.2
 """Seconds between two looks at the workers."""
@@ -163,8 +163,11 @@ class RayTeam:
         """See `Team.notes`."""
         return nullcontext(_BoardNotes(self.board))
 
-    def run(self, function: Callable[..., None], arguments: tuple[Any, ...], screen: Terminal, stop: Stop) -> None:
+    def run(
+        self, function: Callable[..., None], arguments: tuple[Any, ...], tree: Tree, screen: Terminal, stop: Stop
+    ) -> None:
         """See `Team.run`."""
+        tree.finish()  # workers on other nodes look for the parents in the store
         count = f"{len(self.members)} workers" if len(self.members) > 1 else "1 worker"
         screen.line(f"Ray: {count}, each with {self.demand}")
         work = _work.options(
@@ -177,7 +180,13 @@ class RayTeam:
         def begin(member: Member) -> Any:
             return work.remote(self.board, member, self.surroundings, function, arguments)
 
-        _RayWatch(self.members, begin, self.board, screen, stop).run()
+        try:
+            _RayWatch(self.members, begin, self.board, screen, stop).run()
+        except RayError as error:
+            reason = " ".join(shown(error).split())[:200]
+            raise WorkerFailed(
+                f"the Ray node of the command is lost ({reason}); the same command on another goes on"
+            ) from None
 
 
 class _RayWatch(Watch):

@@ -29,12 +29,15 @@ class Team(Protocol):
         """Notes that the command and its workers share."""
         ...
 
-    def run(self, function: Callable[..., None], arguments: tuple[Any, ...], screen: Terminal, stop: Stop) -> None:
+    def run(
+        self, function: Callable[..., None], arguments: tuple[Any, ...], tree: Tree, screen: Terminal, stop: Stop
+    ) -> None:
         """Let each member call `function(member, screen, stop, *arguments)` until all have ended.
 
         Args:
             function: of a module; pickled by its name.
             arguments: are pickled.
+            tree: the command's, with the parents of the runs.
             screen: shows what they do.
             stop: of this process.
 
@@ -59,6 +62,8 @@ class LocalTeam:
         """See `Team.notes`."""
         return notes_folder(tree)
 
-    def run(self, function: Callable[..., None], arguments: tuple[Any, ...], screen: Terminal, stop: Stop) -> None:
-        """See `Team.run`; `stop` raises wherever this waits."""
+    def run(
+        self, function: Callable[..., None], arguments: tuple[Any, ...], tree: Tree, screen: Terminal, stop: Stop
+    ) -> None:
+        """See `Team.run`. The tree's work folder is the workers' too, and `stop` raises wherever this waits."""
         run_crew(self.members, function, arguments, screen)

@@ -1,5 +1,6 @@
 """Workers on Ray: on a cluster of this machine alone, and on one of two nodes, of which one is killed."""
 
+import importlib.util
 import json
 import os
 import re
@@ -10,14 +11,17 @@ from pathlib import Path
 import pytest
 from test_machines import leaves, until
 
+from rdpp.runs import WorkFolder
 from rdpp.tracking.sink import WORK_FOLDER
 from rdpp.tracking.store import Store
 
-pytest.importorskip("ray", reason="Ray is not installed; install rdpp[ray]")
+if importlib.util.find_spec("ray") is None:
+    pytest.skip("Ray is not installed; install rdpp[ray]", allow_module_level=True)
 pytestmark = pytest.mark.cluster
 
 SECRET = "s3cret-of-the-test"
 QUIET = {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0", "OMP_WAIT_POLICY": "passive"}
+NODES = Path(__file__).with_name("ray_nodes.py")
 TEMPORARY = Path("/tmp/ray")
 
 
@@ -78,18 +82,25 @@ def test_a_training_on_a_cluster_of_this_machine(command, experiment_file, tmp_p
 
 
 @pytest.fixture
-def nodes(tmp_path, monkeypatch):
-    """A cluster of two nodes, each with a work folder of its own: its address, the second node, and how to kill it."""
-    for name, value in QUIET.items():
-        monkeypatch.setenv(name, value)
-    from ray.cluster_utils import Cluster
+def nodes(tmp_path):
+    """A cluster of two nodes, each with a work folder of its own: its address, and how the second node is killed."""
+    process = subprocess.Popen(
+        [sys.executable, NODES, tmp_path],
+        env=os.environ | QUIET,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    address = process.stdout.readline().strip()
+    assert address, "the cluster did not start"
 
-    cluster = Cluster()
-    for name, cpus in (("head", 2), ("other", 1)):
-        folder = str(tmp_path / name)
-        other = cluster.add_node(num_cpus=cpus, object_store_memory=200 * 2**20, env_vars={"RDPP_WORK_FOLDER": folder})
-    yield cluster.address, lambda: cluster.remove_node(other, allow_graceful=False)
-    cluster.shutdown()
+    def kill():
+        process.stdin.write("kill\n")
+        process.stdin.flush()
+
+    yield address, kill
+    process.stdin.close()
+    process.wait()
 
 
 def values(printed):
@@ -103,10 +114,14 @@ def test_a_node_is_lost_in_the_middle_of_a_study(command, nodes, sweep_file, swe
     stores = {"RDPP_STORAGE": postgres.url("optuna"), "MLFLOW_TRACKING_URI": mlflow_server.uri}
     process = command("sweep", sweep_file, *changes, "--ray", address, "--workers", "2", "--json", **stores)
 
+    def there(node, runs):
+        """Those that are worked at on a node."""
+        folder = WorkFolder(tmp_path / node)
+        return [run for run in runs if folder.root.is_dir() and run.data.tags[WORK_FOLDER] == folder.id()]
+
     def at_work():
         assert process.poll() is None, process.communicate()
-        runs = leaves(mlflow_server, sweep.name)
-        return [run for run in runs if run.data.tags.get(WORK_FOLDER) == str(tmp_path / "other")]
+        return there("other", leaves(mlflow_server, sweep.name))
 
     (lost, *_) = until(at_work, 120)
     kill()
@@ -114,8 +129,7 @@ def test_a_node_is_lost_in_the_middle_of_a_study(command, nodes, sweep_file, swe
     runs = leaves(mlflow_server, sweep.name)
     assert sorted(run.data.tags["trial"] for run in runs) == ["0", "1", "2", "3"]
     assert {run.info.status for run in runs} == {"FINISHED"}
-    (again,) = [run for run in runs if run.info.run_id == lost.info.run_id]
-    assert again.data.tags[WORK_FOLDER] == str(tmp_path / "head")
+    assert lost.info.run_id in [run.info.run_id for run in there("head", runs)]
     assert re.search(r"worker \d was lost with its process or its node; another takes its place", told)
     alone, _ = result_of(command("sweep", sweep_file, *changes, "--json"))
     assert values(out) == values(alone)
