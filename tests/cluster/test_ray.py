@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_machines import leaves, until
+from test_machines import leaves, losses, until
 
 from rdpp.runs import WorkFolder
 from rdpp.tracking.sink import WORK_FOLDER
@@ -83,7 +83,7 @@ def test_a_training_on_a_cluster_of_this_machine(command, experiment_file, tmp_p
 
 @pytest.fixture
 def nodes(tmp_path):
-    """A cluster of two nodes, each with a work folder of its own: its address, and how the second node is killed."""
+    """A cluster of two nodes, each with a work folder of its own: its address, and how one node is killed."""
     process = subprocess.Popen(
         [sys.executable, NODES, tmp_path],
         env=os.environ | QUIET,
@@ -110,7 +110,7 @@ def values(printed):
 
 def test_a_node_is_lost_in_the_middle_of_a_study(command, nodes, sweep_file, sweep, postgres, mlflow_server, tmp_path):
     address, kill = nodes
-    changes = ["--trials", "4", "--epochs", "6", "--set", "checkpoint_every=1 batch", "--set", "state=tracking"]
+    changes = ["--trials", "4", "--epochs", "12", "--set", "checkpoint_every=1 batch", "--set", "state=tracking"]
     stores = {"RDPP_STORAGE": postgres.url("optuna"), "MLFLOW_TRACKING_URI": mlflow_server.uri}
     process = command("sweep", sweep_file, *changes, "--ray", address, "--workers", "2", "--json", **stores)
 
@@ -119,17 +119,18 @@ def test_a_node_is_lost_in_the_middle_of_a_study(command, nodes, sweep_file, swe
         folder = WorkFolder(tmp_path / node)
         return [run for run in runs if folder.root.is_dir() and run.data.tags[WORK_FOLDER] == folder.id()]
 
-    def at_work():
+    def in_its_middle():
         assert process.poll() is None, process.communicate()
-        return there("other", leaves(mlflow_server, sweep.name))
+        begun = there("goes", leaves(mlflow_server, sweep.name))
+        return [run for run in begun if run.info.status == "RUNNING" and losses(mlflow_server, run)[4:]]
 
-    (lost, *_) = until(at_work, 120)
+    (lost, *_) = until(in_its_middle, 120)
     kill()
     out, told = result_of(process)
     runs = leaves(mlflow_server, sweep.name)
     assert sorted(run.data.tags["trial"] for run in runs) == ["0", "1", "2", "3"]
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert lost.info.run_id in [run.info.run_id for run in there("head", runs)]
+    assert lost.info.run_id in [run.info.run_id for run in there("stays", runs)]
     assert re.search(r"worker \d was lost with its process or its node; another takes its place", told)
     alone, _ = result_of(command("sweep", sweep_file, *changes, "--json"))
     assert values(out) == values(alone)
