@@ -88,3 +88,14 @@ def stopping(tell: Callable[[str], None] | None = None) -> Iterator[Stop]:
     finally:
         for number in listened:
             signal.signal(number, before[number])
+
+
+@contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Within the block a library may put handlers of its own in place; after it those from before are back."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

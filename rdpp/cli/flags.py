@@ -59,6 +59,12 @@ def declare_workers(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers-per-device", type=int, metavar="K", help="instead of --workers")
     parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="workers on a Ray cluster: local starts one on this machine, auto joins the one that runs here; also "
+        "HOST:PORT and ray://HOST:PORT",
+    )
+    parser.add_argument(
         "--storage",
         metavar="URL",
         help="Optuna's database, by default RDPP_STORAGE, else sqlite in ./runs; with one of PostgreSQL the same "
@@ -81,6 +87,7 @@ def work_options(options: argparse.Namespace) -> "WorkOptions":
         workers=options.workers,
         devices=options.devices,
         per_device=options.workers_per_device,
+        ray=options.ray,
         since=time.time() if options.again else 0.0,
         changed_code=options.changed_code,
     )

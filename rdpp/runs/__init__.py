@@ -1,9 +1,10 @@
 """Many runs: listed, opened under a parent, trained by any number of processes, taken over where they are finished."""
 
 from rdpp.runs.failures import MOST_IN_A_ROW, EndsWork, Failure, goes_on
-from rdpp.runs.grid import GridJob, notes_folder, work_alone
+from rdpp.runs.grid import GridJob, work_alone
 from rdpp.runs.locks import Hold, HoldLost, Locks, run_lock
 from rdpp.runs.many import Job, means, work
+from rdpp.runs.notes import FolderNotes, Notes, notes_folder
 from rdpp.runs.one import STATE, Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
 from rdpp.runs.training import TrainAll, opened, train_grid, usable_of
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
@@ -16,12 +17,14 @@ __all__ = [
     "EndsWork",
     "Failure",
     "Finished",
+    "FolderNotes",
     "GridJob",
     "Hold",
     "HoldLost",
     "Job",
     "Locks",
     "Node",
+    "Notes",
     "Outcome",
     "Planned",
     "Recorder",

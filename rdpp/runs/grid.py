@@ -2,32 +2,27 @@
 
 import dataclasses
 import json
-import shutil
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rdpp.config import ConfigError
-from rdpp.folders import write_whole
 from rdpp.runs.failures import Failure
 from rdpp.runs.many import work
+from rdpp.runs.notes import Notes, notes_folder
 from rdpp.runs.one import Conduct, Outcome, Planned, RunObserver
 from rdpp.runs.tree import Tree
-from rdpp.runs.work_folder import COMMAND
 
 
 class GridJob:
     """Runs in the order in which they should begin. It is done when each has ended, well or with a failure."""
 
     def __init__(
-        self, planned: Sequence[Planned], notes: Path, unusable: Mapping[str, ConfigError] | None = None
+        self, planned: Sequence[Planned], notes: Notes, unusable: Mapping[str, ConfigError] | None = None
     ) -> None:
         """Args:
         planned: the runs.
-        notes: a folder that all processes of one command share: each notes there how its runs ended.
+        notes: shared by all processes of one command: each notes there how its runs ended.
         unusable: what is wrong with categories that cannot be used; their runs have failed already.
         """
         self.planned = [dataclasses.replace(plan, ticket=place) for place, plan in enumerate(planned)]
@@ -58,7 +53,7 @@ class GridJob:
         """See `Job.settle`."""
         before = self._noted(plan)
         note = _Note(ended, tries=before.tries + 1 if before else 1)
-        self._write(plan, note)
+        self._notes.put(plan.ticket, json.dumps(note.data()))
         if not note.may_try:
             self.ended[plan.ticket] = ended
 
@@ -93,16 +88,8 @@ class GridJob:
             raise ConfigError(failures[0].reason)
 
     def _noted(self, plan: Planned) -> "_Note | None":
-        path = self._path(plan)
-        return _Note.from_data(json.loads(path.read_text()), plan) if path.is_file() else None
-
-    def _write(self, plan: Planned, note: "_Note") -> None:
-        path = self._path(plan)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(note.data()))
-
-    def _path(self, plan: Planned) -> Path:
-        return self._notes / f"{plan.ticket}.json"
+        text = self._notes.get(plan.ticket)
+        return None if text is None else _Note.from_data(json.loads(text), plan)
 
 
 def work_alone(
@@ -125,17 +112,6 @@ def work_alone(
         work(job, tree, observers, conduct)
     job.check_some()
     return job
-
-
-@contextmanager
-def notes_folder(tree: Tree) -> Iterator[Path]:
-    """A folder for the notes of one command; removed at its end."""
-    folder = tree.work.of(f"{COMMAND}{uuid.uuid4().hex}")
-    with tree.work.lock(folder.name):  # so that `rdpp runs` knows that the command lives
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

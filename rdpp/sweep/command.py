@@ -30,7 +30,7 @@ from rdpp.sweep.study import (
     run_study,
 )
 from rdpp.tracking.tree import MlflowTree
-from rdpp.workers import Member, WorkOptions, run_crew
+from rdpp.workers import Member, Team, WorkOptions
 
 
 def run_sweep(
@@ -57,9 +57,8 @@ def run_sweep(
         Stopped: the process was asked to stop; the same command goes on.
     """
     sweep = load_sweep(file, changes, trials)
-    crew = options.crew(sweep.experiment)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with options.tree() as tree:
+    with options.team(sweep.experiment) as team, options.tree() as tree:
         points = open_study(sweep, options.storage, tree.locks)
         left = None if sweep.trials is None else remaining_trials(sweep, points)
         with Terminal(left and left * runs_a_trial(sweep.experiment)) as screen:
@@ -70,20 +69,20 @@ def run_sweep(
                 f"study {sweep.name}: {_progress(sweep, points)}; {per_trial} runs a trial; pruner {pruner}: {reason}"
             )
             prepare_study(sweep, [console], screen.line)
-            job = _job(sweep, points, tree, open_study_node(sweep, points, tree), crew[0], console)
-            run_study(job, lambda: _work(job, crew, console, screen, options, stop))
+            job = _job(sweep, points, tree, open_study_node(sweep, points, tree), team.members[0], console)
+            run_study(job, lambda: _work(job, team, console, screen, options, stop))
         run_id = tree.known_run_id(job.node)
     _print(sweep, points, run_id, json_wanted=as_json)
 
 
 def _work(
-    job: StudyJob, crew: list[Member], console: ConsoleObserver, screen: Terminal, options: WorkOptions, stop: Stop
+    job: StudyJob, team: Team, console: ConsoleObserver, screen: Terminal, options: WorkOptions, stop: Stop
 ) -> None:
     """Alone, or with several workers."""
-    if len(crew) == 1:
+    if team.alone:
         work(job, job.tree, [console], options.conduct(stop, screen))
     else:
-        run_crew(crew, work_at_study, (job.sweep, job.node, options), screen, stop)
+        team.run(work_at_study, (job.sweep, job.node, options), job.tree, screen, stop)
 
 
 def work_at_study(

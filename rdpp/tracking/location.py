@@ -12,6 +12,8 @@ from rdpp.folders import make_writable
 from rdpp.runs.work_folder import WorkFolder
 
 DEFAULT_FOLDER = Path("runs")
+WORK_FOLDER = "RDPP_WORK_FOLDER"
+"""A variable of the environment: a machine's own work folder."""
 _SQLITE = "sqlite:///"
 _SPECIAL = frozenset("%?#")
 """Characters that mean something in an address."""
@@ -28,7 +30,10 @@ def storage_url(given: str | None) -> str:
 
 
 def work_folder(uri: str) -> WorkFolder:
-    """Where what is not finished lies: beside an sqlite file, else in ./runs."""
+    """Where what is not finished lies: RDPP_WORK_FOLDER, else beside an sqlite file, else in ./runs."""
+    given = os.environ.get(WORK_FOLDER)
+    if given:
+        return WorkFolder(Path(given).absolute())
     file = sqlite_file(uri)
     return WorkFolder((DEFAULT_FOLDER if file is None else file.parent).absolute() / "work")
 

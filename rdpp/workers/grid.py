@@ -3,17 +3,15 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
 from rdpp.config import ConfigError
 from rdpp.display.console import ConsoleObserver
 from rdpp.display.screen import Screen, Terminal
 from rdpp.engine import grid
 from rdpp.experiment import ExperimentConfig
-from rdpp.runs import GridJob, Planned, notes_folder, train_grid, work, work_alone
+from rdpp.runs import GridJob, Notes, Planned, train_grid, work, work_alone
 from rdpp.stopping import Stop
 from rdpp.tracking.tree import MlflowTree
-from rdpp.workers.crew import run_crew
 from rdpp.workers.member import Member
 from rdpp.workers.options import WorkOptions
 
@@ -60,14 +58,14 @@ def work_at_grid(
     """
     for category, error in unusable.items():
         screen.line(f"{category}: cannot be used, the others go on: {error}")
-    crew = options.crew(planned[0].spec.experiment)
-    if len(crew) == 1:
-        observer = ConsoleObserver(screen, variants=variants)
-        return work_alone(planned, unusable, tree, [observer], options.conduct(stop, screen))
-    with notes_folder(tree) as notes:
-        job = GridJob(planned, notes, unusable)
-        run_crew(crew, _work_in_process, (job.planned, notes, unusable, options, variants), screen, stop)
-        job.collect()
+    with options.team(planned[0].spec.experiment) as team:
+        if team.alone:
+            observer = ConsoleObserver(screen, variants=variants)
+            return work_alone(planned, unusable, tree, [observer], options.conduct(stop, screen))
+        with team.notes(tree) as notes:
+            job = GridJob(planned, notes, unusable)
+            team.run(_work_in_process, (job.planned, notes, unusable, options, variants), tree, screen, stop)
+            job.collect()
     job.check_some()
     return job
 
@@ -77,7 +75,7 @@ def _work_in_process(
     screen: Screen,
     stop: Stop,
     planned: Sequence[Planned],
-    notes: Path,
+    notes: Notes,
     unusable: Mapping[str, ConfigError],
     options: WorkOptions,
     variants: bool,

@@ -52,12 +52,7 @@ def members(
     Raises:
         ConfigError: numbers below 1, devices that are not there.
     """
-    require(workers is None or workers >= 1, f"--workers must be at least 1, got {workers}")
-    require(per_device is None or per_device >= 1, f"--workers-per-device must be at least 1, got {per_device}")
-    require(
-        workers is None or per_device is None,
-        f"--workers {workers} and --workers-per-device {per_device} both say how many; give one of them",
-    )
+    check_counts(workers, per_device)
     several = (workers or 1) > 1
     names = [str(resolve_device(name)) for name in devices or _all_like(experiment.device, several=several)]
     require(len(set(names)) == len(names), f"--devices names a device twice: {', '.join(names)}")
@@ -65,6 +60,16 @@ def members(
     assert experiment.threads is not None, "resolved"
     threads, gigabytes = max(1, experiment.threads // count), experiment.feature_cache_gb / count
     return [Member(i + 1, names[i % len(names)], threads, gigabytes) for i in range(count)]
+
+
+def check_counts(workers: int | None, per_device: int | None) -> None:
+    """Raise ConfigError for numbers below 1, or two that both say how many workers there are."""
+    require(workers is None or workers >= 1, f"--workers must be at least 1, got {workers}")
+    require(per_device is None or per_device >= 1, f"--workers-per-device must be at least 1, got {per_device}")
+    require(
+        workers is None or per_device is None,
+        f"--workers {workers} and --workers-per-device {per_device} both say how many; give one of them",
+    )
 
 
 def _all_like(device: str, *, several: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """What the commands that train have in common, besides what they train."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rdpp.addresses import is_postgresql
@@ -11,7 +12,8 @@ from rdpp.stopping import Stop
 from rdpp.tracking.delivery import tell
 from rdpp.tracking.location import storage_url
 from rdpp.tracking.tree import MlflowTree
-from rdpp.workers.member import Member, members
+from rdpp.workers.member import members
+from rdpp.workers.team import LocalTeam, Team
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +26,28 @@ class WorkOptions:
     workers: int | None = None
     devices: Sequence[str] | None = None
     per_device: int | None = None
+    ray: str | None = None
+    """Address of a Ray cluster, on which they work."""
     since: float = 0.0
     """Runs that finished before this time (time.time()) are trained anew."""
     changed_code: bool = False
     """Whether stopped runs go on though the deciding code has changed."""
 
-    def crew(self, experiment: ExperimentConfig) -> list[Member]:
-        """See `members`."""
-        return members(experiment, workers=self.workers, devices=self.devices, per_device=self.per_device)
+    @contextmanager
+    def team(self, experiment: ExperimentConfig) -> Iterator[Team]:
+        """The workers; see `members`, or `ray_members` on a Ray cluster, which is joined while the block lasts.
+
+        Raises:
+            ConfigError: numbers or devices that cannot be, or a cluster that cannot be joined or used.
+        """
+        wanted = {"workers": self.workers, "devices": self.devices, "per_device": self.per_device}
+        if self.ray is None:
+            yield LocalTeam(members(experiment, **wanted))
+            return
+        from rdpp.workers.ray_cluster import ray_team
+
+        with ray_team(self.ray, experiment, self.storage, self.tracking_uri, **wanted) as team:
+            yield team
 
     def tree(self, *, must_be_there: bool = True, tell: Callable[[str], None] = tell) -> MlflowTree:
         """Where runs are kept; see `MlflowTree`."""

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 from rdpp.config import ConfigError
 from rdpp.display.output import results_alone
@@ -21,12 +21,19 @@ _PROBLEM = 2
 """Exit code of a worker that found what a user can mend."""
 
 
+class Outlet(Protocol):
+    """Where a worker's messages go."""
+
+    def send(self, message: tuple[Any, ...], /) -> None:
+        """OSError if nobody looks any longer."""
+        ...
+
+
 class RemoteScreen:
     """A screen in another process."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self._pipe = pipe
-        self._last: tuple[Any, ...] = ()
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
 
     def line(self, text: str) -> None:
         """See `Screen.line`."""
@@ -42,31 +49,21 @@ class RemoteScreen:
 
     def _send(self, message: tuple[Any, ...]) -> None:
         try:
-            self._pipe.send(message)
+            self._outlet.send(message)
         except OSError:  # nobody looks any longer: `_end_with_parent` ends this worker
             return
 
 
-class Channel:
-    """The other end of a worker's screen."""
+class Speech:
+    """What a worker says, as it is shown."""
 
-    def __init__(self, pipe: Connection) -> None:
-        self.pipe = pipe
+    def __init__(self) -> None:
         self.problem: str | None = None
+        """What it found that a user can mend."""
         self._runs = 0
 
-    def show(self, screen: Terminal, worker: int, settled: Callable[[], None]) -> None:
-        """Show what has come; `settled` is called if a run has ended."""
-        while True:
-            try:
-                message = self.pipe.recv() if self.pipe.poll() else None
-            except (EOFError, OSError):  # the worker has ended, perhaps in the middle of a message
-                message = None
-            if message is None:
-                return
-            self._one(message, screen, worker, settled)
-
-    def _one(self, message: tuple[Any, ...], screen: Terminal, worker: int, settled: Callable[[], None]) -> None:
+    def hear(self, message: tuple[Any, ...], screen: Terminal, worker: int, settled: Callable[[], None]) -> None:
+        """Show a message of `RemoteScreen`; `settled` is called if a run has ended."""
         kind, *content = message
         if kind == "line":
             screen.line(content[0])
@@ -80,25 +77,54 @@ class Channel:
             self._runs = int(done)
 
 
-def run_worker(pipe: Connection, member: Member, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """The worker's process. Its exit code is 0, 2 with a problem told, 128 + signal if it was stopped."""
-    if hasattr(os, "setpgrp"):  # not on Windows
-        os.setpgrp()  # Ctrl-C in a terminal reaches the process that started this one, which passes it on
-    _end_with_parent()
-    screen = RemoteScreen(pipe)
+class Channel(Speech):
+    """The other end of a worker's screen, through a pipe."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__()
+        self.pipe = pipe
+
+    def show(self, screen: Terminal, worker: int, settled: Callable[[], None]) -> None:
+        """Show what has come; see `hear`."""
+        while True:
+            try:
+                message = self.pipe.recv() if self.pipe.poll() else None
+            except (EOFError, OSError):  # the worker has ended, perhaps in the middle of a message
+                message = None
+            if message is None:
+                return
+            self.hear(message, screen, worker, settled)
+
+
+def serve(outlet: Outlet, member: Member, function: Callable[..., None], arguments: tuple[Any, ...]) -> int:
+    """Call a worker's function in this process.
+
+    Returns:
+        0; 2 with a problem told; 128 + signal if it was stopped.
+    """
+    screen = RemoteScreen(outlet)
     with stopping(screen.line) as stop, results_alone():
         try:
             function(member, screen, stop, *arguments)
         except Stopped as stopped:
-            sys.exit(stopped.exit_code)
+            return stopped.exit_code
         except ConfigError as error:
             screen.problem(str(error))
-            sys.exit(_PROBLEM)
+            return _PROBLEM
         except OSError as error:
             if not is_of_the_machine(error):
                 raise
             screen.problem(disk_problem(error))
-            sys.exit(_PROBLEM)
+            return _PROBLEM
+    return 0
+
+
+def run_worker(pipe: Connection, member: Member, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """A worker's process; its exit code is that of `serve`."""
+    if hasattr(os, "setpgrp"):  # not on Windows
+        os.setpgrp()  # Ctrl-C in a terminal reaches the process that started this one, which passes it on
+    _end_with_parent()
+    sys.exit(serve(pipe, member, function, arguments))
 
 
 def _end_with_parent() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rdpp.cli import build_parser
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -44,3 +46,18 @@ def test_every_page_is_on_the_site():
     navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
     listed = {page for entry in navigation for page in entry.values()}
     assert listed == {path.name for path in (ROOT / "docs").glob("*.md")}
+
+
+def test_the_job_for_kubernetes_is_whole():
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs/ray.md").read_text(), re.DOTALL | re.MULTILINE)
+    spec = yaml.safe_load(text)["spec"]
+    cluster = spec["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    pods = [group["template"]["spec"] for group in groups]
+    for pod in pods:
+        (container,) = pod["containers"]
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+        assert f"ray=={cluster['rayVersion']}\n" in (ROOT / "requirements.lock").read_text()
+    words = spec["entrypoint"].split()[1:]
+    assert build_parser().parse_args(words).ray == "auto"

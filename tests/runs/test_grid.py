@@ -8,7 +8,7 @@ from tracked import TWO_LOSSES
 
 from rdpp.config import ConfigError
 from rdpp.engine import grid
-from rdpp.runs import Failure, GridJob, Node, Outcome, Planned
+from rdpp.runs import Failure, FolderNotes, GridJob, Node, Outcome, Planned
 
 DIVERGED = Failure("diverged", "the loss is not finite")
 BROKEN = Failure("error", "RuntimeError: CUDA error")
@@ -24,7 +24,7 @@ def planned(tiny):
 @pytest.fixture
 def worker(planned, tmp_path):
     """Another process at the same runs."""
-    return lambda unusable=None: GridJob(planned, tmp_path / "notes", unusable)
+    return lambda unusable=None: GridJob(planned, FolderNotes(tmp_path / "notes"), unusable)
 
 
 def outcome(plan, value=0.5):

@@ -154,6 +154,8 @@ def test_a_store_that_is_no_file_has_its_work_folder_here(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     assert work_folder("http://127.0.0.1:5000").root == tmp_path / "runs" / "work"
     assert work_folder(f"sqlite:///{tmp_path / 'x' / 'a.db'}").root == tmp_path / "x" / "work"
+    monkeypatch.setenv("RDPP_WORK_FOLDER", str(tmp_path / "own"))
+    assert work_folder("http://127.0.0.1:5000").root == tmp_path / "own"
 
 
 def test_a_run_keeps_its_node_until_it_is_over(tmp_path):

@@ -11,11 +11,12 @@ from crew_functions import die_once_then_fail, show_command_line
 from rich.console import Console
 
 import rdpp.workers.crew as module
+import rdpp.workers.watch as watch
 from rdpp.config import ConfigError
 from rdpp.display.screen import Terminal
-from rdpp.stopping import Stop, Stopped
-from rdpp.workers import Member, WorkerFailed, run_crew
-from rdpp.workers.crew import _Crew
+from rdpp.stopping import Stopped
+from rdpp.workers import Member, WorkerFailed
+from rdpp.workers.crew import _Crew, run_crew
 from rdpp.workers.process import Channel, RemoteScreen
 
 TWO = [Member(number, "cpu", 2, 1.0) for number in (1, 2)]
@@ -31,7 +32,7 @@ def shown():
 def test_a_worker_that_dies_is_started_anew_and_bad_input_ends_all_with_its_line(shown, tmp_path):
     screen, text = shown
     with pytest.raises(ConfigError, match=r"^cannot decode the image a.png; replace it$"):
-        run_crew(TWO, die_once_then_fail, (str(tmp_path),), screen, Stop())
+        run_crew(TWO, die_once_then_fail, (str(tmp_path),), screen)
     assert text.getvalue().splitlines() == [
         "worker 1 was ended by SIGKILL; another takes its place",
         "worker 1 is back on cpu with 2 threads",
@@ -41,7 +42,7 @@ def test_a_worker_that_dies_is_started_anew_and_bad_input_ends_all_with_its_line
 
 def test_what_a_worker_is_given_does_not_stand_in_its_command_line(shown):
     screen, text = shown
-    run_crew(TWO[:1], show_command_line, ("postgresql://ann:s3cret@host/db",), screen, Stop())
+    run_crew(TWO[:1], show_command_line, ("postgresql://ann:s3cret@host/db",), screen)
     given, _, command_line = text.getvalue().strip().partition(" ")
     assert given == "postgresql://ann:s3cret@host/db"
     assert "multiprocessing" in command_line
@@ -49,11 +50,12 @@ def test_what_a_worker_is_given_does_not_stand_in_its_command_line(shown):
 
 
 class Process:
-    """One that ended, or lives until it gets a signal that it heeds."""
+    """One that ended, or lives until a test gives it an exit code."""
+
+    pid = 4321
 
     def __init__(self, exitcode=None):
-        self.exitcode, self.pid, self.terminated = exitcode, 4321, False
-        self.sentinel = 0
+        self.exitcode = exitcode
 
     def is_alive(self):
         return self.exitcode is None
@@ -61,10 +63,8 @@ class Process:
     def join(self):
         pass
 
-    def terminate(self):
-        self.terminated = True
-
-    kill = terminate
+    def kill(self):
+        self.exitcode = -signal.SIGKILL
 
 
 @pytest.fixture
@@ -78,7 +78,14 @@ def crew(shown, monkeypatch):
         crew._processes[number] = Process()
         crew._channels[number] = SimpleNamespace(show=lambda *given: None, problem=None, pipe=None)
 
-    monkeypatch.setattr(crew, "_start", start)
+    crew.sent = []
+
+    def kill(pid, number):
+        assert pid == Process.pid
+        crew.sent.append(number)
+
+    monkeypatch.setattr(crew, "start", start)
+    monkeypatch.setattr(module.os, "kill", kill)
     for number in (1, 2):
         start(number)
     return crew
@@ -106,7 +113,7 @@ def test_an_error_of_the_code_ends_the_command(crew):
     end(crew, 1, 1)
     assert isinstance(crew._problem, WorkerFailed)
     assert str(crew._problem) == "worker 1 ended with an error (exit code 1), which is told above"
-    assert crew._processes[2].terminated
+    assert crew.sent == [signal.SIGTERM]
     end(crew, 2, 128 + 15)  # as it was asked to
     assert crew.started == [1, 2]
 
@@ -122,7 +129,7 @@ def test_a_worker_that_dies_again_and_again_ends_the_command(crew):
     for _ in range(10):
         end(crew, 1, -9)
     assert crew._problem is None
-    crew._settled()  # a run ended: it is not always the same that kills it
+    crew.settled()  # a run ended: it is not always the same that kills it
     for _ in range(10):
         end(crew, 1, -9)
     assert crew._problem is None
@@ -132,23 +139,32 @@ def test_a_worker_that_dies_again_and_again_ends_the_command(crew):
 
 
 def test_a_request_to_stop_is_passed_on_and_waited_for(crew, monkeypatch):
-    sent = []
+    ends = iter([1, 2])
 
-    def kill(pid, number):
-        sent.append(number)
-        for process in crew._processes.values():
-            process.exitcode = 128 + number
+    def wait():
+        if not crew.leaving:
+            raise Stopped(signal.SIGINT)
+        assert crew.sent == [signal.SIGINT] * 2
+        end(crew, next(ends), 128 + signal.SIGINT)
 
-    monkeypatch.setattr(module.os, "kill", kill)
-
-    def stop():
-        raise Stopped(signal.SIGINT)
-
-    monkeypatch.setattr(crew, "_wait", stop)
+    monkeypatch.setattr(crew, "wait", wait)
     with pytest.raises(Stopped):
-        crew.run(Stop())
-    assert set(sent) == {signal.SIGINT}
-    assert not any(process.is_alive() for process in crew._processes.values())
+        crew.run()
+    assert crew.started == [1, 2, 1, 2]  # none was replaced
+    assert not crew.left()
+
+
+def test_after_a_second_request_the_workers_have_a_while(crew, monkeypatch):
+    def wait():
+        if len(crew.sent) < 4:
+            raise Stopped(signal.SIGTERM if crew.leaving else signal.SIGINT)
+
+    monkeypatch.setattr(watch, "_GRACE", 0.01)
+    monkeypatch.setattr(crew, "wait", wait)
+    with pytest.raises(Stopped):
+        crew.run()
+    assert crew.sent == [signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGTERM]
+    assert [process.exitcode for process in crew._processes.values()] == [-signal.SIGKILL] * 2
 
 
 @pytest.fixture
