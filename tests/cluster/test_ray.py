@@ -110,7 +110,7 @@ def values(printed):
 
 def test_a_node_is_lost_in_the_middle_of_a_study(command, nodes, sweep_file, sweep, postgres, mlflow_server, tmp_path):
     address, kill = nodes
-    changes = ["--trials", "4", "--epochs", "12", "--set", "checkpoint_every=1 batch", "--set", "state=tracking"]
+    changes = ["--trials", "4", "--epochs", "8", "--set", "checkpoint_every=4 batches", "--set", "state=tracking"]
     stores = {"RDPP_STORAGE": postgres.url("optuna"), "MLFLOW_TRACKING_URI": mlflow_server.uri}
     process = command("sweep", sweep_file, *changes, "--ray", address, "--workers", "2", "--json", **stores)
 
@@ -122,7 +122,7 @@ def test_a_node_is_lost_in_the_middle_of_a_study(command, nodes, sweep_file, swe
     def in_its_middle():
         assert process.poll() is None, process.communicate()
         begun = there("goes", leaves(mlflow_server, sweep.name))
-        return [run for run in begun if run.info.status == "RUNNING" and losses(mlflow_server, run)[4:]]
+        return [run for run in begun if run.info.status == "RUNNING" and losses(mlflow_server, run)[6:]]
 
     (lost, *_) = until(in_its_middle, 120)
     kill()

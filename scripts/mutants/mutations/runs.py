@@ -260,6 +260,20 @@ MUTATIONS = [
         _CREW,
     ),
     Mutation(
+        "ray: files are shared between machines",
+        "rdpp/workers/ray_cluster.py",
+        "    return is_postgresql(storage) and tracking.startswith",
+        "    return is_postgresql(storage) or tracking.startswith",
+        "tests/workers/test_ray_members.py",
+    ),
+    Mutation(
+        "ray: CPUs beside a GPU are not divided",
+        "rdpp/workers/ray_cluster.py",
+        "min([threads, *map(int, shares)])",
+        "threads",
+        "tests/workers/test_ray_members.py",
+    ),
+    Mutation(
         "members: each has all threads",
         "rdpp/workers/member.py",
         "max(1, experiment.threads // count)",
