@@ -115,15 +115,15 @@ def _leaderboard(store: Store, run_set: RunSet, baseline: str | None) -> tuple[T
     means, notes = common_means(frame, names, against)
     headline = [name for name in HEADLINE if name in names]
     order = sorted(means, key=lambda v: -np.nan_to_num(sum(means[v][name] for name in headline), nan=-np.inf))
-    runs = [run.variant for run in run_set.runs]
-    rows = [(v, str(runs.count(v)), *(percent(means[v][name]) for name in names), _dead(run_set, v)) for v in order]
+    runs = run_set.by_variant()
+    rows = [(v, str(len(runs[v])), *(percent(means[v][name]) for name in names), _dead(runs[v])) for v in order]
     shown = [name.replace("held_out/", "held-out ").replace("_", " ") for name in names]
     line = "Ranked by the mean of the headline metrics. " + ". ".join(note[0].upper() + note[1:] for note in notes)
     return Tabulated("Leaderboard", ("variant", "runs", *shown, "dead terms"), tuple(rows)), line
 
 
-def _dead(run_set: RunSet, variant: str) -> str:
-    found = {run.tags.get("dead_terms", "unknown") for run in run_set.runs if run.variant == variant}
+def _dead(runs: Sequence[TrainedRun]) -> str:
+    found = {run.tags.get("dead_terms", "unknown") for run in runs}
     terms = sorted({term for text in found for term in text.split()} - {"none"})
     return ", ".join(terms)
 
@@ -132,8 +132,7 @@ def _by_category(run_set: RunSet, metric: str) -> Tabulated:
     categories = sorted({run.category for run in run_set.runs})
     seeds = len({run.seed for run in run_set.runs})
     rows = []
-    for variant in run_set.variants:
-        own = [run for run in run_set.runs if run.variant == variant]
+    for variant, own in run_set.by_variant().items():
         values = [
             [run.metrics[metric] for run in own if run.category == category and metric in run.metrics]
             for category in categories
@@ -157,8 +156,8 @@ def _by_type(run_set: RunSet) -> list[Tabulated]:
         start = of_defect_type("image_auroc", "")
         types = sorted({key.removeprefix(start) for run in runs for key in run.metrics if key.startswith(start)})
         rows = []
-        for variant in run_set.variants:
-            own = [run for run in runs if run.variant == variant]
+        for variant, all_own in run_set.by_variant().items():
+            own = [run for run in all_own if run.category == category]
             if own:
                 values = [np.mean([run.metrics.get(start + t, np.nan) for run in own]) for t in types]
                 rows.append((variant, *(percent(float(value)) for value in values)))
@@ -170,8 +169,7 @@ def _by_type(run_set: RunSet) -> list[Tabulated]:
 def _terms(run_set: RunSet) -> Tabulated:
     """What each loss term came to at the end of training, and how much it moved: means over a variant's runs."""
     rows = []
-    for variant in run_set.variants:
-        runs = [run for run in run_set.runs if run.variant == variant]
+    for variant, runs in run_set.by_variant().items():
         names = [key.removeprefix("loss_weight/") for key in runs[0].logged if key.startswith("loss_weight/")]
         for term in names:
             keys = [f"{kind}/{term}" for kind in ("loss_weight", "loss", "loss_weighted")]
