@@ -11,11 +11,11 @@ import numpy as np
 import plotly.io
 
 from rdpp.comparison.figures import differences
-from rdpp.comparison.map_grid import data_uri, image_rows
+from rdpp.comparison.map_grid import MOST_MAPS, data_uri, image_rows
 from rdpp.comparison.pairing import HEADLINE, Compared, common_means, compare_runs
 from rdpp.comparison.search import RunSet, TrainedRun, find_runs
 from rdpp.comparison.tables import as_data
-from rdpp.comparison.trials import ranked_trials
+from rdpp.comparison.trials import Trials, ranked_trials
 from rdpp.config import ConfigError
 from rdpp.display.console import percent
 from rdpp.folders import ensure_writable
@@ -63,7 +63,8 @@ def write_report(source: str, out: Path | None, tracking_uri: str | None, baseli
 def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
     """The page."""
     compared, problem = _compared(run_set, baseline)
-    figures = _plotly_figures(store, run_set)
+    trials = ranked_trials(store, run_set.parent or "") if run_set.kind == "study" else None
+    figures = _plotly_figures(store, run_set, trials) if trials else []
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rdpp.comparison", "."),
         autoescape=True,
@@ -71,7 +72,7 @@ def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    leaderboard, ranking = _leaderboard(store, run_set, baseline)
+    leaderboard, ranking = _leaderboard(run_set, trials, baseline)
     images, missing = image_rows(store, run_set)
     return environment.get_template("report.html").render(
         run_set=run_set,
@@ -88,6 +89,7 @@ def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
         figures=figures,
         images=images,
         missing=missing,
+        most_maps=MOST_MAPS,
     )
 
 
@@ -99,11 +101,10 @@ def _compared(run_set: RunSet, baseline: str | None) -> tuple[Compared | None, s
         return None, str(error)
 
 
-def _leaderboard(store: Store, run_set: RunSet, baseline: str | None) -> tuple[Tabulated, str]:
+def _leaderboard(run_set: RunSet, trials: Trials | None, baseline: str | None) -> tuple[Tabulated, str]:
     """Of a study its trials, by the objective that chose; else variants by the mean of the headline metrics. And a line
     that says how to read it."""
-    if run_set.kind == "study":
-        trials = ranked_trials(store, run_set.parent or "")
+    if trials is not None:
         return Tabulated("Leaderboard", trials.header, trials.rows), (
             "Ranked by the objective, which chose. The values on the test images stand beside: they chose nothing, "
             "unless the objective is of the test images itself."
@@ -187,12 +188,10 @@ def _mean_of(runs: Sequence[TrainedRun], key: str) -> str:
     return f"{np.mean(values):.3g}" if values else "-"
 
 
-def _plotly_figures(store: Store, run_set: RunSet) -> list[str]:
+def _plotly_figures(store: Store, run_set: RunSet, trials: Trials) -> list[str]:
     """Optuna's own figures of a study, as HTML; plotly's code comes with the first."""
-    if run_set.kind != "study":
-        return []
     parent, found = run_set.parent or "", list[str]()
-    many = ranked_trials(store, parent).complete >= IMPORTANCES_NEED
+    many = trials.complete >= IMPORTANCES_NEED
     for name in ("importances", "history", "slices") if many else ("history", "slices"):
         data = store.read_json(parent, f"figures/{name}.json")
         if data is not None:
