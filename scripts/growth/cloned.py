@@ -7,7 +7,7 @@ a little. Its metrics' history is not cloned, since neither `rdpp compare` nor `
 import hashlib
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,8 @@ class Clones:
     def __init__(self, file: Path) -> None:
         self.client = MlflowClient(f"sqlite:///{file}")
         self._database = sqlite3.connect(file)
+        for setting in ("synchronous = off", "journal_mode = off", "cache_size = -1000000"):  # for speed
+            self._database.execute(f"pragma {setting}")
 
     def close(self) -> None:
         """Write everything."""
@@ -101,15 +103,22 @@ class Clones:
     def study(self, name: str, trials: int, cells_each: int) -> None:
         """A finished study, with Optuna's figures of so many trials."""
         root = self.clone(self.find("study"), {"study": name, "node": f"node {name}"})
-        template, at = self.find("trial"), cells(cells_each)
-        for number in range(trials):
+        self._trials(name, root, range(trials), cells(cells_each))
+        self._own_artifacts(root)
+        for path, figure in _figures(trials):
+            self.client.log_text(root, figure, path)
+
+    def more_trials(self, name: str, numbers: Iterable[int]) -> None:
+        """Finished trials, of one run each, of a study that is there."""
+        self._trials(name, self.find("study"), numbers, [Cell("bolt", 1)])
+
+    def _trials(self, name: str, root: str, numbers: Iterable[int], at: list[Cell]) -> None:
+        template = self.find("trial")
+        for number in numbers:
             tags = {"trial": number, "root": root, "mlflow.parentRunId": root, "study": name}
             parent = self.clone(template, {**tags, "key": number, "node": f"{root} {number}"})
             self._runs(root, parent, f"{number}", at, {"trial": number, "study": name})
         self._database.commit()
-        self._own_artifacts(root)
-        for path, figure in _figures(trials):
-            self.client.log_text(root, figure, path)
 
     def _own_artifacts(self, run_id: str) -> None:
         """A clone's artifacts lie where those of its model lie, else."""
