@@ -9,16 +9,31 @@ from matplotlib.figure import Figure
 from rdpp.comparison.statistics import Comparison
 
 _THESE, _NEW, _CATEGORY = "#0b5394", "#9fc5e8", "#7f6000"
+MOST_SHOWN = 60
+"""Variants in a picture: nobody reads more, and matplotlib draws none of more than about a thousand rows."""
+
+
+def _highest(comparisons: Sequence[Comparison]) -> list[str]:
+    """The variants that are shown, in their order."""
+    sums: dict[str, float] = {}
+    for c in comparisons:
+        sums[c.variant] = sums.get(c.variant, 0.0) + c.difference
+    shown = set(sorted(sums, key=lambda variant: -sums[variant])[:MOST_SHOWN])
+    return [variant for variant in sums if variant in shown]
 
 
 def differences(comparisons: Sequence[Comparison]) -> bytes:
     """A PNG: one panel a metric, one row a variant.
 
     Thick bars: interval for these categories; thin ones: for new categories, both at the corrected level; small dots:
-    the categories. Filled points have a verdict for these categories, hollow ones have none.
+    the categories. Filled points have a verdict for these categories, hollow ones have none. Of more than MOST_SHOWN
+    variants those with the highest sum of differences are shown.
     """
     metrics = list(dict.fromkeys(c.metric for c in comparisons))
-    variants = list(dict.fromkeys(c.variant for c in comparisons))
+    every = list(dict.fromkeys(c.variant for c in comparisons))
+    variants = _highest(comparisons)
+    comparisons = [c for c in comparisons if c.variant in variants]
+    of = f", {len(variants)} of {len(every)} variants, those with the highest" if len(variants) < len(every) else ""
     figure = Figure(figsize=(3.2 * len(metrics) + 1.2, 1.6 + 0.45 * len(variants)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(metrics), sharey=True))
     for panel, metric in zip(panels, metrics, strict=True):
@@ -36,7 +51,7 @@ def differences(comparisons: Sequence[Comparison]) -> bytes:
         panel.set_yticks(range(len(variants)), variants)
     panels[0].invert_yaxis()
     baseline = comparisons[0].baseline
-    figure.suptitle(f"Difference from {baseline}: higher is better", fontsize=11)
+    figure.suptitle(f"Difference from {baseline}{of}: higher is better", fontsize=11)
     legend = [
         panels[0].plot([], [], color=_THESE, linewidth=4, label="interval, these categories")[0],
         panels[0].plot([], [], color=_NEW, linewidth=2, label="interval, new categories")[0],

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy.stats import rankdata
 
+from rdpp.comparison.pairing import HEADLINE
 from rdpp.comparison.search import RunSet, TrainedRun
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
@@ -21,6 +22,8 @@ from rdpp.tracking.store import Store
 
 _DEFECTIVE, _GOOD = 3, 1
 """Images a category."""
+MOST_MAPS = 12
+"""Variants a category: each image is shown under each."""
 _SIDE = 192
 """Largest height or width of a picture, in pixels."""
 
@@ -39,7 +42,8 @@ class ImageRow:
 
 def image_rows(store: Store, run_set: RunSet) -> tuple[list[ImageRow], list[str]]:
     """For each category, with the first seed that every variant with stored maps has: the defective images on whose
-    rank among the test images the variants disagree most, and the good image they rank highest.
+    rank among the test images the variants disagree most, and the good image they rank highest. Of more than MOST_MAPS
+    variants the baseline is shown and those that are highest in the headline metrics.
 
     Returns:
         The rows, and for each category without any the reason.
@@ -47,8 +51,8 @@ def image_rows(store: Store, run_set: RunSet) -> tuple[list[ImageRow], list[str]
     rows: list[ImageRow] = []
     missing: list[str] = []
     for category in sorted({run.category for run in run_set.runs}):
-        runs = _one_seed([run for run in run_set.runs if run.category == category])
-        names = [name for name in run_set.variants if name in runs]
+        runs = _one_seed([run for run in run_set.runs if run.category == category and _may_have_maps(run)])
+        names = _shown(run_set, runs)
         maps = {name: stored for name in names if (stored := load_maps(store, runs[name].run_id)) is not None}
         if not maps:
             missing.append(f"{category}: no run has its anomaly maps stored (keep_maps: true)")
@@ -67,7 +71,22 @@ def _one_seed(runs: list[TrainedRun]) -> Mapping[str, TrainedRun]:
     seeds: dict[int, dict[str, TrainedRun]] = {}
     for run in runs:
         seeds.setdefault(run.seed, {})[run.variant] = run
-    return max(seeds.values(), key=len)  # the first of those with the most variants
+    return max(seeds.values(), key=len, default={})  # the first of those with the most variants
+
+
+def _may_have_maps(run: TrainedRun) -> bool:
+    """A run's tag says whether it stored them; they may have been deleted since."""
+    return run.tags.get("keep_maps") != "False"
+
+
+def _shown(run_set: RunSet, runs: Mapping[str, TrainedRun]) -> list[str]:
+    """The variants whose maps are shown, in their order."""
+
+    def place(name: str) -> tuple[bool, float]:
+        return name != run_set.baseline, -sum(runs[name].metrics.get(metric, 0.0) for metric in HEADLINE)
+
+    shown = set(sorted(runs, key=place)[:MOST_MAPS])
+    return [name for name in run_set.variants if name in shown]
 
 
 def _split(store: Store, run: TrainedRun, category: str) -> Split:

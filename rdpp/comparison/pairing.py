@@ -110,16 +110,15 @@ def pair(
     table, shared = _cells(frame, metric), _cells(frame, "shared")
     values: dict[str, dict[str, np.ndarray]] = {}
     notes: list[str] = []
+    basic = table[baseline].notna().to_numpy()
     for name in others:
-        own, basic = table[name].dropna().index, table[baseline].dropna().index
-        notes += _alone(name, own.difference(basic), baseline) + _alone(baseline, basic.difference(own), name)
-        both = table.loc[own.intersection(basic), [name, baseline]]
-        differing = _differing(shared.loc[both.index], name, baseline)
+        own = table[name].notna().to_numpy()
+        notes += _alone(name, table.index[own & ~basic], baseline) + _alone(baseline, table.index[basic & ~own], name)
+        differing = _differing(shared[own & basic], name, baseline)
         if differing:
             notes.append(_differ_note(name, baseline, differing, loosely=loosely))
-        if not loosely:
-            both = both.drop(index=list(differing))
-        groups = {str(category): group.to_numpy() for category, group in both.groupby(level="category")}
+        paired = own & basic & (loosely | ~table.index.isin(list(differing)))
+        groups = _by_category(table.index[paired], table[name].to_numpy()[paired], table[baseline].to_numpy()[paired])
         single = [category for category, pairs in groups.items() if len(pairs) == 1]
         if single and len(single) < len(groups):
             notes.append(f"{name}: left out for lack of a second seed: {', '.join(single)}")
@@ -129,6 +128,13 @@ def pair(
         else:
             notes.append(f"{name} has no pair with {baseline} in {metric}; it is left out")
     return values, notes
+
+
+def _by_category(cells: pd.Index, own: np.ndarray, basic: np.ndarray) -> dict[str, np.ndarray]:
+    """The pairs (n, 2) of each category; cells are in order."""
+    names, starts = np.unique(cells.get_level_values("category"), return_index=True)
+    parts = np.split(np.stack([own, basic], axis=1), starts[1:]) if len(names) else []
+    return {str(name): part for name, part in zip(names, parts, strict=True)}
 
 
 _Cell = tuple[str, int]
@@ -144,6 +150,8 @@ def _differing(shared: pd.DataFrame, name: str, baseline: str) -> dict[_Cell, li
     """The cells whose two runs are not alike, and in what."""
     found: dict[_Cell, list[str]] = {}
     for cell, own, basic in zip(shared.index, shared[name], shared[baseline], strict=True):
+        if own == basic:
+            continue
         if names := [what for (what, one), (_, other) in zip(own, basic, strict=True) if one != other]:
             found[cell] = names
     return found
@@ -187,12 +195,13 @@ def common_means(
     for column in names:
         table = _cells(frame, column).astype(float)
         if not loosely:  # runs that are unlike the baseline's are none
-            alike = shared.apply(lambda own: own == shared[baseline])
-            table = table.where(alike)
-        having = [name for name in variants if (table[name].notna() & table[baseline].notna()).any()]
+            table = table.where(shared.eq(shared[baseline], axis=0))
+        found = table.notna()
+        having = list(table.columns[found.mul(found[baseline], axis=0).any()])
         common = table[having].dropna() if having else table.iloc[:0]
+        by_category = common[having].groupby(level="category").mean()
         for name in variants:
-            own = common[name].groupby(level="category").mean() if name in having else pd.Series(dtype=float)
+            own = by_category[name].to_numpy() if name in by_category else np.empty(0)
             means[name][column] = float(own.mean()) if len(own) else math.nan
         if len(common) < frame[column].notna().groupby(frame["variant"]).sum().max():
             left_out = table.index.difference(common.index)

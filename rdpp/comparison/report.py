@@ -11,11 +11,11 @@ import numpy as np
 import plotly.io
 
 from rdpp.comparison.figures import differences
-from rdpp.comparison.map_grid import data_uri, image_rows
+from rdpp.comparison.map_grid import MOST_MAPS, data_uri, image_rows
 from rdpp.comparison.pairing import HEADLINE, Compared, common_means, compare_runs
 from rdpp.comparison.search import RunSet, TrainedRun, find_runs
 from rdpp.comparison.tables import as_data
-from rdpp.comparison.trials import ranked_trials
+from rdpp.comparison.trials import Trials, ranked_trials
 from rdpp.config import ConfigError
 from rdpp.display.console import percent
 from rdpp.folders import ensure_writable
@@ -63,7 +63,8 @@ def write_report(source: str, out: Path | None, tracking_uri: str | None, baseli
 def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
     """The page."""
     compared, problem = _compared(run_set, baseline)
-    figures = _plotly_figures(store, run_set)
+    trials = ranked_trials(store, run_set.parent or "") if run_set.kind == "study" else None
+    figures = _plotly_figures(store, run_set, trials) if trials else []
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rdpp.comparison", "."),
         autoescape=True,
@@ -71,7 +72,7 @@ def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    leaderboard, ranking = _leaderboard(store, run_set, baseline)
+    leaderboard, ranking = _leaderboard(run_set, trials, baseline)
     images, missing = image_rows(store, run_set)
     return environment.get_template("report.html").render(
         run_set=run_set,
@@ -88,6 +89,7 @@ def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
         figures=figures,
         images=images,
         missing=missing,
+        most_maps=MOST_MAPS,
     )
 
 
@@ -99,11 +101,10 @@ def _compared(run_set: RunSet, baseline: str | None) -> tuple[Compared | None, s
         return None, str(error)
 
 
-def _leaderboard(store: Store, run_set: RunSet, baseline: str | None) -> tuple[Tabulated, str]:
+def _leaderboard(run_set: RunSet, trials: Trials | None, baseline: str | None) -> tuple[Tabulated, str]:
     """Of a study its trials, by the objective that chose; else variants by the mean of the headline metrics. And a line
     that says how to read it."""
-    if run_set.kind == "study":
-        trials = ranked_trials(store, run_set.parent or "")
+    if trials is not None:
         return Tabulated("Leaderboard", trials.header, trials.rows), (
             "Ranked by the objective, which chose. The values on the test images stand beside: they chose nothing, "
             "unless the objective is of the test images itself."
@@ -115,15 +116,15 @@ def _leaderboard(store: Store, run_set: RunSet, baseline: str | None) -> tuple[T
     means, notes = common_means(frame, names, against)
     headline = [name for name in HEADLINE if name in names]
     order = sorted(means, key=lambda v: -np.nan_to_num(sum(means[v][name] for name in headline), nan=-np.inf))
-    runs = [run.variant for run in run_set.runs]
-    rows = [(v, str(runs.count(v)), *(percent(means[v][name]) for name in names), _dead(run_set, v)) for v in order]
+    runs = run_set.by_variant()
+    rows = [(v, str(len(runs[v])), *(percent(means[v][name]) for name in names), _dead(runs[v])) for v in order]
     shown = [name.replace("held_out/", "held-out ").replace("_", " ") for name in names]
     line = "Ranked by the mean of the headline metrics. " + ". ".join(note[0].upper() + note[1:] for note in notes)
     return Tabulated("Leaderboard", ("variant", "runs", *shown, "dead terms"), tuple(rows)), line
 
 
-def _dead(run_set: RunSet, variant: str) -> str:
-    found = {run.tags.get("dead_terms", "unknown") for run in run_set.runs if run.variant == variant}
+def _dead(runs: Sequence[TrainedRun]) -> str:
+    found = {run.tags.get("dead_terms", "unknown") for run in runs}
     terms = sorted({term for text in found for term in text.split()} - {"none"})
     return ", ".join(terms)
 
@@ -132,8 +133,7 @@ def _by_category(run_set: RunSet, metric: str) -> Tabulated:
     categories = sorted({run.category for run in run_set.runs})
     seeds = len({run.seed for run in run_set.runs})
     rows = []
-    for variant in run_set.variants:
-        own = [run for run in run_set.runs if run.variant == variant]
+    for variant, own in run_set.by_variant().items():
         values = [
             [run.metrics[metric] for run in own if run.category == category and metric in run.metrics]
             for category in categories
@@ -157,8 +157,8 @@ def _by_type(run_set: RunSet) -> list[Tabulated]:
         start = of_defect_type("image_auroc", "")
         types = sorted({key.removeprefix(start) for run in runs for key in run.metrics if key.startswith(start)})
         rows = []
-        for variant in run_set.variants:
-            own = [run for run in runs if run.variant == variant]
+        for variant, all_own in run_set.by_variant().items():
+            own = [run for run in all_own if run.category == category]
             if own:
                 values = [np.mean([run.metrics.get(start + t, np.nan) for run in own]) for t in types]
                 rows.append((variant, *(percent(float(value)) for value in values)))
@@ -170,8 +170,7 @@ def _by_type(run_set: RunSet) -> list[Tabulated]:
 def _terms(run_set: RunSet) -> Tabulated:
     """What each loss term came to at the end of training, and how much it moved: means over a variant's runs."""
     rows = []
-    for variant in run_set.variants:
-        runs = [run for run in run_set.runs if run.variant == variant]
+    for variant, runs in run_set.by_variant().items():
         names = [key.removeprefix("loss_weight/") for key in runs[0].logged if key.startswith("loss_weight/")]
         for term in names:
             keys = [f"{kind}/{term}" for kind in ("loss_weight", "loss", "loss_weighted")]
@@ -189,12 +188,10 @@ def _mean_of(runs: Sequence[TrainedRun], key: str) -> str:
     return f"{np.mean(values):.3g}" if values else "-"
 
 
-def _plotly_figures(store: Store, run_set: RunSet) -> list[str]:
+def _plotly_figures(store: Store, run_set: RunSet, trials: Trials) -> list[str]:
     """Optuna's own figures of a study, as HTML; plotly's code comes with the first."""
-    if run_set.kind != "study":
-        return []
     parent, found = run_set.parent or "", list[str]()
-    many = ranked_trials(store, parent).complete >= IMPORTANCES_NEED
+    many = trials.complete >= IMPORTANCES_NEED
     for name in ("importances", "history", "slices") if many else ("history", "slices"):
         data = store.read_json(parent, f"figures/{name}.json")
         if data is not None:

@@ -10,6 +10,7 @@ from mlflow.entities import Run
 from rdpp.addresses import shown
 from rdpp.config import ConfigError, choose, require
 from rdpp.tracking.finished import chosen_metrics
+from rdpp.tracking.listing import StoredRun, runs_with_tag
 from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
 from rdpp.tracking.sink import groups, taken_by
 from rdpp.tracking.store import Store
@@ -69,6 +70,13 @@ class RunSet:
     runs: tuple[TrainedRun, ...]
     notes: tuple[str, ...]
 
+    def by_variant(self) -> dict[str, list[TrainedRun]]:
+        """The runs of each variant; variants and runs in their order."""
+        found: dict[str, list[TrainedRun]] = {name: [] for name in self.variants}
+        for run in self.runs:
+            found[run.variant].append(run)
+        return found
+
     def frame(self) -> pd.DataFrame:
         """One row a run: variant, category, seed, what pairs must share, and a column for each metric."""
         rows = [
@@ -93,7 +101,8 @@ def find_runs(store: Store, sources: Sequence[str], by: str | None = None) -> Ru
     runs, notes = _newest(run for run_set in found for run in run_set.runs)
     require(len(runs) > 0, f"no finished run in {', '.join(sources)}; let it run first (rdpp ablate, rdpp sweep)")
     variants = tuple(dict.fromkeys(name for run_set in found for name in run_set.variants))
-    variants = tuple(name for name in variants if name in {run.variant for run in runs})
+    having = {run.variant for run in runs}
+    variants = tuple(name for name in variants if name in having)
     one = found[0] if len(found) == 1 else None
     return RunSet(
         ", ".join(run_set.title for run_set in found),
@@ -137,9 +146,9 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> RunSet:
     variants_of: dict[str, list[str]] = {}
     for variant, training in sorted(wanted):
         variants_of.setdefault(training, []).append(variant)
-    runs = [(run, run.data.tags.get("key_training", "")) for run in _members(store, parent)]
+    runs = [(run, run.tags.get("key_training", "")) for run in _members(store, parent)]
     found = [(run, variant, own) for run, own in runs for variant in variants_of.get(own, ())]
-    found.sort(key=lambda entry: entry[0].data.tags["key"] != wanted[entry[1:]])  # those of today's test files first
+    found.sort(key=lambda entry: entry[0].tags["key"] != wanted[entry[1:]])  # those of today's test files first
     here = len({entry[1:] for entry in found})
     notes = () if here == len(wanted) else (f"{here} of {len(wanted)} runs are finished",)
     trained = tuple(_trained(run, by, variant) for run, variant, _ in found)
@@ -153,8 +162,8 @@ def _of_study(store: Store, parent: Run, by: str | None) -> RunSet:
     tag = taken_by(parent.info.run_id)
     trained: list[TrainedRun] = []
     for run in _members(store, parent):
-        own = [run.data.tags["trial"]] if run.data.tags.get("root") == parent.info.run_id else []
-        numbers = dict.fromkeys([*own, *groups(run.data.tags, tag)])  # one run may serve several trials
+        own = [run.tags["trial"]] if run.tags.get("root") == parent.info.run_id else []
+        numbers = dict.fromkeys([*own, *groups(run.tags, tag)])  # one run may serve several trials
         trained += [_trained(run, by, _trial(number)) for number in numbers]
     variants = _in_order(trained)
     baseline = variants[0] if variants else None
@@ -163,29 +172,28 @@ def _of_study(store: Store, parent: Run, by: str | None) -> RunSet:
 
 def _of_query(store: Store, query: str, by: str) -> RunSet:
     runs = store.search(f"{query} and tags.level = 'run' and attributes.status = 'FINISHED'")
-    trained = tuple(_trained(run, by) for run in runs)
+    trained = tuple(_trained(StoredRun.of(run), by) for run in runs)
     return RunSet(query, "runs", None, None, _in_order(trained), trained, ())
 
 
-def _members(store: Store, parent: Run) -> list[Run]:
+def _members(store: Store, parent: Run) -> list[StoredRun]:
     """The finished runs of a study or an ablation, the newest first: its own, and those that it took over."""
-    root, finished = parent.info.run_id, "tags.level = 'run' and attributes.status = 'FINISHED'"
-    own = store.search(f"tags.root = '{root}' and {finished}")
-    taken = store.search(f"tags.`{taken_by(root)}` != '' and {finished}")
-    runs = {run.info.run_id: run for run in (*own, *taken)}
-    return sorted(runs.values(), key=lambda run: -run.info.start_time)
+    root = parent.info.run_id
+    own = runs_with_tag(store, "root", root, level="run", finished=True)
+    taken = runs_with_tag(store, taken_by(root), None, level="run", finished=True)
+    runs = {run.run_id: run for run in (*own, *taken)}
+    return sorted(runs.values(), key=lambda run: -run.start_time)
 
 
-def _trained(run: Run, by: str | None, variant: str = "") -> TrainedRun:
+def _trained(run: StoredRun, by: str | None, variant: str = "") -> TrainedRun:
     """A run under the variant that it is given, or by the tag that tells variants apart."""
-    tags = run.data.tags
+    tags = run.tags
     if by is not None and by not in tags:
-        raise ConfigError(f"the run {run.info.run_id} has no tag '{by}' to tell variants by; name another with --by")
+        raise ConfigError(f"the run {run.run_id} has no tag '{by}' to tell variants by; name another with --by")
     if by is not None:
         variant = _trial(tags[by]) if by == "trial" else tags[by]
-    chosen = chosen_metrics(run.data.metrics)
-    seed, logged = int(tags["seed"]), run.data.metrics
-    return TrainedRun(run.info.run_id, variant, tags["category"], seed, chosen, logged, tags, run.data.params)
+    chosen = chosen_metrics(run.metrics)
+    return TrainedRun(run.run_id, variant, tags["category"], int(tags["seed"]), chosen, run.metrics, tags, run.params)
 
 
 def _trial(number: str) -> str:

@@ -18,8 +18,10 @@ from rdpp.display.console import percent
 def sentences(compared: Compared) -> list[str]:
     """What the comparison says in words, a line a variant."""
     lines = []
-    for variant in dict.fromkeys(c.variant for c in compared.comparisons):
-        own = [c for c in compared.comparisons if c.variant == variant]
+    by_variant: dict[str, list[Comparison]] = {}
+    for c in compared.comparisons:
+        by_variant.setdefault(c.variant, []).append(c)
+    for variant, own in by_variant.items():
         start = f"{variant} against {compared.baseline}:"
         if own[0].seeds < 2:
             raw = ", ".join(f"{c.metric} {_signed(c.difference)}" for c in own)

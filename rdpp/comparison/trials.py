@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mlflow.entities import Run
 
 from rdpp.display.console import percent
+from rdpp.tracking.listing import StoredRun, runs_with_tag
 from rdpp.tracking.store import Store
 
 _WORDS = {"held_out": "held-out", "test": "test"}
@@ -31,22 +31,21 @@ def ranked_trials(store: Store, study: str) -> Trials:
     """
     tags = store.client.get_run(study).data.tags
     metrics = tags.get("objective", "").split()
-    runs = store.search(f"tags.level = 'trial' and tags.root = '{study}'")
-    runs.sort(key=lambda run: (-run.data.metrics.get("objective", -np.inf), int(run.data.tags["trial"])))
-    swept = sorted({path for run in runs for path in run.data.params})
+    runs = runs_with_tag(store, "root", study, level="trial")
+    runs.sort(key=lambda run: (-run.metrics.get("objective", -np.inf), int(run.tags["trial"])))
+    swept = sorted({path for run in runs for path in run.params})
     images = _WORDS.get(tags.get("objective_images", ""), "unknown")
     what = " and ".join(metrics) or "objective"
     header = ("trial", *swept, f"objective: {what}, {images} images", f"{what}, test images", "state")
     rows = tuple(_row(run, swept, metrics) for run in runs)
-    return Trials(header, rows, sum("objective" in run.data.metrics for run in runs))
+    return Trials(header, rows, sum("objective" in run.metrics for run in runs))
 
 
-def _row(run: Run, swept: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
-    data = run.data
-    values = [data.params.get(path, "-") for path in swept]
-    objective = data.metrics.get("objective")
-    on_test = [data.metrics.get(name, np.nan) for name in metrics]
+def _row(run: StoredRun, swept: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
+    values = [run.params.get(path, "-") for path in swept]
+    objective = run.metrics.get("objective")
+    on_test = [run.metrics.get(name, np.nan) for name in metrics]
     test = float(np.mean(on_test)) if on_test and objective is not None else None
-    state, runs = data.tags.get("state", "not finished"), data.tags.get("runs")
+    state, runs = run.tags.get("state", "not finished"), run.tags.get("runs")
     state = f"{state} after {runs} runs" if state == "pruned" else state
-    return (f"trial-{int(data.tags['trial']):03d}", *values, percent(objective), percent(test), state)
+    return (f"trial-{int(run.tags['trial']):03d}", *values, percent(objective), percent(test), state)

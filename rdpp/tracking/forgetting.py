@@ -34,10 +34,9 @@ def forget_runs(store: Store, parent: str, lock: Lock) -> None:
             _forget(store, run.info.run_id, lock)
 
 
-def forget_if_unwanted(store: Store, run_id: str, lock: Lock) -> None:
+def forget_if_unwanted(store: Store, run_id: str, parent: str, lock: Lock) -> None:
     """The same for one run that has just ended in MLflow, if its trial's are not kept."""
-    parent = store.client.get_run(run_id).data.tags.get("mlflow.parentRunId")
-    if parent is not None and store.client.get_run(parent).data.tags.get(RUNS_KEPT) == "False":
+    if store.client.get_run(parent).data.tags.get(RUNS_KEPT) == "False":
         _forget(store, run_id, lock)
 
 

@@ -119,7 +119,7 @@ class RunObserver:
         self._put("text", {"path": "experiment.yaml", "text": code_comment() + experiment.to_yaml()})
 
     def _log_data(self, result: Result) -> None:
-        """At the end, since the test images may have come after the beginning."""
+        """And which terms are dead. At the end, since the test images may have come after the beginning."""
         assert self._started is not None
         category, identity = result.spec.category, result.spec.identity
         train, held_out = self._started.train, self._started.held_out
@@ -130,6 +130,7 @@ class RunObserver:
         self._put("text", {"path": "data_manifest.txt", "text": manifest})
         test = result.evaluation.split
         tags = {
+            "dead_terms": " ".join(result.dead_terms) or "none",
             "data_manifest": category.fingerprint,
             "test_manifest": identity.test_files,
             "masks": "all" if test.has_masks else "none",
@@ -178,7 +179,6 @@ class RunObserver:
         points += [(name, value, 0) for name, value in {**values, "seconds": result.seconds}.items()]
         points += [(f"audit/{name}", v, epoch) for epoch, found in result.audit.items() for name, v in found.items()]
         self._put("series", {"points": points})
-        self._put("tags", {"tags": {"dead_terms": " ".join(result.dead_terms) or "none"}})
         self._log_data(result)
         self._log_scores(result.evaluation)
         experiment = self._started.spec.experiment

@@ -5,11 +5,12 @@ import shutil
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_PARENT_RUN_ID
 
 from rdpp.runs import Locks, WorkFolder
 from rdpp.tracking.figures import Scale, heatmap
@@ -27,6 +28,17 @@ WORK_FOLDER = "work_folder"
 """Tag of a run in a store that several machines may share: the id of the work folder that it is worked at in."""
 _CHANGES = "mlflow"
 """The lock that is held while something is looked for in MLflow and made where it is missing."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What never changes of a run in MLflow."""
+
+    run_id: str
+    root: str
+    """MLflow's id of the root of its tree."""
+    parent_of_run: str | None
+    """Of the run above; only of a run of one category and seed."""
 
 
 class StoreSink:
@@ -52,8 +64,8 @@ class StoreSink:
         self._work, self._monitored, self._interval = work, monitored, system_metrics_interval
         self._locks: Locks = locks or work
         self._between_machines = locks is not None and locks is not work
-        self._known: dict[str, tuple[str, str]] = {}
-        """By `Node.id`: MLflow's id of the run, and of the root of its tree."""
+        self._known: dict[str, _Known] = {}
+        """By `Node.id`."""
         self._left: set[str] = set()
         """Nodes of runs that another machine has gone on with."""
         self._repeats: dict[str, Repeats] = {}
@@ -66,7 +78,9 @@ class StoreSink:
             run = self.store.run_of_node(node)
             if run is None:
                 return False
-            self._known[node] = (run.info.run_id, run.data.tags.get("root", run.info.run_id))
+            tags, run_id = run.data.tags, run.info.run_id
+            trial = tags.get(MLFLOW_PARENT_RUN_ID) if tags.get("level") == "run" else None
+            self._known[node] = _Known(run_id, tags.get("root", run_id), trial)
             if self._is_elsewhere(run):
                 self._left.add(node)
         return True
@@ -82,9 +96,9 @@ class StoreSink:
         Raises:
             LookupError: it has none.
         """
-        return self._ids(node)[0]
+        return self._ids(node).run_id
 
-    def _ids(self, node: str) -> tuple[str, str]:
+    def _ids(self, node: str) -> "_Known":
         if not self.knows(node):
             raise LookupError(f"MLflow has no run with the tag node = {node}; was it deleted?")
         return self._known[node]
@@ -114,7 +128,8 @@ class StoreSink:
                 _KINDS[record.kind](self.store, self.run_id(record.node), record, **record.payload)
 
     def _open(self, record: Record, *, name: str, parent: str | None, tags: Mapping[str, Any]) -> None:
-        above, root = (None, None) if parent is None else self._ids(parent)
+        known = None if parent is None else self._ids(parent)
+        above, root = (known.run_id, known.root) if known else (None, None)
         own = tags if root is None else {**tags, "root": root}
         if sqlite_file(self.store.uri) is None:  # which has one work folder, beside it
             own = {**own, WORK_FOLDER: self._work.id()}
@@ -122,7 +137,7 @@ class StoreSink:
             if tags["level"] == "run" and WORK_FOLDER in own:
                 self._leave_behind(record.node, tags["key_training"])
             run_id = self.store.start_run(name, parent=above, tags=own, node=record.node, started=record.time)
-        self._known[record.node] = (run_id, root or run_id)
+        self._known[record.node] = _Known(run_id, root or run_id, above if tags["level"] == "run" else None)
         if record.node in self._monitored:
             self._stop_monitor(record.node)
             self._monitors[record.node] = SystemMetricsMonitor(
@@ -139,7 +154,8 @@ class StoreSink:
     ) -> None:
         """If the finished run stands under this parent already, its tags are updated; otherwise it gets a tag that
         names the root of the tree that took it over."""
-        above, root = self._ids(node)
+        known_parent = self._ids(node)
+        above, root = known_parent.run_id, known_parent.root
         finished = run_id or self.run_id(str(taken))
         with self._changing():
             known = self.store.client.get_run(finished).data.tags
@@ -156,7 +172,8 @@ class StoreSink:
         run_id = self.run_id(record.node)
         self.store.end_run(run_id, status, tags, record.time)
         # after the end: whoever forgets the trial leaves runs that have not ended to this line
-        forget_if_unwanted(self.store, run_id, self._changing)
+        if (parent := self._ids(record.node).parent_of_run) is not None:
+            forget_if_unwanted(self.store, run_id, parent, self._changing)
 
     def _leave_behind(self, node: str, training: str) -> None:
         """This machine holds a run, and begins with it. What another one, which is gone, has logged of it is gone on

@@ -33,16 +33,16 @@ _PARAMS = 90
 _OF_THE_END = frozenset({"error", "state"})  # tags of how a run ended, which one that goes on has not
 
 
-def check_schema(run: Run) -> None:
+def check_schema(run_id: str, tags: Mapping[str, str]) -> None:
     """Runs of older versions are read; what cannot be read of them is told where it is wanted.
 
     Raises:
         ConfigError: a run of a newer version.
     """
-    schema = int(run.data.tags.get("schema", 1))
+    schema = int(tags.get("schema", 1))
     if schema > SCHEMA:
         raise ConfigError(
-            f"the run {run.info.run_id} was written by a newer rdpp (schema {schema}, this one reads up to {SCHEMA}); "
+            f"the run {run_id} was written by a newer rdpp (schema {schema}, this one reads up to {SCHEMA}); "
             "update rdpp, or give another store with --tracking-uri"
         )
 
@@ -198,7 +198,7 @@ class Store:
                 raise ConfigError(f'the query "{query}" cannot be answered: {reason}') from error
             runs += page
             for run in page:
-                check_schema(run)
+                check_schema(run.info.run_id, run.data.tags)
             token = page.token
             if not token:
                 return runs

@@ -88,8 +88,8 @@ MUTATIONS = [
     Mutation(
         "report: trials are ranked from the worst",
         "rdpp/comparison/trials.py",
-        '-run.data.metrics.get("objective", -np.inf)',
-        'run.data.metrics.get("objective", np.inf)',
+        '-run.metrics.get("objective", -np.inf)',
+        'run.metrics.get("objective", np.inf)',
         "tests/comparison/test_report.py -k what_chose",
     ),
 ]

@@ -239,8 +239,8 @@ MUTATIONS = [
     Mutation(
         "forget: a run that arrives late keeps its checkpoint",
         "rdpp/tracking/sink.py",
-        "        forget_if_unwanted(self.store, run_id, self._changing)\n",
-        "",
+        "            forget_if_unwanted(self.store, run_id, parent, self._changing)\n",
+        "            pass\n",
         f"{_FORGETTING} -k arrives_after",
     ),
     Mutation(
