@@ -134,7 +134,11 @@ def _rdpp(cwd: Path, *arguments: str, log: Path | None = None) -> None:
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive", "PYTHONPATH": path, **extra}
     with (cwd / "errors.txt").open("a+") as errors:
         done = subprocess.run(
-            [sys.executable, "-m", "rdpp", *arguments], cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=errors
+            [sys.executable, "-m", "rdpp", *arguments],
+            cwd=cwd,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
         )
         if done.returncode:
             errors.seek(0)
