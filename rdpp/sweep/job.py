@@ -118,7 +118,9 @@ class StudyJob:
 
     def open_again(self) -> None:
         """Go on with the MLflow runs of trials that are in work."""
+        kept = self.sweep.kept_trials
         with self.lock():
+            self.points.note_kept(max(self.points.most_kept(), math.inf if kept is None else kept))
             for trial in self.points.open():
                 self._open(trial)
 
@@ -140,9 +142,11 @@ class StudyJob:
                             self.tree.abandon(training, Pruned())
 
     def forget_left(self) -> None:
-        """Keep nothing of trials beyond the best, where `keep_runs` was changed since they ended."""
-        if self.sweep.kept_trials is not None:
-            self._forget(not_kept(self.points.all(), self.sweep.kept_trials))
+        """Keep nothing of trials beyond the best, where `keep_runs` was changed since they ended: else that is so."""
+        kept = self.sweep.kept_trials
+        if kept is not None and kept < self.points.most_kept():
+            self._forget(not_kept(self.points.all(), kept))
+            self.points.note_kept(kept)
 
     def lock(self) -> AbstractContextManager[None]:
         """The study's."""

@@ -6,6 +6,7 @@ the processes that work at it. Whoever asks or tells holds the study's lock.
 
 import functools
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,6 +22,8 @@ from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.pruners import SAMPLERS
 from rdpp.sweep.space import Dimension, suggest
 
+_KEPT = "kept"
+"""Attribute of a study; see `Points.most_kept`."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -102,6 +105,19 @@ class Points:
     def put(self, number: int, key: str, value: Any) -> None:
         """Keep a user attribute of a point."""
         self._storage.set_trial_user_attr(self._id(number), key, value)
+
+    @_patient
+    def most_kept(self) -> float:
+        """Of how many trials, at most, checkpoints and pictures are kept now; infinite where nobody knows."""
+        kept = self._storage.get_study_user_attrs(self._study_id).get(_KEPT)
+        if kept is None and self.all():
+            return math.inf
+        return math.inf if kept == "all" else kept or 0
+
+    @_patient
+    def note_kept(self, count: float) -> None:
+        """Keep that for later; see `most_kept`."""
+        self._storage.set_study_user_attr(self._study_id, _KEPT, "all" if math.isinf(count) else int(count))
 
     @_patient
     def gives_up(self, number: int, pruner: optuna.pruners.BasePruner, step: int, value: float) -> bool:

@@ -495,6 +495,21 @@ def test_what_keep_runs_says_later_holds_for_earlier_trials(sweep, worker):
     assert job.tree.forgotten == []
 
 
+def test_a_study_that_goes_on_forgets_no_trial_once_more(sweep, worker):
+    """Else each command would send a record for each trial that the study ever had."""
+    keeping = dataclasses.replace(sweep, keep_runs="best 1")
+    job = worker(keeping)
+    ended = []
+    run_study(job, lambda: ended.extend([trial_of(job, 0.1), trial_of(job, 0.3)]))
+    assert (ended, job.tree.forgotten) == ([[], ["trial 0"]], [])
+    again = worker(keeping)
+    run_study(again, lambda: None)
+    assert again.tree.forgotten == []
+    none = worker(dataclasses.replace(sweep, keep_runs="none"))
+    run_study(none, lambda: None)
+    assert none.tree.forgotten == ["trial 0", "trial 1"]
+
+
 def test_a_process_that_died_before_it_told_a_trial_forgets_the_same(sweep, worker, monkeypatch):
     job = worker(dataclasses.replace(sweep, keep_runs="best 1"))
     trial_of(job, 0.1)
