@@ -40,7 +40,9 @@ def _for_nothing():
         for event in [of(event, spec) for event in events]:
             for observer in observers:
                 observer(event)
-        return of(events[-1], spec).result
+        last = of(events[-1], spec)
+        assert isinstance(last, RunFinished)
+        return last.result
 
     one.train = replay
 
