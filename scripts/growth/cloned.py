@@ -132,8 +132,8 @@ def _figures(trials: int) -> Iterator[tuple[str, str]]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1) * trial.suggest_float("y", 0, 1), n_trials=trials)
-    yield "figures/history.json", optuna.visualization.plot_optimization_history(study).to_json()
-    yield "figures/slices.json", optuna.visualization.plot_slice(study).to_json()
+    yield "figures/history.json", str(optuna.visualization.plot_optimization_history(study).to_json())
+    yield "figures/slices.json", str(optuna.visualization.plot_slice(study).to_json())
 
 
 def clones(file: Path) -> "closing[Clones]":
