@@ -110,15 +110,17 @@ def pair(
     table, shared = _cells(frame, metric), _cells(frame, "shared")
     values: dict[str, dict[str, np.ndarray]] = {}
     notes: list[str] = []
+    cells, basic_values, basic_shared = table.index, table[baseline].to_numpy(), shared[baseline].to_numpy()
     basic = table[baseline].notna().to_numpy()
     for name in others:
-        own = table[name].notna().to_numpy()
-        notes += _alone(name, table.index[own & ~basic], baseline) + _alone(baseline, table.index[basic & ~own], name)
-        differing = _differing(shared[own & basic], name, baseline)
+        own, own_values = table[name].notna().to_numpy(), table[name].to_numpy()
+        notes += _alone(name, cells[own & ~basic], baseline) + _alone(baseline, cells[basic & ~own], name)
+        both = own & basic
+        differing = _differing(cells[both], shared[name].to_numpy()[both], basic_shared[both])
         if differing:
             notes.append(_differ_note(name, baseline, differing, loosely=loosely))
-        paired = own & basic & (loosely | ~table.index.isin(list(differing)))
-        groups = _by_category(table.index[paired], table[name].to_numpy()[paired], table[baseline].to_numpy()[paired])
+        paired = both if loosely or not differing else both & ~cells.isin(list(differing))
+        groups = _by_category(cells[paired], own_values[paired], basic_values[paired])
         single = [category for category, pairs in groups.items() if len(pairs) == 1]
         if single and len(single) < len(groups):
             notes.append(f"{name}: left out for lack of a second seed: {', '.join(single)}")
@@ -146,10 +148,10 @@ def _cells(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.pivot(index=["category", "seed"], columns="variant", values=column)
 
 
-def _differing(shared: pd.DataFrame, name: str, baseline: str) -> dict[_Cell, list[str]]:
+def _differing(cells: pd.Index, owns: np.ndarray, basics: np.ndarray) -> dict[_Cell, list[str]]:
     """The cells whose two runs are not alike, and in what."""
     found: dict[_Cell, list[str]] = {}
-    for cell, own, basic in zip(shared.index, shared[name], shared[baseline], strict=True):
+    for cell, own, basic in zip(cells, owns, basics, strict=True):
         if own == basic:
             continue
         if names := [what for (what, one), (_, other) in zip(own, basic, strict=True) if one != other]:

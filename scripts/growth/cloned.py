@@ -71,8 +71,8 @@ class Clones:
         new = uuid.uuid4().hex
         for table, column in _COPIED.items():
             names = [row[1] for row in self._database.execute(f"pragma table_info({table})")]
-            changed: dict[str, str] = {column: f"'{new}'", **_CHANGED.get(table, {})}
-            values = ", ".join(str(changed.get(name) or name) for name in names)
+            changed = {column: f"'{new}'", **_CHANGED.get(table, {})}
+            values = ", ".join(changed.get(name, name) for name in names)
             self._database.execute(f"insert into {table} select {values} from {table} where {column} = ?", (run_id,))
         for key, value in tags.items():
             self._database.execute("delete from tags where key = ? and run_uuid = ?", (key, new))
@@ -132,8 +132,8 @@ def _figures(trials: int) -> Iterator[tuple[str, str]]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1) * trial.suggest_float("y", 0, 1), n_trials=trials)
-    yield "figures/history.json", optuna.visualization.plot_optimization_history(study).to_json() or ""
-    yield "figures/slices.json", optuna.visualization.plot_slice(study).to_json() or ""
+    yield "figures/history.json", str(optuna.visualization.plot_optimization_history(study).to_json())
+    yield "figures/slices.json", str(optuna.visualization.plot_slice(study).to_json())
 
 
 def clones(file: Path) -> "closing[Clones]":

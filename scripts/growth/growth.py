@@ -133,13 +133,8 @@ def _rdpp(cwd: Path, *arguments: str, log: Path | None = None) -> None:
     path = os.pathsep.join([str(Path(__file__).parent / "free"), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive", "PYTHONPATH": path, **extra}
     with (cwd / "errors.txt").open("a+") as errors:
-        done = subprocess.run(
-            [sys.executable, "-m", "rdpp", *arguments],
-            cwd=cwd,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
+        command = [sys.executable, "-m", "rdpp", *arguments]
+        done = subprocess.run(command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
         if done.returncode:
             errors.seek(0)
             raise SystemExit(f"rdpp {arguments[0]} ended with {done.returncode}: {errors.read()[-3000:]}")

@@ -8,6 +8,7 @@ thread, and what it was done to.
 
 import os
 import sys
+from typing import Any
 
 
 def _for_nothing():
@@ -17,7 +18,8 @@ def _for_nothing():
     from rdpp.engine import RunFinished, RunStarted
     from rdpp.runs import one
 
-    train, events = one.train, []
+    train: Any = one.train
+    events: list[Any] = []
 
     def changed(evaluation, key):
         if evaluation is None:
@@ -25,7 +27,7 @@ def _for_nothing():
         factor = 0.5 + 0.5 * random.Random(key).random()
         return dataclasses.replace(evaluation, metrics={k: factor * v for k, v in evaluation.metrics.items()})
 
-    def of(event, spec):
+    def of(event: Any, spec: Any) -> Any:
         if isinstance(event, RunStarted):
             return dataclasses.replace(event, spec=spec)
         if isinstance(event, RunFinished):
@@ -40,9 +42,7 @@ def _for_nothing():
         for event in [of(event, spec) for event in events]:
             for observer in observers:
                 observer(event)
-        last = of(events[-1], spec)
-        assert isinstance(last, RunFinished)
-        return last.result
+        return next(of(event, spec).result for event in events if isinstance(event, RunFinished))
 
     one.train = replay
 

@@ -74,8 +74,8 @@ MUTATIONS = [
     Mutation(
         "compare: unlike runs are pairs",
         "rdpp/comparison/pairing.py",
-        "(loosely | ~table.index.isin(list(differing)))",
-        "True",
+        "both & ~cells.isin(list(differing))",
+        "both",
         _COMPARE,
     ),
     Mutation(
