@@ -72,7 +72,7 @@ class Clones:
         for table, column in _COPIED.items():
             names = [row[1] for row in self._database.execute(f"pragma table_info({table})")]
             changed = {column: f"'{new}'", **_CHANGED.get(table, {})}
-            values = ", ".join(changed.get(name, name) for name in names)
+            values = ", ".join(str(changed.get(name) or name) for name in names)
             self._database.execute(f"insert into {table} select {values} from {table} where {column} = ?", (run_id,))
         for key, value in tags.items():
             self._database.execute("delete from tags where key = ? and run_uuid = ?", (key, new))
