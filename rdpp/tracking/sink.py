@@ -134,10 +134,10 @@ class StoreSink:
         if sqlite_file(self.store.uri) is None:  # which has one work folder, beside it
             own = {**own, WORK_FOLDER: self._work.id()}
         with self._changing():
-            if tags["level"] == "run" and WORK_FOLDER in own:
+            if "key_training" in tags and WORK_FOLDER in own:
                 self._leave_behind(record.node, tags["key_training"])
             run_id = self.store.start_run(name, parent=above, tags=own, node=record.node, started=record.time)
-        self._known[record.node] = _Known(run_id, root or run_id, above if tags["level"] == "run" else None)
+        self._known[record.node] = _Known(run_id, root or run_id, above if tags.get("level") == "run" else None)
         if record.node in self._monitored:
             self._stop_monitor(record.node)
             self._monitors[record.node] = SystemMetricsMonitor(

@@ -46,18 +46,18 @@ def pauses(saver, clock, batches, *, seconds=1.0, cost=0.0, per_epoch=4):
 )
 def test_states_are_saved_as_often_as_is_said(tmp_path, every, expected):
     clock = Clock()
-    assert pauses(StateSaver(tmp_path, every, Stop(), FileHold(), clock), clock, 10) == expected
+    assert pauses(StateSaver(tmp_path, every, Stop(), FileHold(), clock=clock), clock, 10) == expected
 
 
 def test_by_itself_saving_takes_a_hundredth_of_the_time(tmp_path):
     clock = Clock()
-    saved = pauses(StateSaver(tmp_path, None, Stop(), FileHold(), clock), clock, 1000, cost=0.5)
+    saved = pauses(StateSaver(tmp_path, None, Stop(), FileHold(), clock=clock), clock, 1000, cost=0.5)
     assert saved == [*range(30, 1001, 50)]
 
 
 def test_a_request_to_stop_saves_and_stops(tmp_path):
     stop, clock = Stop(lambda line: None), Clock()
-    saver, saved = StateSaver(tmp_path, Interval(batches=100), stop, FileHold(), clock), []
+    saver, saved = StateSaver(tmp_path, Interval(batches=100), stop, FileHold(), clock=clock), []
     with stop.after_batch():
         stop.request(15)
         pause = SimpleNamespace(state=SimpleNamespace(batch=1, epoch=0), save=saved.append)
