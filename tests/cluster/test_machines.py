@@ -122,7 +122,7 @@ def test_two_machines_share_a_training(machine, training, mlflow_server, request
 
 
 def test_two_machines_share_a_study(machine, sweep_file, sweep, mlflow_server):
-    both = [machine(name, "sweep", sweep_file, "--trials", "4") for name in ("first", "second")]
+    both = [machine(name, "sweep", sweep_file, "--trials", "4", "--seeds", "7") for name in ("first", "second")]
     for process in both:
         ends_well(process)
     runs = leaves(mlflow_server, sweep.name)
