@@ -12,6 +12,7 @@ import pytest
 from tracked import tracked_study
 
 import rdpp.sweep.command as command
+import rdpp.workers.options as options
 from rdpp.cli import main
 from rdpp.engine import BatchFinished
 from rdpp.tracking.location import shown
@@ -138,7 +139,7 @@ def test_a_study_ends_without_its_mlflow_server_and_sync_sends_later(
 
     run_study = command.run_study
     monkeypatch.setattr(command, "run_study", run)
-    monkeypatch.setattr(command, "MlflowTree", lambda *args, **how: MlflowTree(*args, **{**how, "patience": 1.0}))
+    monkeypatch.setattr(options, "MlflowTree", lambda *args, **how: MlflowTree(*args, **{**how, "patience": 1.0}))
     storage = postgres.url("optuna")
     assert main(["sweep", str(sweep_file), "--storage", storage, "--tracking-uri", mlflow_server.uri, "--json"]) == 0
     told = capsys.readouterr()
