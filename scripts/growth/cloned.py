@@ -70,8 +70,8 @@ class Clones:
         """A new run with other values of some of its tags; its id."""
         new = uuid.uuid4().hex
         for table, column in _COPIED.items():
-            names = [row[1] for row in self._database.execute(f"pragma table_info({table})")]
-            changed = {column: f"'{new}'", **_CHANGED.get(table, {})}
+            names = [str(row[1]) for row in self._database.execute(f"pragma table_info({table})")]
+            changed: dict[str, str] = {column: f"'{new}'", **_CHANGED.get(table, {})}
             values = ", ".join(changed.get(name, name) for name in names)
             self._database.execute(f"insert into {table} select {values} from {table} where {column} = ?", (run_id,))
         for key, value in tags.items():
