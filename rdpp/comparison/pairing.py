@@ -137,7 +137,7 @@ def _by_category(
 ) -> dict[str, np.ndarray]:
     """The pairs (n, 2) of each category that has some; categories are in order."""
     groups: dict[str, list[tuple[float, float]]] = {}
-    for place in np.flatnonzero(paired):
+    for place in np.flatnonzero(paired).tolist():
         groups.setdefault(categories[place], []).append((own[place], basic[place]))
     return {category: np.array(pairs) for category, pairs in groups.items()}
 
@@ -153,7 +153,7 @@ def _cells(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def _differing(cells: pd.Index, own: np.ndarray, basic: np.ndarray, both: np.ndarray) -> dict[_Cell, list[str]]:
     """The cells that both have and whose two runs are not alike, and in what."""
-    unlike = [place for place in np.flatnonzero(both) if own[place] != basic[place]]
+    unlike = [place for place in np.flatnonzero(both).tolist() if own[place] != basic[place]]
     return {
         cells[place]: [what for (what, one), (_, other) in zip(own[place], basic[place], strict=True) if one != other]
         for place in unlike
