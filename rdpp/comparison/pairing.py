@@ -111,16 +111,16 @@ def pair(
     values: dict[str, dict[str, np.ndarray]] = {}
     notes: list[str] = []
     cells, basic_values, basic_shared = table.index, table[baseline].to_numpy(), shared[baseline].to_numpy()
-    basic = table[baseline].notna().to_numpy()
+    basic, categories = table[baseline].notna().to_numpy(), list(map(str, cells.get_level_values("category")))
     for name in others:
         own, own_values = table[name].notna().to_numpy(), table[name].to_numpy()
-        notes += _alone(name, cells[own & ~basic], baseline) + _alone(baseline, cells[basic & ~own], name)
+        notes += _alone(name, cells, own & ~basic, baseline) + _alone(baseline, cells, basic & ~own, name)
         both = own & basic
-        differing = _differing(cells[both], shared[name].to_numpy()[both], basic_shared[both])
+        differing = _differing(cells, shared[name].to_numpy(), basic_shared, both)
         if differing:
             notes.append(_differ_note(name, baseline, differing, loosely=loosely))
         paired = both if loosely or not differing else both & ~cells.isin(list(differing))
-        groups = _by_category(cells[paired], own_values[paired], basic_values[paired])
+        groups = _by_category(categories, own_values, basic_values, paired)
         single = [category for category, pairs in groups.items() if len(pairs) == 1]
         if single and len(single) < len(groups):
             notes.append(f"{name}: left out for lack of a second seed: {', '.join(single)}")
@@ -132,11 +132,14 @@ def pair(
     return values, notes
 
 
-def _by_category(cells: pd.Index, own: np.ndarray, basic: np.ndarray) -> dict[str, np.ndarray]:
-    """The pairs (n, 2) of each category; cells are in order."""
-    names, starts = np.unique(cells.get_level_values("category"), return_index=True)
-    parts = np.split(np.stack([own, basic], axis=1), starts[1:]) if len(names) else []
-    return {str(name): part for name, part in zip(names, parts, strict=True)}
+def _by_category(
+    categories: Sequence[str], own: np.ndarray, basic: np.ndarray, paired: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The pairs (n, 2) of each category that has some; categories are in order."""
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for place in np.flatnonzero(paired).tolist():
+        groups.setdefault(categories[place], []).append((own[place], basic[place]))
+    return {category: np.array(pairs) for category, pairs in groups.items()}
 
 
 _Cell = tuple[str, int]
@@ -148,15 +151,13 @@ def _cells(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.pivot(index=["category", "seed"], columns="variant", values=column)
 
 
-def _differing(cells: pd.Index, owns: np.ndarray, basics: np.ndarray) -> dict[_Cell, list[str]]:
-    """The cells whose two runs are not alike, and in what."""
-    found: dict[_Cell, list[str]] = {}
-    for cell, own, basic in zip(cells, owns, basics, strict=True):
-        if own == basic:
-            continue
-        if names := [what for (what, one), (_, other) in zip(own, basic, strict=True) if one != other]:
-            found[cell] = names
-    return found
+def _differing(cells: pd.Index, own: np.ndarray, basic: np.ndarray, both: np.ndarray) -> dict[_Cell, list[str]]:
+    """The cells that both have and whose two runs are not alike, and in what."""
+    unlike = [place for place in np.flatnonzero(both).tolist() if own[place] != basic[place]]
+    return {
+        cells[place]: [what for (what, one), (_, other) in zip(own[place], basic[place], strict=True) if one != other]
+        for place in unlike
+    }
 
 
 def _differ_note(name: str, baseline: str, differing: Mapping[_Cell, Sequence[str]], *, loosely: bool) -> str:
@@ -169,9 +170,8 @@ def _differ_note(name: str, baseline: str, differing: Mapping[_Cell, Sequence[st
     )
 
 
-def _alone(name: str, cells: Iterable[_Cell], other: str) -> list[str]:
-    listed = _listed(cells)
-    return [f"{name}: left out, since {other} lacks them: {listed}"] if listed else []
+def _alone(name: str, cells: pd.Index, alone: np.ndarray, other: str) -> list[str]:
+    return [f"{name}: left out, since {other} lacks them: {_listed(cells[alone])}"] if alone.any() else []
 
 
 def _listed(cells: Iterable[_Cell]) -> str:

@@ -129,18 +129,20 @@ def _compared(metric: str, variant: str, baseline: str, values: Mapping[str, np.
     require(len(values) > 0, f"{variant} and {baseline} share no category and seed in {metric}")
     differences = [(pairs[:, 0] - pairs[:, 1])[:, None] for pairs in values.values()]
     seeds = min(map(len, differences))
-    these, new = ask(differences, alpha)
+    # one seed is not tested: a study's many trials would wait for what nobody is told
+    these, new = ask(differences, alpha) if seeds > 1 else (None, None)
+    count = sum(map(len, differences))
     return Comparison(
         metric,
         variant,
         baseline,
         by_category={category: float(d.mean()) for category, d in zip(values, differences, strict=True)},
-        pairs=sum(map(len, differences)),
+        pairs=count,
         seeds=seeds,
         variant_mean=_mean(pairs[:, 0] for pairs in values.values()),
         baseline_mean=_mean(pairs[:, 1] for pairs in values.values()),
-        these_categories=_answer(these, alpha, tested=seeds > 1),
-        new_categories=_answer(new, alpha, tested=seeds > 1),
+        these_categories=_answer(these, alpha, count),
+        new_categories=_answer(new, alpha, len(differences)),
     )
 
 
@@ -148,12 +150,12 @@ def _mean(groups: Iterable[np.ndarray]) -> float:
     return float(np.mean([group.mean() for group in groups]))
 
 
-def _answer(found: "Asked", alpha: float, *, tested: bool) -> Answer:
+def _answer(found: "Asked | None", alpha: float, units: int) -> Answer:
     least = least_units(alpha)
-    if not tested:
-        return Answer(found.units, least, math.nan, math.nan, 1.0, 1.0, math.inf)
+    if found is None:
+        return Answer(units, least, math.nan, math.nan, 1.0, 1.0, math.inf)
     low, high, p, effect = (float(of[0]) for of in (found.low, found.high, found.p, found.minimum_detectable_effect))
-    return Answer(found.units, least, low, high, p, min(1.0, p * ALPHA / alpha), effect)
+    return Answer(units, least, low, high, p, min(1.0, p * ALPHA / alpha), effect)
 
 
 @dataclass(frozen=True)

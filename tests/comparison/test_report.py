@@ -188,3 +188,26 @@ def test_trials_are_ranked_by_what_chose_and_not_by_the_test_images(small):
         ("trial-002", "2.1", "-", "-", "pruned after 2 runs"),
     )
     assert found.complete == 2
+
+
+def test_pictures_show_the_highest_of_many_variants(small):
+    import dataclasses
+
+    from rdpp.comparison import figures
+    from rdpp.comparison.map_grid import MOST_MAPS, image_rows
+    from rdpp.comparison.pairing import compare_runs
+
+    _, store, _ = small
+    found = find_runs(store, ["small"])
+    own = [run for run in found.runs if run.variant == "ot"]
+    names = [f"ot {number:03d}" for number in range(figures.MOST_SHOWN + 5)]
+    more = [
+        dataclasses.replace(run, variant=name, metrics={k: v - 0.001 * i for k, v in run.metrics.items()})
+        for i, name in enumerate(names)
+        for run in own
+    ]
+    many = dataclasses.replace(found, variants=(*found.variants, *names), runs=(*found.runs, *more))
+    shown = figures._highest(compare_runs(many).comparisons)
+    assert shown == ["ot", *names[: figures.MOST_SHOWN - 1]]
+    rows, _ = image_rows(store, many)
+    assert [variant for variant, _, _ in rows[0].maps] == ["rd", "ot", *names[: MOST_MAPS - 2]]

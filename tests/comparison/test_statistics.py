@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from rdpp.comparison import statistics
 from rdpp.comparison.statistics import (
     ALPHA,
     POWER,
@@ -234,3 +235,12 @@ def test_a_verdict_needs_the_corrected_p():
     answer = Answer(9, 7, 0.1, 0.2, 0.01, 0.06, 0.1)
     comparison = Comparison("m", "x", "rd", {"a": 0.1}, 2, 2, 0.8, 0.7, answer, answer)
     assert comparison.verdict(answer) == "not enough to tell"
+
+
+def test_nothing_is_asked_of_one_seed(monkeypatch):
+    """A study has thousands of trials with one seed."""
+    monkeypatch.setattr(statistics, "ask", None)
+    values = {"image_auroc": {"a": {"bolt": np.array([[0.7, 0.6]]), "weave": np.array([[0.8, 0.6]])}}}
+    (found,) = statistics.compare("base", values)
+    assert (found.these_categories.units, found.new_categories.units) == (2, 2)
+    assert (found.these_categories.p, found.these_categories.minimum_detectable_effect) == (1.0, np.inf)

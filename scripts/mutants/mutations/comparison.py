@@ -51,13 +51,6 @@ MUTATIONS = [
         _STATISTICS,
     ),
     Mutation(
-        "statistics: one seed is tested",
-        _CODE,
-        "if not tested:",
-        "if False:",
-        _STATISTICS,
-    ),
-    Mutation(
         "statistics: power as if the spread were known",
         _CODE,
         "-low / first.std(0, ddof=1)",
@@ -91,5 +84,19 @@ MUTATIONS = [
         '-run.metrics.get("objective", -np.inf)',
         'run.metrics.get("objective", np.inf)',
         "tests/comparison/test_report.py -k what_chose",
+    ),
+    Mutation(
+        "report: a picture has a row for each of thousands of variants",
+        "rdpp/comparison/figures.py",
+        "key=lambda variant: -sums[variant])[:MOST_SHOWN]",
+        "key=lambda variant: -sums[variant])",
+        "tests/comparison/test_report.py -k many_variants",
+    ),
+    Mutation(
+        "compare: one seed is tested",
+        _CODE,
+        "ask(differences, alpha) if seeds > 1 else (None, None)",
+        "ask(differences, alpha)",
+        f"{_STATISTICS} -k one_seed",
     ),
 ]

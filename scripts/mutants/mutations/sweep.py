@@ -282,4 +282,11 @@ MUTATIONS = [
         "key=lambda number: (values[number], number)",
         "tests/sweep/test_job.py -k kept_of_the_best",
     ),
+    Mutation(
+        "keep_runs: every command forgets all trials once more",
+        "rdpp/sweep/job.py",
+        "kept is not None and kept < self.points.most_kept()",
+        "kept is not None",
+        f"{_JOB} -k once_more",
+    ),
 ]
