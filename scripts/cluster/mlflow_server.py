@@ -122,7 +122,8 @@ class MlflowServer:
         while not self._answers():
             if process.poll() is not None or time.monotonic() > until:
                 self.stop()
-                raise ConfigError(f"the MLflow server does not answer at {self.uri}; see {self.log}")
+                last = self.log.read_text(errors="replace").strip().rpartition("\n")[2]
+                raise ConfigError(f"the MLflow server does not answer at {self.uri} ({last}); see {self.log}")
             time.sleep(0.1)
 
     def _answers(self) -> bool:

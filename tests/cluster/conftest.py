@@ -45,6 +45,7 @@ def postgres_server(cluster_folder):
 
 @pytest.fixture(scope="session")
 def mlflow_process(cluster_folder, postgres_server):
+    postgres_server.start()  # a test before may have left it stopped
     server = MlflowServer(cluster_folder, postgres_server, port=0)
     server.start()
     yield server
