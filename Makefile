@@ -50,14 +50,13 @@ test-cluster: .venv/installed ## run the tests on a PostgreSQL and an MLflow ser
 test-all: test test-slow test-cluster soak-short ## run all tests, and sweeps whose processes are killed (12 minutes more)
 
 soak-short: .venv/installed ## small ones of the two that follow
-	$(BIN)/python scripts/soak/soak.py --short
-	$(BIN)/python scripts/soak/soak.py --short --cluster
+	$(BIN)/python scripts/soak/soak.py --short --on both
 
 soak: .venv/installed ## kill, stop and suspend the workers of a sweep for 12 minutes: nothing may be lost
 	$(BIN)/python scripts/soak/soak.py
 
 soak-cluster: .venv/installed ## the same on PostgreSQL and an MLflow server, which fail too (15 minutes)
-	$(BIN)/python scripts/soak/soak.py --cluster
+	$(BIN)/python scripts/soak/soak.py --on servers
 
 check: .venv/installed ## lint, format, types, import layers and the pages' links
 	$(BIN)/ruff check .

@@ -47,12 +47,11 @@ def _doubled(client: Any, run: Any) -> Iterator[str]:
                     yield f"{run.info.run_name} {name}: {times} values at step {step}"
 
 
-def left_files(folder: Path, stores: Path, work: Path) -> Iterator[str]:
+def left_files(scratch: Path, cache: Path, stores: Path, work: Path) -> Iterator[str]:
     """Files of scratch, and those of the work folder, which is empty but for one lock and its own name."""
-    scratch = list((folder / "tmp").iterdir())
     unfinished = [path for path in work.rglob("*") if path.is_file() and path.name not in ("all.lock", "id", "id.lock")]
-    for path in [*scratch, *unfinished, *_hidden(folder / "cache"), *_hidden(stores)]:
-        yield f"left: {path.relative_to(folder)}"
+    for path in [*scratch.iterdir(), *unfinished, *_hidden(cache), *_hidden(stores)]:
+        yield f"left: {path}"
 
 
 def _hidden(folder: Path) -> Iterator[Path]:

@@ -13,6 +13,8 @@ PHASES = ("training", "saving", "logging", "claiming", "starting")
 """In a batch; while a state is written; while records are sent; while a trial is drawn or told; as a worker starts."""
 _PAUSE = 3.0
 """Seconds between two strikes."""
+_KNOWN = 0.3
+"""Seconds for which a command's workers are remembered: to look through all processes takes milliseconds."""
 
 
 class Striker:
@@ -36,6 +38,7 @@ class Striker:
         self._next = time.monotonic() + _PAUSE
         self._asleep: dict[int, float] = {}
         self._ended: set[int] = set()
+        self._workers: tuple[float, list[int]] = (0.0, [])
         self._acts, self._acting = acts, ThreadPoolExecutor(1)
         self._act: Future[object] | None = None
         self.struck: Counter[str] = Counter()
@@ -101,7 +104,7 @@ class Striker:
             self._next = now
 
     def _victim(self, kind: str, command: int) -> int | None:
-        workers = [pid for pid in _children(command) or [command] if pid not in self._asleep]
+        workers = [pid for pid in self._children(command) or [command] if pid not in self._asleep]
         if kind == "starting":
             young = [pid for pid in workers if _age(pid) < self._random.uniform(0.2, 6.0)]
             return self._random.choice(young) if young else None
@@ -110,6 +113,12 @@ class Striker:
         if kind == "saving":
             holders = holders if any(self._work.glob("*/.state-*")) else []
         return self._random.choice(holders) if holders else None
+
+    def _children(self, command: int) -> list[int]:
+        now = time.monotonic()
+        if now > self._workers[0] + _KNOWN:
+            self._workers = now, _children(command)
+        return self._workers[1]
 
     def _holders(self, prefix: str) -> list[tuple[int, str]]:
         """Processes that hold locks, with the locks' names."""
