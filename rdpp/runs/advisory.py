@@ -106,13 +106,18 @@ class AdvisoryLocks:
 
 
 @contextmanager
-def between_machines(url: str, work: WorkFolder) -> Iterator[AdvisoryLocks]:
+def between_machines(url: str, work: WorkFolder, *, must_be_there: bool = True) -> Iterator[AdvisoryLocks]:
     """The locks of a PostgreSQL database, for the length of the block.
 
+    Args:
+        url: of the database.
+        work: this machine's own locks.
+        must_be_there: whether a database that is away now is an error; else it is waited for when it is needed.
+
     Raises:
-        ConfigError: it cannot be reached.
+        ConfigError: it cannot be used, or it is away.
     """
-    session = Session(url)
+    session = Session(url, must_be_there=must_be_there)
     try:
         yield AdvisoryLocks(session, work)
     finally:
@@ -122,15 +127,16 @@ def between_machines(url: str, work: WorkFolder) -> Iterator[AdvisoryLocks]:
 class Session:
     """One connection to PostgreSQL, and the locks that it holds. A thread sees to it that it lives."""
 
-    def __init__(self, url: str, *, grace: float = GRACE, pulse: float = _PULSE) -> None:
+    def __init__(self, url: str, *, must_be_there: bool = True, grace: float = GRACE, pulse: float = _PULSE) -> None:
         """Connect.
 
         Args:
             url: of the database, as SQLAlchemy takes it.
+            must_be_there: see `between_machines`.
             grace, pulse: see the module.
 
         Raises:
-            ConfigError: it cannot be reached, or its driver is missing.
+            ConfigError: it is away, or its driver is missing.
         """
         self._grace, self._pulse = grace, pulse
         self._mutex, self._closing = threading.RLock(), threading.Event()
@@ -144,7 +150,8 @@ class Session:
                 isolation_level="AUTOCOMMIT",
                 connect_args={"connect_timeout": 10, **_ALIVE},
             )
-            self._connected()
+            if must_be_there:
+                self._connected()
         except (SQLAlchemyError, ImportError) as error:
             reason = " ".join(shown(error).split())[:200]
             raise ConfigError(

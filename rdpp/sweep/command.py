@@ -91,7 +91,7 @@ def work_at_study(
     """What a worker does in its own process."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with options.tree(must_be_there=False, tell=screen.line) as tree:
-        points = open_study(sweep, options.storage, tree.locks)
+        points = open_study(sweep, options.storage, tree.locks, must_be_there=False)
         console = ConsoleObserver(screen)
         work(_job(sweep, points, tree, node, member, console), tree, [console], options.conduct(stop, screen))
 

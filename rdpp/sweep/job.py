@@ -108,8 +108,7 @@ class StudyJob:
     def open_more(self) -> bool:
         """See `Job.open_more`: draws the next trial."""
         with self.lock():
-            trials = self.points.all()
-            if not self.points.half_drawn(trials) and not self._wants_more(trials):
+            if not self._wants_more(self.points.all()):
                 return False
             number = self.points.ask(base_point(self.sweep.space, self.sweep.experiment))
             self._way(self.points.get(number))

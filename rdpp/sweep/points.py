@@ -5,22 +5,20 @@ the processes that work at it. Whoever asks or tells holds the study's lock.
 """
 
 import functools
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
 import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import DBAPIError
 
 from rdpp.runs.patience import Patience
 from rdpp.sweep.config import SamplerConfig
-from rdpp.sweep.pruners import SAMPLERS
-from rdpp.sweep.space import Dimension, suggest
+from rdpp.sweep.drawing import Drawing
+from rdpp.sweep.space import Dimension
 
 _KEPT = "kept"
 """Attribute of a study; see `Points.most_kept`."""
@@ -49,7 +47,7 @@ class Points:
     def __init__(
         self, study: optuna.Study, storage: RDBStorage, space: Mapping[str, Dimension], sampler: SamplerConfig
     ) -> None:
-        self.study, self._storage, self._space, self._sampler = study, storage, space, sampler
+        self.study, self._storage, self._drawing = study, storage, Drawing(space, sampler)
         self._study_id = storage.get_study_id_from_name(study.study_name)
 
     @functools.cached_property
@@ -68,18 +66,12 @@ class Points:
         return self._storage.get_trial(self._id(number))
 
     def open(self) -> list[FrozenTrial]:
-        """Those in work, whose values are drawn."""
-        return [t for t in self.all() if t.state == TrialState.RUNNING and self._is_drawn(t)]
-
-    def half_drawn(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-        """Those of all trials that a process left without all their values."""
-        return [t for t in trials if t.state == TrialState.RUNNING and not self._is_drawn(t)]
+        """Those in work."""
+        return [t for t in self.all() if t.state == TrialState.RUNNING]
 
     @_patient
     def ask(self, first: Mapping[str, Any] | None = None) -> int:
-        """Draw a point. One that a process left without all its values is drawn to its end instead.
-
-        The sampler is seeded by the trial's number and the parameter, so that a point that is drawn again is the same.
+        """Draw a point, and begin it: all of it is in the storage, or nothing.
 
         Args:
             first: the values of the study's very first point, if they are given.
@@ -88,18 +80,13 @@ class Points:
             Its number.
         """
         trials = self.all()
-        if not trials and first is not None:
-            self.study.enqueue_trial(dict(first))
-        begun = self.half_drawn(trials)
-        number = begun[0].number if begun else count_begun(trials)
-        self._seed(number, "")
-        trial = self._again(begun[0]) if begun else self.study.ask()
-        assert trial.number == number, "the study's lock is held"
-        _ = trial.relative_params  # what the sampler draws of all parameters together, it draws now
-        for path, dimension in self._space.items():
-            self._seed(number, path)
-            suggest({path: dimension}, trial)
-        return number
+        drawn = self._drawing.draw(trials, first)
+        if drawn.number < len(trials):
+            self._begin_waiting(drawn)
+        else:
+            begun = create_trial(state=TrialState.RUNNING, params=drawn.params, distributions=drawn.distributions)
+            self._storage.create_new_trial(self._study_id, begun)
+        return drawn.number
 
     @_patient
     def put(self, number: int, key: str, value: Any) -> None:
@@ -133,26 +120,16 @@ class Points:
         except UpdateFinishedTrialError:
             return
 
-    def _again(self, begun: FrozenTrial) -> optuna.Trial:
-        """A trial whose values are not all drawn. What a sampler had drawn of all parameters together, it gets again:
-        Optuna keeps that with the trial, and a sampler would take it for another trial's."""
-        trial_id = self._id(begun.number)
-        parts = {key: part for key, part in begun.system_attrs.items() if ":relative_params:" in key}
-        if parts:
-            drawn = json.loads("".join(parts[key] for key in sorted(parts, key=lambda key: int(key.split(":")[-1]))))
-            self._storage.set_trial_system_attr(trial_id, "fixed_params", drawn)
-        return optuna.Trial(self.study, trial_id)
+    def _begin_waiting(self, drawn: FrozenTrial) -> None:
+        """Begin a trial that was enqueued with some of its values. Until its state changes, it may be drawn again."""
+        trial_id = self._id(drawn.number)
+        for path, distribution in drawn.distributions.items():
+            value = distribution.to_internal_repr(drawn.params[path])
+            self._storage.set_trial_param(trial_id, path, value, distribution)
+        self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)
 
     def _id(self, number: int) -> int:
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
-
-    def _is_drawn(self, trial: FrozenTrial) -> bool:
-        return trial.params.keys() == self._space.keys()
-
-    def _seed(self, number: int, path: str) -> None:
-        entropy = [self._sampler.seed, number, *path.encode()]
-        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-        self.study.sampler = SAMPLERS[self._sampler.name](seed, self._sampler.startup_trials)
 
 
 def count_begun(trials: Sequence[FrozenTrial]) -> int:

@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from rdpp.addresses import shown
 from rdpp.config import ConfigError
 from rdpp.engine import grid, prepare, prepare_all
 from rdpp.runs import Locks, Node, RunObserver, Tree, usable_of
-from rdpp.runs.patience import PATIENCE
+from rdpp.runs.patience import PATIENCE, Patience
 from rdpp.sweep.config import SweepConfig, runs_a_trial
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.points import Points
@@ -28,38 +29,46 @@ from rdpp.tracking.schema import IMPORTANCES_NEED, SCHEMA
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-def open_study(sweep: SweepConfig, storage: str | None, locks: Locks) -> Points:
+def open_study(sweep: SweepConfig, storage: str | None, locks: Locks, *, must_be_there: bool = True) -> Points:
     """Create the sweep's study, or take it up where it stopped.
 
     Args:
         sweep: its definition.
         storage: URL of Optuna's storage; see `storage_url`.
         locks: keep two processes from creating it at once.
+        must_be_there: whether a database that is away now is an error; a worker of a command that has found it waits.
 
     Raises:
         ConfigError: a storage that cannot be used, or a study of that name with another definition.
     """
     url = storage_url(storage)
-    with locks.lock("studies"):
+    patience = None if must_be_there else Patience("the study's storage")
+    while True:
         try:
-            if file := sqlite_file(url):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                create_sqlite(file, RDBStorage)
-            backend = RDBStorage(url, engine_kwargs=_engine(url))
-            study = optuna.create_study(
-                storage=backend,
-                study_name=sweep.name,
-                direction="maximize",
-                load_if_exists=True,
-            )
-        except (SQLAlchemyError, ValueError, ImportError, OSError) as error:
-            reason = " ".join(shown(error).split())[:200]
+            with locks.lock("studies"):
+                return _opened(sweep, url)
+        except ConfigError:
+            raise
+        except (SQLAlchemyError, StorageInternalError, ValueError, ImportError, OSError) as error:
+            away = isinstance(error, DBAPIError | StorageInternalError)
+            if away and patience is not None:
+                patience.wait(error)
+                continue
+            reason = " ".join(shown(error.__cause__ if away and error.__cause__ else error).split())[:200]
             raise ConfigError(
                 f"the storage {shown(url)} cannot be used ({reason}); give another with --storage URL or RDPP_STORAGE"
             ) from None
-        _check_definition(study, sweep)
-        pruner, reason = chosen_pruner(sweep, study)
-        study.set_user_attr("pruner", pruner)
+
+
+def _opened(sweep: SweepConfig, url: str) -> Points:
+    if file := sqlite_file(url):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        create_sqlite(file, RDBStorage)
+    backend = RDBStorage(url, engine_kwargs=_engine(url))
+    study = optuna.create_study(storage=backend, study_name=sweep.name, direction="maximize", load_if_exists=True)
+    _check_definition(study, sweep)
+    pruner, _ = chosen_pruner(sweep, study)
+    study.set_user_attr("pruner", pruner)
     study.pruner = PRUNERS[pruner].make(sweep.halving, sum(planned_evaluations(grid(sweep.experiment))))
     return Points(study, backend, sweep.space, sweep.sampler)
 

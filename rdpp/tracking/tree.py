@@ -78,7 +78,8 @@ class MlflowTree:
             if self._locks_url is not None:
                 from rdpp.runs.advisory import between_machines
 
-                self.locks = begun.enter_context(between_machines(self._locks_url, self.work))
+                session = between_machines(self._locks_url, self.work, must_be_there=self._must_be_there)
+                self.locks = begun.enter_context(session)
                 self._thread_locks = self.locks.impatient()
             self._end = begun.pop_all()
         return self

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rdpp.config import ConfigError
 from rdpp.runs import HoldLost, WorkFolder
-from rdpp.runs.advisory import AdvisoryLocks, Session, lock_key
+from rdpp.runs.advisory import AdvisoryLocks, Session, between_machines, lock_key
 
 pytestmark = pytest.mark.cluster
 
@@ -154,6 +154,16 @@ def test_an_absent_server_is_waited_for_or_told(machine, postgres, monkeypatch):
     monkeypatch.setattr("rdpp.runs.patience.PATIENCE", 0.0)
     with pytest.raises(ConfigError, match=r"PostgreSQL at postgresql.* has been away for 0 s \(.*\); start it"):
         here.lock("b").__enter__()
+
+
+def test_a_worker_that_starts_while_the_server_is_away_waits(postgres, tmp_path):
+    url = postgres.url("optuna")
+    postgres.stop("immediate")
+    with pytest.raises(ConfigError, match="cannot be used"), between_machines(url, WorkFolder(tmp_path)):
+        raise AssertionError("there is no server")
+    threading.Timer(1.0, postgres.start).start()
+    with between_machines(url, WorkFolder(tmp_path), must_be_there=False) as here, here.lock("a"):
+        pass
 
 
 def test_a_server_that_is_not_there_is_told_without_its_password():

@@ -201,23 +201,6 @@ def test_a_process_that_died_before_it_told_a_trial_is_made_up_for(sweep, worker
     assert job.points.get(0).value == pytest.approx(0.25)
 
 
-def test_a_trial_left_half_drawn_is_drawn_before_another(sweep, worker, monkeypatch):
-    job = worker(sweep)
-
-    def die(*arguments):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("rdpp.sweep.points.suggest", die)
-        with pytest.raises(KeyboardInterrupt):
-            job.open_more()
-    one_trial = worker(dataclasses.replace(sweep, trials=1))
-    assert not one_trial.done()
-    assert names(one_trial) == []
-    assert [one_trial.open_more(), one_trial.open_more()] == [True, False]
-    assert len(names(one_trial)) == 4
-
-
 def test_what_is_settled_twice_or_too_late_is_not_wanted(sweep, worker):
     job = worker(sweep)
     job.open_more()

@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
@@ -9,11 +10,11 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 import rdpp.runs.patience as patience
-import rdpp.sweep.points as module
 from rdpp.config import ConfigError
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.points import Points
+from rdpp.sweep.pruners import SAMPLERS
 from rdpp.sweep.space import FloatRange, IntRange
 
 SPACE = {"a": FloatRange(0.1, 1.0), "b": IntRange(1, 9), "c": FloatRange(0.1, 1.0, log=True)}
@@ -30,54 +31,86 @@ def finish(points, number):
     points.tell(number, TrialState.COMPLETE, value)
 
 
-def draw_partly(points, values, monkeypatch):
-    """Ask for a point and die after so many of its values."""
-    suggest, drawn = module.suggest, []
+def directly(name, sampler):
+    """The points of five trials as Optuna draws them itself, with the same seeds."""
+    study = optuna.create_study(study_name=name, direction="maximize")
+    for number in range(5):
+        study.sampler = seeded(sampler, number, "")
+        trial = study.ask()
+        _ = trial.relative_params
+        for path, dimension in SPACE.items():
+            study.sampler = seeded(sampler, number, path)
+            dimension.suggest(trial, path)
+        study.tell(trial, sum(trial.params.values()))
+    return [trial.params for trial in study.trials]
 
-    def die(space, trial):
-        if len(drawn) == values:
-            raise KeyboardInterrupt
-        drawn.append(space)
-        return suggest(space, trial)
+
+def dies_as_it_asks(points, at, monkeypatch):
+    """Ask for a point, and be interrupted as this method of the storage is called."""
+
+    def die(*arguments, **named):
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "suggest", die)
+        patched.setattr(RDBStorage, at, die)
         with pytest.raises(KeyboardInterrupt):
             points.ask()
 
 
-@pytest.mark.parametrize(
-    ("sampler", "dies_after"),
-    [*((sampler, values) for sampler in ("random", "tpe") for values in range(3)), ("gp", 1)],  # gp takes seconds
-)
-def test_a_point_left_half_drawn_is_drawn_to_its_end(database, monkeypatch, sampler, dies_after):
-    whole, parts = (points_of(database, f"{sampler} {dies_after} {i}", sampler) for i in range(2))
+def seeded(sampler, number, path):
+    entropy = [SamplerConfig().seed, number, *path.encode()]
+    return SAMPLERS[sampler](int(np.random.SeedSequence(entropy).generate_state(1)[0]), 2)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "gp"])
+def test_points_are_those_that_optuna_draws(database, sampler):
+    """Other processes tell some of the trials, and draw some of them."""
+    one, other = (points_of(database, sampler, sampler) for _ in range(2))
+    for number in range(5):
+        asking, telling = (one, other) if number % 2 else (other, one)
+        assert asking.ask() == number
+        finish(telling, number)
+    assert [trial.params for trial in one.all()] == directly(sampler, sampler)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_process_that_dies_while_it_draws_leaves_nothing(database, monkeypatch, sampler):
+    whole, parts = (points_of(database, f"{sampler} {i}", sampler) for i in range(2))
     for number in range(4):
         assert whole.ask() == number
         finish(whole, number)
     for number in range(4):
-        draw_partly(parts, dies_after, monkeypatch)
-        parts = points_of(database, f"{sampler} {dies_after} 1", sampler)
-        assert parts.open() == []
+        dies_as_it_asks(parts, "create_new_trial", monkeypatch)
+        assert len(parts.all()) == number
         assert parts.ask() == number
         finish(parts, number)
     assert [t.params for t in parts.all()] == [t.params for t in whole.all()]
 
 
-def test_the_first_point_may_be_given_and_is_drawn_once(database, monkeypatch):
+def test_another_process_may_draw_what_this_one_could_not_write(database, monkeypatch):
+    here, there = points_of(database, "both"), points_of(database, "both")
+    dies_as_it_asks(here, "create_new_trial", monkeypatch)
+    there.ask({"a": 0.5, "b": 3, "c": 0.2})
+    assert here.ask() == 1
+    assert here.get(0).params == {"a": 0.5, "b": 3, "c": 0.2}
+
+
+def test_the_first_point_may_be_given_and_is_drawn_once(database):
     points = points_of(database, "first")
     first = {"a": 0.5, "b": 3, "c": 0.2}
-
-    def die(study):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(optuna.Study, "ask", die)
-        with pytest.raises(KeyboardInterrupt):
-            points.ask(first)
     assert points.ask(first) == 0
     assert points.ask(first) == 1
     assert [trial.params == first for trial in points.all()] == [True, False]
+
+
+def test_what_was_enqueued_by_hand_comes_first(database, monkeypatch):
+    points = points_of(database, "enqueued")
+    points.study.enqueue_trial({"b": 7})
+    dies_as_it_asks(points, "set_trial_state_values", monkeypatch)
+    assert [points.ask(), points.ask()] == [0, 1]
+    assert points.get(0).params["b"] == 7
+    assert points.get(0).params.keys() == SPACE.keys()
+    assert [trial.state for trial in points.all()] == [TrialState.RUNNING] * 2
 
 
 def test_two_that_draw_in_turn_draw_different_points(database):

@@ -5,12 +5,15 @@ import time
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import DBAPIError
 from tracked import TWO_LOSSES, tracked_study
 
 from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, RunStarted
-from rdpp.runs import WorkFolder
+from rdpp.runs import WorkFolder, patience
 from rdpp.sweep import SweepConfig
+from rdpp.sweep import study as module
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.report import Spread, as_json, spread, spread_sentence, table
 from rdpp.sweep.space import FloatRange
@@ -132,6 +135,25 @@ def test_a_study_of_an_older_version_is_refused(sweep, opened):
     opened(sweep).study.set_user_attr("schema", 1)
     with pytest.raises(ValueError, match=rf"was started by another version of rdpp \(schema 1, this one: {SCHEMA}\)"):
         opened(sweep)
+
+
+@pytest.mark.parametrize("error", [StorageInternalError("gone"), DBAPIError("", {}, OSError("refused"))])
+def test_a_worker_waits_for_a_database_that_is_away_as_it_starts(sweep, storage, tmp_path, monkeypatch, error):
+    opened, waited = module.RDBStorage, []
+
+    def away(*arguments, **named):
+        if not waited:
+            raise error
+        return opened(*arguments, **named)
+
+    monkeypatch.setattr(module, "RDBStorage", away)
+    monkeypatch.setattr(module, "create_sqlite", lambda *_: None)
+    monkeypatch.setattr(patience.time, "sleep", waited.append)
+    locks = WorkFolder(tmp_path / "work")
+    with pytest.raises(ConfigError, match=r"the storage sqlite:.* cannot be used \(.*(gone|refused).*\); give another"):
+        open_study(sweep, storage, locks)
+    assert open_study(sweep, storage, locks, must_be_there=False).all() == []
+    assert len(waited) == 1
 
 
 def test_a_storage_that_cannot_be_used_is_named_without_its_password(sweep, opened, tmp_path):
