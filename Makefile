@@ -45,7 +45,7 @@ test-slow: .venv/installed ## run the tests that are exhaustive: each has a smal
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow
 
 test-cluster: .venv/installed ## run the tests on a PostgreSQL and an MLflow server, which they start
-	$(BIN)/python -m pytest -m cluster --durations 5 tests/cluster
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m cluster --durations 5 tests/cluster
 
 test-all: test test-slow test-cluster soak-short ## run all tests, and sweeps whose processes are killed (12 minutes more)
 

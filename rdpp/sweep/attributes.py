@@ -61,8 +61,9 @@ def mean_of(stored: Mapping[str, Any], objective: tuple[str, ...], images: str =
 
 
 def _of_runs(trial: FrozenTrial, objective: tuple[str, ...], images: str) -> dict[tuple[str, int], float]:
+    """In an order of its own: runs of several workers end in any, and sums differ in their last digit with it."""
     values = {}
-    for key, stored in trial.user_attrs.items():
+    for key, stored in sorted(trial.user_attrs.items()):
         if key.startswith(RUN):
             seed, _, category = key.removeprefix(RUN).partition("/")
             values[category, int(seed)] = mean_of(stored, objective, images)

@@ -205,10 +205,12 @@ def struck(folder: Path, soak: Soak, whole: dict[str, Any], seed: int) -> list[s
         began = time.monotonic()
         parts, counted = _disturbed(folder, own, soak, servers, seed)
         print(f"disturbed: {time.monotonic() - began:.0f} s; struck: {dict(counted)}", flush=True)
+        tracking_uri = _stores(own, servers)[0]
+        database = servers.postgres.url("mlflow") if servers else tracking_uri
         differences = [f"{key}: {whole[key]} and {parts[key]}" for key in whole if whole[key] != parts[key]]
         return [
             *(text for text in differences if not text.startswith("mlflow_run:")),
-            *wrong_runs(_stores(own, servers)[0], whole, len(soak.sweep.categories)),
+            *wrong_runs(tracking_uri, database, whole, len(soak.sweep.categories)),
             *left_files(own / "tmp", folder / "cache", own / "parts", _work(own, servers)),
             *lost_batches(own / "batches", EVERY + 1),
         ]

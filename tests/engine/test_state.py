@@ -96,7 +96,7 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("name", [*list(VARIANTS)[:2], *map(slow, list(VARIANTS)[2:])])
+@pytest.mark.parametrize("name", [*list(VARIANTS)[:1], *map(slow, list(VARIANTS)[1:])])
 def test_twice_stopped(held_out, tmp_path, name):
     spec = RunSpec.of(held_out.with_overrides({"training.epochs": 3, **VARIANTS[name]}), "bolt", 1)
     expected = train(spec, after_batch=lambda pause: pause.state.batch == 1 and pause.save(tmp_path / "state"))

@@ -20,7 +20,7 @@ def changed_images(places, size=(31, 31), height=128, width=192):
     return clean, torch.where(mask, torch.rand(clean.shape, generator=generator), clean), mask
 
 
-@pytest.mark.parametrize("name", ["builtin", "resnet18", "resnet50"])
+@pytest.mark.parametrize("name", ["builtin", "resnet18", pytest.param("resnet50", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("places", [[place] for place in PLACES] + [PLACES])
 def test_it_is_the_whole_computation(name, places):
     teacher = load_teacher(TeacherConfig(name, "random")).double()

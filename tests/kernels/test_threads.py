@@ -68,7 +68,7 @@ def test_to_start_numbas_threads_changes_nothing_for_torch():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("before", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_process_forked_after_loops_had_run_is_told_so(before):
     command = [sys.executable, "-c", FORK, *(["before"] if before else [])]
     found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout.splitlines()

@@ -104,10 +104,10 @@ def test_the_console_says_which_run_is_taken_over(store, experiment):
     ("had", "wanted", "trained"),
     [
         ({"keep": "none"}, {"keep": "chosen"}, 1),
-        ({"keep": "last"}, {"keep": "chosen"}, 1),
+        pytest.param({"keep": "last"}, {"keep": "chosen"}, 1, marks=pytest.mark.slow),
         ({"keep": "chosen"}, {"keep": "none"}, 0),
-        ({"keep_maps": False}, {"keep_maps": True}, 1),
-        ({"keep_maps": True}, {"keep_maps": False}, 0),
+        pytest.param({"keep_maps": False}, {"keep_maps": True}, 1, marks=pytest.mark.slow),
+        pytest.param({"keep_maps": True}, {"keep_maps": False}, 0, marks=pytest.mark.slow),
     ],
 )
 def test_a_finished_run_without_the_files_that_are_wanted_now_is_trained(store, experiment, had, wanted, trained):
@@ -174,7 +174,9 @@ def test_other_test_files_are_evaluated_and_nothing_is_trained(store, experiment
     assert told.count(TakenOver) == 1
 
 
-@pytest.mark.parametrize("changes", [{"keep": "none"}, {"evaluation.selection": "official"}])
+@pytest.mark.parametrize(
+    "changes", [{"keep": "none"}, pytest.param({"evaluation.selection": "official"}, marks=pytest.mark.slow)]
+)
 def test_without_a_checkpoint_or_where_the_test_files_decide_it_is_trained(store, experiment, changes):
     experiment = experiment.with_overrides({**changes, "name": f"{experiment.name}-{min(changes)}"})
     go(store, experiment)

@@ -2,6 +2,7 @@ import dataclasses
 import math
 import threading
 import time
+from itertools import islice, permutations, product
 
 import optuna
 import pytest
@@ -264,6 +265,15 @@ def test_the_table_and_json_show_every_trial_by_category(sweep):
     assert data["best"]["value"] == 0.8
     assert data["trials"][1]["test_value"] == pytest.approx(0.4)
     assert data["trials"][0]["by_category"] == {"a": 0.5, "b": 0.7}
+
+
+def test_in_whichever_order_its_runs_ended_a_trial_comes_to_the_same(sweep):
+    values = {cell: 0.1 * number**0.5 for number, cell in enumerate(product("abc", range(2)))}
+    study = optuna.create_study(direction="maximize")
+    for order in islice(permutations(values.items()), 100):
+        study.add_trial(finished(0.5, dict(order)))
+    trials = as_json(sweep, study, "run")["trials"]
+    assert len({(trial["test_value"], *trial["by_category"].values()) for trial in trials}) == 1
 
 
 def test_a_metric_that_the_test_images_do_not_define_is_a_dash(sweep):

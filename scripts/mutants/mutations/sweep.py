@@ -122,6 +122,13 @@ MUTATIONS = [
         "tests/sweep/test_study.py -k as_it_starts",
     ),
     Mutation(
+        "attributes: the order in which runs ended decides last digits",
+        "rdpp/sweep/attributes.py",
+        "in sorted(trial.user_attrs.items()):",
+        "in trial.user_attrs.items():",
+        "tests/sweep/test_study.py -k in_whichever_order",
+    ),
+    Mutation(
         "points: an absent database is not waited for",
         "rdpp/sweep/points.py",
         "except (StorageInternalError, DBAPIError) as error:",
