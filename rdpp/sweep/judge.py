@@ -107,7 +107,8 @@ class Judge:
             self.points.put(way.number, FAILURE, failure["reason"])
         metrics: dict[str, float] = {"steps": steps}
         if value is not None:
-            metrics |= {**self._means(way, trial), "objective": value, "objective_running_mean": value}
+            metrics |= {**self._means(way, trial), "objective": value}
+            self.tree.log_metrics(way.node, {"objective_running_mean": value}, step=len(way.specs) - 1)
         name = {TrialState.FAIL: "failed"}.get(state, state.name.lower())
         self.tree.log_metrics(way.node, metrics)
         tags = {"state": name, "runs": len(stored), **({"failure": failure["reason"]} if failure else {})}

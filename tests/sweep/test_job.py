@@ -32,6 +32,7 @@ class Tree:
     def __init__(self, folder):
         self.work = self.locks = WorkFolder(folder)
         self.opened, self.closed, self.metrics, self.tags, self.abandoned, self.forgotten = [], [], {}, {}, [], []
+        self.points = []
 
     def hold(self, training):
         return self.work.lock_if_free(run_lock(training))
@@ -48,6 +49,7 @@ class Tree:
 
     def log_metrics(self, node, metrics, step=0):
         self.metrics.setdefault(node.id, {}).update(metrics)
+        self.points += [(node.id, name, step) for name in metrics]
 
     def set_tags(self, node, tags):
         self.tags.setdefault(node.id, {}).update(tags)
@@ -199,6 +201,14 @@ def test_a_process_that_died_before_it_told_a_trial_is_made_up_for(sweep, worker
     assert names(job) == []
     assert states(job) == ["COMPLETE"]
     assert job.points.get(0).value == pytest.approx(0.25)
+
+
+def test_a_metric_has_one_value_a_step(sweep, worker):
+    job = worker(sweep)
+    job.open_more()
+    settle(job, 0.1, 0.2, 0.3, 0.4)
+    assert [step for _, name, step in job.tree.points if name == "objective_running_mean"] == [0, 1, 2, 3]
+    assert len(set(job.tree.points)) == len(job.tree.points)
 
 
 def test_what_is_settled_twice_or_too_late_is_not_wanted(sweep, worker):

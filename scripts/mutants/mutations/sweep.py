@@ -129,6 +129,13 @@ MUTATIONS = [
         "tests/sweep/test_study.py -k in_whichever_order",
     ),
     Mutation(
+        "judge: a running mean twice at the first step",
+        "rdpp/sweep/judge.py",
+        '{"objective_running_mean": value}, step=len(way.specs) - 1)',
+        '{"objective_running_mean": value})',
+        f"{_JOB} -k one_value_a_step",
+    ),
+    Mutation(
         "points: an absent database is not waited for",
         "rdpp/sweep/points.py",
         "except (StorageInternalError, DBAPIError) as error:",
