@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -81,6 +82,15 @@ def configuration(store: Store, run_id: str) -> ExperimentConfig:
     Raises:
         ConfigError: it recorded none, or one that this version cannot read.
     """
+    return ExperimentConfig.from_mapping(configuration_data(store, run_id), f"{CONFIGURATION} of the run {run_id}")
+
+
+def configuration_data(store: Store, run_id: str) -> dict[str, Any]:
+    """The same as plain data, by whichever version it was written.
+
+    Raises:
+        ConfigError: it recorded none.
+    """
     with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
         try:
             path = Path(store.client.download_artifacts(run_id, CONFIGURATION, scratch))
@@ -88,8 +98,7 @@ def configuration(store: Store, run_id: str) -> ExperimentConfig:
             raise ConfigError(
                 f"the run {run_id} has no {CONFIGURATION}: it ended before it began; name another"
             ) from None
-        data = parse_yaml(path)
-    return ExperimentConfig.from_mapping(data, f"{CONFIGURATION} of the run {run_id}")
+        return parse_yaml(path)
 
 
 def best_trial(store: Store, study: StoredRun) -> StoredRun:
