@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from rdpp import __version__
-from rdpp.cli import ablate, compare, completion, data, evaluate, report, rescore, runs, sweep, sync, train, ui
+from rdpp.cli import ablate, compare, completion, data, evaluate, replay, report, rescore, runs, sweep, sync, train, ui
 from rdpp.display.output import results_alone
 from rdpp.stopping import Stopped
 
@@ -18,6 +18,7 @@ COMMANDS = {
     "compare": compare,
     "report": report,
     "rescore": rescore,
+    "replay": replay,
     "sync": sync,
     "runs": runs,
     "ui": ui,
@@ -28,7 +29,7 @@ COMMANDS = {
 
 _EXIT_CODES = """exit codes:
   0    done
-  1    a run failed: one line on standard error says why
+  1    a run failed: one line on standard error says why; of `rdpp replay`: the run is not equal
   2    bad input: one line on standard error says what to mend
   130  stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP); the same command goes on from there"""
 

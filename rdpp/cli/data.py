@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 from rdpp.cli.flags import declare_json
+from rdpp.download.sources import SOURCES
 
-HELP = "make data, or look through it"
+HELP = "make data, download it, or look through it"
 EXAMPLES = """  rdpp data synth data/synthetic
   rdpp data synth data/large --size 256 --seed 1
+  rdpp data download visa data/visa
   rdpp data check /path/to/mvtec
   rdpp data check DIR --image-size 128 --set white=4095 --json
   rdpp data check DIR --reader folder --set "folder={good: ok, defective: nok, masks: labels}\""""
@@ -22,6 +24,11 @@ def declare(parser: argparse.ArgumentParser) -> None:
     synth.add_argument("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
     synth.add_argument("--size", type=int, default=128, help="side of the images in pixels (%(default)s)")
     synth.set_defaults(act=_synth)
+    get = actions.add_parser("download", help="download a data set by its name, check and unpack it")
+    get.add_argument("name", metavar="NAME", help=f"one of {', '.join(SOURCES)}")
+    get.add_argument("folder", type=Path, metavar="DIR", help="empty, or made; what is unfinished lies beside it")
+    get.add_argument("--url", metavar="URL", help="of a mirror; its file must have the SHA-256 that is known")
+    get.set_defaults(act=_download)
     check = actions.add_parser("check", help="say what a data set holds, and what is wrong with it")
     check.add_argument("folder", type=Path, metavar="DIR", help="of the data set: one folder for each category")
     check.add_argument("--reader", metavar="NAME", help="its layout, as data.reader; by default it is recognised")
@@ -47,6 +54,23 @@ def _synth(options: argparse.Namespace) -> None:
 
     make_categories(options.folder, seed=options.seed, size=options.size)
     print(f"synthetic categories in {options.folder}", file=sys.stderr)
+
+
+def _download(options: argparse.Namespace) -> None:
+    """Show the licence, download, and say how to look at it."""
+    from rdpp.config import choose
+    from rdpp.display.download import DownloadBar
+    from rdpp.download.fetch import download
+
+    source = SOURCES[choose(options.name, SOURCES, "data set")]
+    print(f"{source.title}: {source.licence}; see {source.page}", file=sys.stderr)
+    with DownloadBar() as bar:
+        categories = download(options.name, source, options.folder, bar, url=options.url, tell=bar.line)
+    print(
+        f"{len(categories)} categories of {source.title} in {options.folder}; look at them with rdpp data check "
+        f"{options.folder}",
+        file=sys.stderr,
+    )
 
 
 def _check(options: argparse.Namespace) -> None:

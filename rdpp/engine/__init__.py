@@ -1,7 +1,7 @@
 """Training and evaluation of one run. Knows nothing of trials and trackers."""
 
 from rdpp.engine.checkpoint import CheckpointWriter, load_network, read_checkpoint
-from rdpp.engine.code import code_digest
+from rdpp.engine.code import code_digest, digest_of_code
 from rdpp.engine.device import device_name, resolve_device
 from rdpp.engine.evaluation import evaluate
 from rdpp.engine.events import (
@@ -52,6 +52,7 @@ __all__ = [
     "TermInspection",
     "code_digest",
     "device_name",
+    "digest_of_code",
     "evaluate",
     "evaluate_again",
     "evaluate_checkpoint",

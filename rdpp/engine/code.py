@@ -12,7 +12,11 @@ _BESIDE = ("detector.py", "experiment.py", "types.py")
 def code_digest() -> str:
     """Sixteen hexadecimal digits of the source files that a run's result depends on: a run that is stopped in its
     middle goes on to the same result only with the same code."""
-    package = Path(__file__).parents[1]
+    return digest_of_code(Path(__file__).parents[1])
+
+
+def digest_of_code(package: Path) -> str:
+    """The same of another copy of this package; `package`: its folder `rdpp`."""
     files = [path for folder in _DECIDING for path in (package / folder).rglob("*.py")]
     found = hashlib.sha256()
     for path in sorted([*files, *(package / name for name in _BESIDE)]):

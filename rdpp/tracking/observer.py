@@ -21,8 +21,10 @@ from rdpp.engine import (
     Result,
     RunFinished,
     RunStarted,
+    code_digest,
     device_name,
     machine_digest,
+    machine_parts,
     resolve_device,
 )
 from rdpp.tracking.provenance import code_comment
@@ -102,7 +104,9 @@ class RunObserver:
             "key": identity.key,
             "key_training": identity.training,
             "method": identity.method,
+            "code": code_digest(),
             "machine": machine_digest(experiment),
+            "machine_parts": json.dumps(machine_parts(experiment)),
             "category": spec.category.name,
             "seed": spec.seed,
             "variant": experiment.name,

@@ -5,19 +5,37 @@ from mutations import (
     config,
     data,
     detector,
+    download,
     engine,
     kernels,
     losses,
     metrics,
     models,
     noise,
+    replay,
     runs,
     sweep,
     tracking,
 )
 from mutations.mutation import Mutation
 
-_MODULES = (comparison, config, data, detector, engine, kernels, losses, metrics, models, noise, runs, sweep, tracking)
+_MODULES = (
+    comparison,
+    config,
+    data,
+    detector,
+    download,
+    engine,
+    kernels,
+    losses,
+    metrics,
+    models,
+    noise,
+    replay,
+    runs,
+    sweep,
+    tracking,
+)
 
 MUTATIONS = [mutation for module in _MODULES for mutation in module.MUTATIONS]
 

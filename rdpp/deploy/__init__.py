@@ -1,0 +1,1 @@
+"""What is done with a finished run: it is replayed, and its network is used."""

@@ -1,0 +1,1 @@
+"""Data sets by name: downloaded, checked, and unpacked with care."""
