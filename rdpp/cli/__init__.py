@@ -6,13 +6,14 @@ import sys
 from collections.abc import Sequence
 
 from rdpp import __version__
-from rdpp.cli import ablate, compare, completion, data, evaluate, report, rescore, runs, sweep, sync, train, ui
+from rdpp.cli import ablate, compare, completion, data, evaluate, predict, report, rescore, runs, sweep, sync, train, ui
 from rdpp.display.output import results_alone
 from rdpp.stopping import Stopped
 
 COMMANDS = {
     "train": train,
     "evaluate": evaluate,
+    "predict": predict,
     "sweep": sweep,
     "ablate": ablate,
     "compare": compare,

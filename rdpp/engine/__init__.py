@@ -29,9 +29,11 @@ from rdpp.engine.stored import (
     evaluate_official,
     official_checkpoints,
 )
+from rdpp.engine.thresholds import RATES, Threshold, Thresholds, images_needed, rate_name
 from rdpp.engine.training import Pause, train
 
 __all__ = [
+    "RATES",
     "BatchFinished",
     "CheckpointWriter",
     "EpochFinished",
@@ -50,6 +52,8 @@ __all__ = [
     "RunStarted",
     "SavedState",
     "TermInspection",
+    "Threshold",
+    "Thresholds",
     "code_digest",
     "device_name",
     "evaluate",
@@ -58,6 +62,7 @@ __all__ = [
     "evaluate_official",
     "grid",
     "grids",
+    "images_needed",
     "load_network",
     "machine_digest",
     "machine_parts",
@@ -66,6 +71,7 @@ __all__ = [
     "prepare",
     "prepare_all",
     "put_state",
+    "rate_name",
     "read_checkpoint",
     "remove_state",
     "resolve",

@@ -13,6 +13,7 @@ from rdpp import __version__
 from rdpp.config import ConfigError
 from rdpp.engine.device import to_device
 from rdpp.engine.events import EpochFinished, Event, RunStarted
+from rdpp.engine.thresholds import Thresholds
 from rdpp.experiment import ExperimentConfig
 from rdpp.models import ARCHITECTURES, Network, Teacher
 from rdpp.models.weights import load_exactly, read_tensors
@@ -30,6 +31,13 @@ class Checkpoint:
     epoch: int
     teacher_fingerprint: str
     tensors: Path
+    thresholds: Thresholds | None
+    """None where no images were held out, and none were taken later."""
+
+    @property
+    def description(self) -> Path:
+        """The JSON file."""
+        return self.tensors.with_suffix(".json")
 
 
 class CheckpointWriter:
@@ -73,8 +81,11 @@ class CheckpointWriter:
             "data": spec.identity.train_files,
             "evaluated_on": run.watched,
             "metrics": {k: v for k, v in event.evaluation.metrics.items() if v == v} if event.evaluation else None,
+            "thresholds": None,
             "experiment": spec.experiment.to_mapping(),
         }
+        if run.watched == "held_out" and event.evaluation is not None:
+            description["thresholds"] = event.evaluation.thresholds.to_mapping()
         scratch = self.folder / f".{name}.safetensors"
         safetensors.torch.save_file(tensors, scratch)
         os.replace(scratch, self.folder / f"{name}.safetensors")
@@ -103,6 +114,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         data = None
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
         raise ConfigError(f"{description} does not describe a checkpoint of format {_FORMAT}")
+    found = data.get("thresholds")
     return Checkpoint(
         ExperimentConfig.from_mapping(data["experiment"], str(description)),
         data["category"],
@@ -110,6 +122,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         data["epoch"],
         data["teacher"]["fingerprint"],
         path.with_suffix(".safetensors"),
+        None if found is None else Thresholds.from_mapping(found, str(description)),
     )
 
 
