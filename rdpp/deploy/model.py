@@ -123,7 +123,7 @@ class Model:
             return f"scores without verdict: the model has no thresholds, since its run held no images out; {remedy}"
         if self.thresholds.image_at(rate) is not None:
             return None
-        had = ", ".join(f"{100 * one.rate:g}" for one in self.thresholds.image)
+        had = " or ".join(f"{100 * one.rate:g}" for one in self.thresholds.image)
         other = f"give --rate {had}, or " if had else ""
         return (
             f"scores without verdict: an image threshold for {100 * rate:g} % needs {images_needed(rate)} good images, "
@@ -137,12 +137,16 @@ class Model:
         name = str(number) if path is None else printable(path)
         try:
             if isinstance(image, np.ndarray):
-                pixels = from_array(name, image, data.reading)
-            else:
-                pixels = self.decoded(Path(image))
+                return self._fitted(name, None, from_array(name, image, data.reading))
+            with opened(Path(image), data.max_megapixels) as file:
+                size = file.height, file.width
+            with alone_if_large(*size):
+                return self._fitted(name, path, self.decoded(Path(image)))
         except ConfigError as error:
             return Unreadable(name, str(error))
-        size = pixels.shape[0], pixels.shape[1]
+
+    def _fitted(self, name: str, path: Path | None, pixels: np.ndarray) -> _Prepared:
+        data, size = self.experiment.data, (pixels.shape[0], pixels.shape[1])
         box = placed(size, data.size, data.fit)
         return _Prepared(name, path, fitted(pixels, data.size, box), size, box)
 
@@ -152,11 +156,7 @@ class Model:
         Raises:
             ConfigError: it cannot be read.
         """
-        reading = self.experiment.data.reading
-        with opened(path, reading.max_megapixels) as image:
-            height, width = image.height, image.width
-        with alone_if_large(height, width):
-            return decode(path, reading)[0]
+        return decode(path, self.experiment.data.reading)[0]
 
     def _judged(
         self, group: Sequence[_Prepared | Unreadable], limits: tuple[float | None, float | None]

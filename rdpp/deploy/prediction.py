@@ -89,7 +89,7 @@ def _region(
 ) -> Region:
     inside = labels[box] == number
     values = np.where(inside, network_map[box], -np.inf)
-    row, column = np.unravel_index(values.argmax(), values.shape)
+    row, column = divmod(int(values.argmax()), values.shape[1])
     down, across = size[0] / network_map.shape[0], size[1] / network_map.shape[1]
     top, bottom = int(box[0].start * down), int(np.ceil(box[0].stop * down))
     left, right = int(box[1].start * across), int(np.ceil(box[1].stop * across))
