@@ -78,7 +78,7 @@ def regions_above(network_map: np.ndarray, threshold: float, size: Sequence[int]
         threshold: what equals it does not lie above.
         size: (height, width) of the original image.
     """
-    labels, _ = ndimage.label(network_map > threshold, _EIGHT_CONNECTED)
+    labels: np.ndarray = ndimage.label(network_map > threshold, _EIGHT_CONNECTED)[0]  # type: ignore[index]
     boxes = ndimage.find_objects(labels)
     found = [_region(network_map, labels, number, box, size) for number, box in enumerate(boxes, 1)]
     return tuple(sorted(found, key=lambda region: -region.score))

@@ -19,12 +19,12 @@ _VERDICTS = {True: "DEFECTIVE", False: "good", None: "-"}
 
 
 @contextmanager
-def progress(images: int) -> Iterator[Callable[[], None]]:
-    """A bar on standard error where that is a terminal; what it gives is called after each image."""
+def progress(count: int, what: str = "images") -> Iterator[Callable[[], None]]:
+    """A bar on standard error where that is a terminal; what it gives is called after each."""
     console = Console(stderr=True, markup=False)
-    columns = (TextColumn("images"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(what), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("images", total=images)
+        task = bar.add_task(what, total=count)
         yield lambda: bar.advance(task)
 
 

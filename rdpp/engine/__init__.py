@@ -1,7 +1,8 @@
 """Training and evaluation of one run. Knows nothing of trials and trackers."""
 
-from rdpp.engine.checkpoint import CheckpointWriter, load_network, read_checkpoint
+from rdpp.engine.checkpoint import Checkpoint, CheckpointWriter, load_network, put_thresholds, read_checkpoint
 from rdpp.engine.code import code_digest
+from rdpp.engine.cross_fitting import cross_fitted
 from rdpp.engine.device import device_name, resolve_device
 from rdpp.engine.evaluation import evaluate
 from rdpp.engine.events import (
@@ -35,6 +36,7 @@ from rdpp.engine.training import Pause, train
 __all__ = [
     "RATES",
     "BatchFinished",
+    "Checkpoint",
     "CheckpointWriter",
     "EpochFinished",
     "Evaluated",
@@ -55,6 +57,7 @@ __all__ = [
     "Threshold",
     "Thresholds",
     "code_digest",
+    "cross_fitted",
     "device_name",
     "evaluate",
     "evaluate_again",
@@ -71,6 +74,7 @@ __all__ = [
     "prepare",
     "prepare_all",
     "put_state",
+    "put_thresholds",
     "rate_name",
     "read_checkpoint",
     "remove_state",

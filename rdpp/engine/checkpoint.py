@@ -15,6 +15,7 @@ from rdpp.engine.device import to_device
 from rdpp.engine.events import EpochFinished, Event, RunStarted
 from rdpp.engine.thresholds import Thresholds
 from rdpp.experiment import ExperimentConfig
+from rdpp.folders import write_whole
 from rdpp.models import ARCHITECTURES, Network, Teacher
 from rdpp.models.weights import load_exactly, read_tensors
 
@@ -30,6 +31,8 @@ class Checkpoint:
     seed: int
     epoch: int
     teacher_fingerprint: str
+    data: str
+    """Digest of the training images."""
     tensors: Path
     thresholds: Thresholds | None
     """None where no images were held out, and none were taken later."""
@@ -89,9 +92,7 @@ class CheckpointWriter:
         scratch = self.folder / f".{name}.safetensors"
         safetensors.torch.save_file(tensors, scratch)
         os.replace(scratch, self.folder / f"{name}.safetensors")
-        scratch = self.folder / f".{name}.json"
-        scratch.write_text(json.dumps(description, indent=1))
-        os.replace(scratch, self.folder / f"{name}.json")
+        write_whole(self.folder / f"{name}.json", json.dumps(description, indent=1))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -121,9 +122,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
         data["seed"],
         data["epoch"],
         data["teacher"]["fingerprint"],
+        data["data"],
         path.with_suffix(".safetensors"),
         None if found is None else Thresholds.from_mapping(found, str(description)),
     )
+
+
+def put_thresholds(checkpoint: Checkpoint, thresholds: Thresholds) -> None:
+    """Store thresholds with a checkpoint that is on disk, in the place of those that it had."""
+    data = json.loads(checkpoint.description.read_text())
+    data["thresholds"] = thresholds.to_mapping()
+    write_whole(checkpoint.description, json.dumps(data, indent=1))
 
 
 def load_network(checkpoint: Checkpoint, teacher: Teacher) -> Network:

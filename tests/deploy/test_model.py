@@ -107,7 +107,7 @@ def test_images_of_any_size(judge, tmp_path):
 
 
 def test_the_verdict_needs_a_threshold(judge):
-    rate_of = {rate: list(judge.model.predict(judge.images[:1], rate))[0] for rate in (0.001, 0.01, 0.05)}
+    rate_of = {rate: next(judge.model.predict(judge.images[:1], rate)) for rate in (0.001, 0.01, 0.05)}
     assert [one.verdict for one in rate_of.values()] == [None] * 3  # 8 images give none
     assert [one.pixel_threshold for one in rate_of.values()] == [one.value for one in judge.model.thresholds.pixel]
     why = judge.model.why_no_verdict(0.01)

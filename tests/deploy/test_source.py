@@ -48,7 +48,7 @@ def test_a_registered_model(run, name):
 
 
 def test_what_is_no_model(run, tmp_path):
-    store, parent, _ = run
+    store, _, _ = run
     with pytest.raises(ConfigError, match=r"'nothing' is no model: neither a path, nor an MLflow run id"):
         load("nothing", "cpu", store.uri)
     with pytest.raises(ConfigError, match=r"no registered model 'nuts@champion' in sqlite"):
