@@ -135,18 +135,23 @@ def put_thresholds(checkpoint: Checkpoint, thresholds: Thresholds) -> None:
     write_whole(checkpoint.description, json.dumps(data, indent=1))
 
 
+def check_teacher(checkpoint: Checkpoint, fingerprint: str) -> None:
+    """ConfigError where a teacher with this fingerprint is not the one that the network was trained with."""
+    if fingerprint != checkpoint.teacher_fingerprint:
+        raise ConfigError(
+            f"{checkpoint.tensors} was trained with another teacher ({checkpoint.experiment.teacher.name}, "
+            f"fingerprint {checkpoint.teacher_fingerprint}, given {fingerprint}); "
+            "set teacher.weights to the weights it was trained with"
+        )
+
+
 def load_network(checkpoint: Checkpoint, teacher: Teacher) -> Network:
     """The network of a checkpoint, in eval mode on the teacher's device.
 
     Raises:
         ConfigError: another teacher than the one it was trained with, or tensors that do not fit.
     """
-    if teacher.fingerprint != checkpoint.teacher_fingerprint:
-        raise ConfigError(
-            f"{checkpoint.tensors} was trained with another teacher ({checkpoint.experiment.teacher.name}, "
-            f"fingerprint {checkpoint.teacher_fingerprint}, given {teacher.fingerprint}); "
-            "set teacher.weights to the weights it was trained with"
-        )
+    check_teacher(checkpoint, teacher.fingerprint)
     network = Network(ARCHITECTURES[checkpoint.experiment.teacher.name], projection=checkpoint.experiment.projection)
     load_exactly(network, read_tensors(checkpoint.tensors), str(checkpoint.tensors))
     return to_device(network, teacher.mean.device).eval()

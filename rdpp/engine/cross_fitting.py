@@ -11,7 +11,7 @@ import numpy as np
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_train
 from rdpp.detector import Detector
-from rdpp.engine.checkpoint import Checkpoint
+from rdpp.engine.checkpoint import Checkpoint, check_teacher
 from rdpp.engine.evaluation import predict
 from rdpp.engine.events import Observer
 from rdpp.engine.loader import DataLoader
@@ -61,12 +61,7 @@ def cross_fitted(
 def _spec(checkpoint: Checkpoint, changes: Mapping[str, Any]) -> RunSpec:
     experiment = checkpoint.experiment.with_overrides({"device": "auto", **changes})
     experiment = resolve(experiment.with_overrides({"data.categories": [checkpoint.category]}))
-    found = teacher_fingerprint(experiment.teacher, checkpoint.seed, experiment.device)
-    if found != checkpoint.teacher_fingerprint:
-        raise ConfigError(
-            f"{checkpoint.tensors} was trained with another teacher (fingerprint {checkpoint.teacher_fingerprint}, given "
-            f"{found}); set teacher.weights to the weights it was trained with"
-        )
+    check_teacher(checkpoint, teacher_fingerprint(experiment.teacher, checkpoint.seed, experiment.device))
     return RunSpec.of(experiment, checkpoint.category, checkpoint.seed)
 
 
