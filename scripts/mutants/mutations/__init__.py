@@ -4,6 +4,7 @@ from mutations import (
     comparison,
     config,
     data,
+    deploy,
     detector,
     engine,
     kernels,
@@ -17,7 +18,22 @@ from mutations import (
 )
 from mutations.mutation import Mutation
 
-_MODULES = (comparison, config, data, detector, engine, kernels, losses, metrics, models, noise, runs, sweep, tracking)
+_MODULES = (
+    comparison,
+    config,
+    data,
+    deploy,
+    detector,
+    engine,
+    kernels,
+    losses,
+    metrics,
+    models,
+    noise,
+    runs,
+    sweep,
+    tracking,
+)
 
 MUTATIONS = [mutation for module in _MODULES for mutation in module.MUTATIONS]
 
