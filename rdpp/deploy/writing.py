@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
+from scipy.ndimage import maximum_filter
 
 from rdpp.config import choose
 from rdpp.data import printable
@@ -22,6 +23,10 @@ HIGHEST = 2.0 * len(STRIDES)
 """No anomaly map lies above: a sum over stages of 1 - cos."""
 _WHITE = 65535
 _FOLDER = "maps"
+_STRIP = 512
+"""Rows that are drawn at a time."""
+_QUICK = 1
+"""PNG's compression: the highest takes several times as long for files a fifth smaller."""
 _OUTLINE = (0, 255, 120)
 _COLUMNS = ("image", "score", "defective", "threshold", "regions")
 _OF_HIGHEST = ("left", "top", "width", "height", "area", "peak_x", "peak_y")
@@ -42,9 +47,13 @@ def overlay(prediction: ImagePrediction, pixels: np.ndarray) -> Image.Image:
     import matplotlib
 
     limit = prediction.pixel_threshold
-    relative = prediction.map / (2 * limit if limit else max(prediction.score, 1e-12))
-    heat = matplotlib.colormaps["inferno"]((relative.clip(0, 1) * 255).astype(np.uint8), bytes=True)[..., :3]
-    drawn = (0.55 * 255 * pixels + 0.45 * heat).astype(np.uint8)
+    scale = np.float32(255 / (2 * limit if limit else max(prediction.score, 1e-12)))
+    colours = matplotlib.colormaps["inferno"](np.arange(256), bytes=True)[:, :3] * np.float32(0.45)
+    drawn = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), _STRIP):  # a large image's floats are not all there at once
+        rows = slice(top, top + _STRIP)
+        heat = (prediction.map[rows] * scale).clip(0, 255).astype(np.uint8)
+        drawn[rows] = np.float32(0.55 * 255) * pixels[rows] + colours[heat]
     if limit is not None:
         drawn[_outline(prediction.map > limit)] = _OUTLINE
     return Image.fromarray(drawn)
@@ -53,8 +62,7 @@ def overlay(prediction: ImagePrediction, pixels: np.ndarray) -> Image.Image:
 def _outline(inside: np.ndarray) -> np.ndarray:
     """(height, width) bool: a line around the regions, one pixel wide on small images."""
     width = max(1, max(inside.shape) // 500)
-    mask = Image.fromarray(inside.astype(np.uint8) * 255)
-    return (np.asarray(mask.filter(ImageFilter.MaxFilter(2 * width + 1))) > 0) & ~inside
+    return (maximum_filter(inside.view(np.uint8), 2 * width + 1) > 0) & ~inside
 
 
 def sixteen_bits(anomaly_map: np.ndarray) -> Image.Image:
@@ -93,10 +101,10 @@ class MapWriter:
 
     def _overlay(self, found: ImagePrediction, path: Path) -> None:
         assert found.path is not None
-        overlay(found, self._pixels_of(found.path)).save(path)
+        overlay(found, self._pixels_of(found.path)).save(path, compress_level=_QUICK)
 
     def _png16(self, found: ImagePrediction, path: Path) -> None:
-        sixteen_bits(found.map).save(path)
+        sixteen_bits(found.map).save(path, compress_level=_QUICK)
 
     def _npy(self, found: ImagePrediction, path: Path) -> None:
         np.save(path, found.map, allow_pickle=False)
@@ -150,8 +158,10 @@ class Table:
         self._json.write(json.dumps(row) + "\n")
         if "error" in row:
             self._rows.writerow([row["image"], *[""] * (len(_COLUMNS) - 1 + len(_OF_HIGHEST)), row["error"]])
-            return
-        self._rows.writerow([*_cells(row), *_highest(row["regions"]), ""])
+        else:
+            self._rows.writerow([*_cells(row), *_highest(row["regions"]), ""])
+        for file in (self._json, self._csv):
+            file.flush()  # what is done stays, however the process ends
 
 
 def _cells(row: Row) -> Iterable[object]:
