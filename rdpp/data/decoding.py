@@ -195,7 +195,7 @@ def _sixteen_bits(image: ImageFile, stored: str) -> tuple[np.ndarray, np.ndarray
         return high_first[..., 0], high_first[..., 1]
     tiles, path = image.tile, image.filename
     high = np.asarray(image).astype(np.uint16)
-    with open_any_size(Path(path)) as again:
+    with open_any_size(path) as again:
         again.tile = [tile._replace(args=_swapped(tile.args)) for tile in tiles]
         low = np.asarray(again)
     values = 256 * high + low

@@ -86,7 +86,7 @@ def image_size(path: Path) -> tuple[int, int]:
         raise undecodable(path) from None
 
 
-def open_any_size(path: Path) -> ImageFile:
+def open_any_size(path: str | bytes | Path) -> ImageFile:
     """Open an image, which reads its header, whatever its size: `data.max_megapixels` is the limit here.
 
     Pillow's own limit is one for the process. It is off only while a file is opened, by one thread at a time.
