@@ -8,7 +8,7 @@ from rdpp.cli.flags import declare_json, declare_model, declare_settings, declar
 HELP = "judge new images with a trained model"
 EXAMPLES = """  rdpp predict photos/ --model 0123456789abcdef0123456789abcdef --out predicted
   rdpp predict "photos/*.png" more.tif --model runs/checkpoint --out predicted --rate 5 --maps npy
-  find photos -name "*.jpg" | rdpp predict - --model screws@champion --out predicted --maps none --json"""
+  rdpp predict - --model screws@champion --out predicted --maps none --json > predicted.json"""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
