@@ -6,13 +6,31 @@ import sys
 from collections.abc import Sequence
 
 from rdpp import __version__
-from rdpp.cli import ablate, compare, completion, data, evaluate, replay, report, rescore, runs, sweep, sync, train, ui
+from rdpp.cli import (
+    ablate,
+    compare,
+    completion,
+    data,
+    evaluate,
+    predict,
+    replay,
+    report,
+    rescore,
+    runs,
+    sweep,
+    sync,
+    thresholds,
+    train,
+    ui,
+)
 from rdpp.display.output import results_alone
 from rdpp.stopping import Stopped
 
 COMMANDS = {
     "train": train,
     "evaluate": evaluate,
+    "predict": predict,
+    "thresholds": thresholds,
     "sweep": sweep,
     "ablate": ablate,
     "compare": compare,

@@ -27,6 +27,11 @@ def declare_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", metavar="auto|cpu|cuda|cuda:N", help="where to compute; auto: a GPU if there is one"
     )
+    declare_settings(parser)
+
+
+def declare_settings(parser: argparse.ArgumentParser) -> None:
+    """Any other setting."""
     parser.add_argument(
         "--set",
         action="append",
@@ -96,6 +101,16 @@ def work_options(options: argparse.Namespace) -> "WorkOptions":
 def declare_store(parser: argparse.ArgumentParser) -> None:
     """Where runs are kept."""
     parser.add_argument("--tracking-uri", metavar="URI", help="MLflow store; by default sqlite in ./runs")
+
+
+def declare_model(parser: argparse.ArgumentParser) -> None:
+    """Which trained network."""
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="SOURCE",
+        help="an MLflow run id, a checkpoint, or a registered model: NAME@ALIAS, NAME/VERSION",
+    )
 
 
 def declare_json(parser: argparse.ArgumentParser) -> None:

@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from rdpp.config import ConfigError
-from rdpp.data.files import ORIENTATION, undecodable
+from rdpp.data.files import ORIENTATION, open_any_size, undecodable
 
 MAX_MEGAPIXELS = 179.0  # Pillow's own limit
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, struct.error)
@@ -78,9 +77,8 @@ def opened(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[Image
     """
     if not path.is_file():  # such as a named pipe, which would never be read to its end
         raise undecodable(path)
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the setting is the limit
     try:
-        with Image.open(path) as image:
+        with open_any_size(path) as image:
             megapixels = image.width * image.height / 1e6
             if megapixels > max_megapixels:
                 raise ConfigError(
@@ -93,8 +91,6 @@ def opened(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[Image
         raise
     except _BROKEN:
         raise undecodable(path) from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def decode(path: Path, reading: Reading = BY_TYPE) -> tuple[np.ndarray, Raw]:
@@ -110,14 +106,23 @@ def decode(path: Path, reading: Reading = BY_TYPE) -> tuple[np.ndarray, Raw]:
     """
     with opened(path, reading.max_megapixels) as image:
         raw = raw_pixels(image, reading)
-    check_range(path, raw)
-    scaled = raw.values.astype(np.float32) / np.float32(raw.white)
+    return scaled(path, raw), raw
+
+
+def scaled(name: object, raw: Raw) -> np.ndarray:
+    """(H, W, 3) float32 in [0, 1], RGB.
+
+    Raises:
+        ConfigError: values beyond black and white; it names the image.
+    """
+    check_range(name, raw)
+    values = raw.values.astype(np.float32) / np.float32(raw.white)
     if raw.kind.startswith("float"):
-        scaled = scaled.clip(0, 1)
-    return (scaled if scaled.ndim == 3 else np.repeat(scaled[..., None], 3, 2)), raw
+        values = values.clip(0, 1)
+    return values if values.ndim == 3 else np.repeat(values[..., None], 3, 2)
 
 
-def check_range(path: Path, raw: Raw) -> None:
+def check_range(path: object, raw: Raw) -> None:
     """ConfigError where a value lies beyond black or white, or is none."""
     if not raw.deep:
         return
@@ -190,7 +195,7 @@ def _sixteen_bits(image: ImageFile, stored: str) -> tuple[np.ndarray, np.ndarray
         return high_first[..., 0], high_first[..., 1]
     tiles, path = image.tile, image.filename
     high = np.asarray(image).astype(np.uint16)
-    with Image.open(path) as again:
+    with open_any_size(path) as again:
         again.tile = [tile._replace(args=_swapped(tile.args)) for tile in tiles]
         low = np.asarray(again)
     values = 256 * high + low

@@ -4,12 +4,14 @@ import functools
 import hashlib
 import os
 import struct
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from rdpp.config import ConfigError
 
@@ -17,6 +19,7 @@ T = TypeVar("T")
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held."""
+_opening = threading.Lock()
 _ON_ITS_SIDE = (5, 6, 7, 8)
 _SETTLED = 50_000_000
 """Nanoseconds: a few ticks of the clock by which file systems stamp changes. Two changes in one tick look the same."""
@@ -75,15 +78,25 @@ def image_size(path: Path) -> tuple[int, int]:
     """
     if not path.is_file():
         raise undecodable(path)
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # a header is read, whatever the size
     try:
-        with Image.open(path) as image:
+        with open_any_size(path) as image:
             turned = image.format != "TIFF" and _is_turned(image, path)
             return (image.height, image.width) if turned else image.size
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
         raise undecodable(path) from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+
+
+def open_any_size(path: str | bytes | Path) -> ImageFile:
+    """Open an image, which reads its header, whatever its size: `data.max_megapixels` is the limit here.
+
+    Pillow's own limit is one for the process. It is off only while a file is opened, by one thread at a time.
+    """
+    with _opening:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _is_turned(image: Image.Image, path: Path) -> bool:

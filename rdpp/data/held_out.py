@@ -49,7 +49,7 @@ def hold_out(split: Split, share: float) -> tuple[Split, Split]:
         ConfigError: too few images for it.
     """
     left, held = held_out_rows(split, share)
-    return _part(split, left, f"without {len(held)}"), _with_defects(_part(split, held, f"{len(held)} held out"))
+    return split.part(left, f"without {len(held)}"), _with_defects(split.part(held, f"{len(held)} held out"))
 
 
 def held_out_rows(split: Split, share: float) -> tuple[Array, Array]:
@@ -63,12 +63,6 @@ def held_out_rows(split: Split, share: float) -> tuple[Array, Array]:
     )
     order = np.random.default_rng(crc32(b"held out")).permutation(len(split))
     return np.sort(order[count:]), np.sort(order[:count])
-
-
-def _part(split: Split, rows: Array, name: str) -> Split:
-    items = tuple(split.items[i] for i in rows)
-    boxes = split.boxes and tuple(split.boxes[i] for i in rows)
-    return Split(items, split.images[rows], split.masks[rows], f"{split.key}, {name}", split.root, boxes=boxes)
 
 
 def _with_defects(good: Split) -> Split:

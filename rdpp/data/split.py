@@ -31,6 +31,12 @@ class Split:
     def __len__(self) -> int:
         return len(self.items)
 
+    def part(self, rows: np.ndarray, name: str) -> "Split":
+        """The images at these indices; the name tells this part from others."""
+        items = tuple(self.items[i] for i in rows)
+        boxes = self.boxes and tuple(self.boxes[i] for i in rows)
+        return Split(items, self.images[rows], self.masks[rows], f"{self.key}, {name}", self.root, boxes=boxes)
+
     @property
     def labels(self) -> np.ndarray:
         """(N,) bool, True where defective: as the data set says, not by masks that may vanish when resized."""

@@ -1,7 +1,8 @@
 """Training and evaluation of one run. Knows nothing of trials and trackers."""
 
-from rdpp.engine.checkpoint import CheckpointWriter, load_network, read_checkpoint
+from rdpp.engine.checkpoint import Checkpoint, CheckpointWriter, load_network, put_thresholds, read_checkpoint
 from rdpp.engine.code import code_digest, digest_of_code
+from rdpp.engine.cross_fitting import cross_fitted
 from rdpp.engine.device import device_name, resolve_device
 from rdpp.engine.evaluation import evaluate
 from rdpp.engine.events import (
@@ -29,10 +30,13 @@ from rdpp.engine.stored import (
     evaluate_official,
     official_checkpoints,
 )
+from rdpp.engine.thresholds import RATES, Threshold, Thresholds, images_needed, rate_name
 from rdpp.engine.training import Pause, train
 
 __all__ = [
+    "RATES",
     "BatchFinished",
+    "Checkpoint",
     "CheckpointWriter",
     "EpochFinished",
     "Evaluated",
@@ -50,7 +54,10 @@ __all__ = [
     "RunStarted",
     "SavedState",
     "TermInspection",
+    "Threshold",
+    "Thresholds",
     "code_digest",
+    "cross_fitted",
     "device_name",
     "digest_of_code",
     "evaluate",
@@ -59,6 +66,7 @@ __all__ = [
     "evaluate_official",
     "grid",
     "grids",
+    "images_needed",
     "load_network",
     "machine_digest",
     "machine_parts",
@@ -67,6 +75,8 @@ __all__ = [
     "prepare",
     "prepare_all",
     "put_state",
+    "put_thresholds",
+    "rate_name",
     "read_checkpoint",
     "remove_state",
     "resolve",

@@ -13,7 +13,9 @@ from rdpp import __version__
 from rdpp.config import ConfigError
 from rdpp.engine.device import to_device
 from rdpp.engine.events import EpochFinished, Event, RunStarted
+from rdpp.engine.thresholds import Thresholds
 from rdpp.experiment import ExperimentConfig
+from rdpp.folders import write_whole
 from rdpp.models import ARCHITECTURES, Network, Teacher
 from rdpp.models.weights import load_exactly, read_tensors
 
@@ -29,7 +31,16 @@ class Checkpoint:
     seed: int
     epoch: int
     teacher_fingerprint: str
+    data: str
+    """Digest of the training images."""
     tensors: Path
+    thresholds: Thresholds | None
+    """None where no images were held out, and none were taken later."""
+
+    @property
+    def description(self) -> Path:
+        """The JSON file."""
+        return self.tensors.with_suffix(".json")
 
 
 class CheckpointWriter:
@@ -73,14 +84,15 @@ class CheckpointWriter:
             "data": spec.identity.train_files,
             "evaluated_on": run.watched,
             "metrics": {k: v for k, v in event.evaluation.metrics.items() if v == v} if event.evaluation else None,
+            "thresholds": None,
             "experiment": spec.experiment.to_mapping(),
         }
+        if run.watched == "held_out" and event.evaluation is not None:
+            description["thresholds"] = event.evaluation.thresholds.to_mapping()
         scratch = self.folder / f".{name}.safetensors"
         safetensors.torch.save_file(tensors, scratch)
         os.replace(scratch, self.folder / f"{name}.safetensors")
-        scratch = self.folder / f".{name}.json"
-        scratch.write_text(json.dumps(description, indent=1))
-        os.replace(scratch, self.folder / f"{name}.json")
+        write_whole(self.folder / f"{name}.json", json.dumps(description, indent=1))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -103,14 +115,34 @@ def read_checkpoint(path: Path) -> Checkpoint:
         data = None
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
         raise ConfigError(f"{description} does not describe a checkpoint of format {_FORMAT}")
+    found = data.get("thresholds")
     return Checkpoint(
         ExperimentConfig.from_mapping(data["experiment"], str(description)),
         data["category"],
         data["seed"],
         data["epoch"],
         data["teacher"]["fingerprint"],
+        data["data"],
         path.with_suffix(".safetensors"),
+        None if found is None else Thresholds.from_mapping(found, str(description)),
     )
+
+
+def put_thresholds(checkpoint: Checkpoint, thresholds: Thresholds) -> None:
+    """Store thresholds with a checkpoint that is on disk, in the place of those that it had."""
+    data = json.loads(checkpoint.description.read_text())
+    data["thresholds"] = thresholds.to_mapping()
+    write_whole(checkpoint.description, json.dumps(data, indent=1))
+
+
+def check_teacher(checkpoint: Checkpoint, fingerprint: str) -> None:
+    """ConfigError where a teacher with this fingerprint is not the one that the network was trained with."""
+    if fingerprint != checkpoint.teacher_fingerprint:
+        raise ConfigError(
+            f"{checkpoint.tensors} was trained with another teacher ({checkpoint.experiment.teacher.name}, "
+            f"fingerprint {checkpoint.teacher_fingerprint}, given {fingerprint}); "
+            "set teacher.weights to the weights it was trained with"
+        )
 
 
 def load_network(checkpoint: Checkpoint, teacher: Teacher) -> Network:
@@ -119,12 +151,7 @@ def load_network(checkpoint: Checkpoint, teacher: Teacher) -> Network:
     Raises:
         ConfigError: another teacher than the one it was trained with, or tensors that do not fit.
     """
-    if teacher.fingerprint != checkpoint.teacher_fingerprint:
-        raise ConfigError(
-            f"{checkpoint.tensors} was trained with another teacher ({checkpoint.experiment.teacher.name}, "
-            f"fingerprint {checkpoint.teacher_fingerprint}, given {teacher.fingerprint}); "
-            "set teacher.weights to the weights it was trained with"
-        )
+    check_teacher(checkpoint, teacher.fingerprint)
     network = Network(ARCHITECTURES[checkpoint.experiment.teacher.name], projection=checkpoint.experiment.projection)
     load_exactly(network, read_tensors(checkpoint.tensors), str(checkpoint.tensors))
     return to_device(network, teacher.mean.device).eval()

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from rdpp.data import Split
 from rdpp.engine.spec import RunSpec
+from rdpp.engine.thresholds import HELD_OUT, Thresholds, real_rates, take_thresholds
 from rdpp.types import Prediction
 
 
@@ -15,6 +17,12 @@ class Evaluation:
     metrics: Mapping[str, float]
     prediction: Prediction
     split: Split
+
+    @cached_property
+    def thresholds(self) -> Thresholds:
+        """Taken from its good images, for an evaluation on held-out ones: never from copies with drawn defects."""
+        good = ~self.split.labels
+        return take_thresholds(self.prediction.image_scores[good], self.prediction.anomaly_maps[good], HELD_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +49,20 @@ class Result:
     def deciding(self) -> Evaluation:
         """The evaluation that may decide between runs: on the held-out images if there are some."""
         return self.held_out or self.evaluation
+
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """Of the chosen epoch; None where no images were held out."""
+        return None if self.held_out is None else self.held_out.thresholds
+
+    @property
+    def real_rates(self) -> dict[str, float]:
+        """What the thresholds do on the test images, see `rdpp.engine.thresholds.real_rates`; empty without them."""
+        if self.thresholds is None:
+            return {}
+        on_test = self.evaluation.prediction
+        labels = self.evaluation.split.labels
+        return real_rates(self.thresholds, on_test.image_scores, on_test.anomaly_maps, labels)
 
     @property
     def selection_gap(self) -> dict[str, float]:

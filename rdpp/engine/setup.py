@@ -43,12 +43,20 @@ class Setup:
         Raises:
             ConfigError: data or weights that cannot be used.
         """
+        train, held_out = training_images(spec)
+        watched = held_out if spec.experiment.evaluation.watched == "held_out" else None
+        return cls.on(spec, train, watched or test_images(spec), held_out)
+
+    @classmethod
+    def on(cls, spec: RunSpec, train: Split, watched: Split, held_out: Split | None) -> "Setup":
+        """The same on given images. Sets torch's threads.
+
+        Raises:
+            ConfigError: weights that cannot be used.
+        """
         experiment = spec.experiment
         use_machine(experiment)
         device = torch.device(experiment.device)
-        train, held_out = training_images(spec)
-        watched = held_out if experiment.evaluation.watched == "held_out" else None
-        watched = watched or test_images(spec)
         batch_size = experiment.training.batch_size
         steps_per_epoch = -(-len(train) // batch_size)
         steps = experiment.training.steps_of(spec.category.name, steps_per_epoch)

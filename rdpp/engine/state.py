@@ -61,6 +61,11 @@ class RunState:
     ended: bool = False
     """Whether the last epoch is over."""
 
+    def end_epoch(self) -> None:
+        """Its last batch is done."""
+        self.epoch += 1
+        self.order, self.position, self.epoch_seconds = (), 0, 0.0
+
 
 @runtime_checkable
 class Resumable(Protocol):

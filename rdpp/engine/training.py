@@ -21,6 +21,7 @@ from rdpp.engine.setup import Setup, peak_memory_mb, test_images_now
 from rdpp.engine.spec import RunSpec
 from rdpp.engine.state import RunState, read_state, write_state
 from rdpp.engine.step import Stepper
+from rdpp.models import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,22 @@ def train(
         result = _conclude(run)
     run.tell(RunFinished(result=result))
     return result
+
+
+def fit(setup: Setup, epochs: int, observers: Sequence[Observer] = ()) -> Network:
+    """Train as `train` does, for so many epochs, and evaluate nothing.
+
+    Args:
+        setup: what to train, and on what.
+        epochs: of which the last may be cut short, by the setup's own number of batches.
+        observers: are told of batches alone.
+    """
+    with EpochNetworks() as kept:
+        run = _begin(setup, kept, observers)
+        while run.state.epoch < epochs and run.state.batch < setup.steps:
+            _train_epoch(run, None)
+            run.state.end_epoch()
+    return run.state.learning.network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +163,7 @@ def _finish_epoch(run: _Run, seconds: float) -> None:
     """Evaluate where it is time to, choose, and decide whether training ends."""
     setup, state = run.setup, run.state
     config, order = setup.experiment.evaluation, state.order
-    state.epoch += 1
-    state.order, state.position, state.epoch_seconds = (), 0, 0.0
+    state.end_epoch()
     final = state.epoch == setup.epochs
     evaluation, chosen = None, False
     if final or state.epoch % config.every == 0:

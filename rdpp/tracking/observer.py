@@ -25,6 +25,7 @@ from rdpp.engine import (
     device_name,
     machine_digest,
     machine_parts,
+    rate_name,
     resolve_device,
 )
 from rdpp.tracking.provenance import code_comment
@@ -178,11 +179,14 @@ class RunObserver:
             of_held_out = {k: v for k, v in result.held_out.metrics.items() if "/" not in k}
             values |= {f"chosen/held_out/{name}": value for name, value in of_held_out.items()}
             points += [(name, value, result.epoch) for name, value in result.evaluation.metrics.items()]
+        values |= {**_threshold_values(result), **result.real_rates}
         values |= {f"selection_gap/{name}": value for name, value in result.selection_gap.items()}
         values |= {"chosen_epoch": result.epoch, "epochs": result.epochs, "steps": result.steps}
         points += [(name, value, 0) for name, value in {**values, "seconds": result.seconds}.items()]
         points += [(f"audit/{name}", v, epoch) for epoch, found in result.audit.items() for name, v in found.items()]
         self._put("series", {"points": points})
+        if result.thresholds is not None:
+            self._put("text", {"path": "thresholds.json", "text": json.dumps(result.thresholds.to_mapping(), indent=1)})
         self._log_data(result)
         self._log_scores(result.evaluation)
         experiment = self._started.spec.experiment
@@ -285,6 +289,15 @@ def _listed(evaluation: Evaluation) -> dict[str, Any]:
         "defect_type": list(split.defect_types),
         "defective": [bool(label) for label in split.labels],
     }
+
+
+def _threshold_values(result: Result) -> dict[str, float]:
+    """Such as `threshold/image_5_percent`."""
+    found = result.thresholds
+    if found is None:
+        return {}
+    kinds = {"image": found.image, "pixel": found.pixel}
+    return {f"threshold/{rate_name(kind, one.rate)}": one.value for kind, of in kinds.items() for one in of}
 
 
 def _maps(evaluation: Evaluation) -> dict[str, Any]:

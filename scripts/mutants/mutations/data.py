@@ -182,8 +182,8 @@ MUTATIONS = [
     Mutation(
         "decoding: 16 bits are cut off at 255",
         _DECODING,
-        "scaled = raw.values.astype(np.float32) / np.float32(raw.white)",
-        "scaled = raw.values.clip(0, 255).astype(np.float32) / np.float32(255)",
+        "values = raw.values.astype(np.float32) / np.float32(raw.white)",
+        "values = raw.values.clip(0, 255).astype(np.float32) / np.float32(255)",
         _DECODING_TEST,
     ),
     Mutation(
@@ -284,9 +284,9 @@ MUTATIONS = [
     ),
     Mutation(
         "held out: one key for both parts",
-        "rdpp/data/held_out.py",
-        "{split.key}, {name}",
-        "{split.key}",
+        "rdpp/data/split.py",
+        "{self.key}, {name}",
+        "{self.key}",
         "tests/data/test_held_out.py",
     ),
 ]

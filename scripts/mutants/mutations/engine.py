@@ -11,7 +11,51 @@ _STATE = "tests/engine/test_state.py"
 _SELECTION = "tests/engine/test_held_out_selection.py"
 _INSPECTION = "tests/engine/test_inspection.py"
 
+_THRESHOLDS = "tests/engine/test_thresholds.py"
+
 MUTATIONS = [
+    Mutation(
+        "thresholds: a quantile of N, not of N + 1",
+        "rdpp/engine/thresholds.py",
+        "int((count + 1) * _exact(rate))",
+        "int(count * _exact(rate))",
+        _THRESHOLDS,
+    ),
+    Mutation(
+        "thresholds: from drawn defects too",
+        "rdpp/engine/results.py",
+        "        good = ~self.split.labels\n",
+        "        good = self.split.labels | True\n",
+        _THRESHOLDS,
+    ),
+    Mutation(
+        "thresholds: the image itself sets its own threshold",
+        "rdpp/engine/thresholds.py",
+        " - _above(own, pooled[middle]) <= allowed",
+        " <= allowed",
+        _THRESHOLDS,
+    ),
+    Mutation(
+        "thresholds: pixels of defective images are false alarms",
+        "rdpp/engine/thresholds.py",
+        "normal = maps[~labels]",
+        "normal = maps",
+        _THRESHOLDS,
+    ),
+    Mutation(
+        "thresholds: from the test images",
+        "rdpp/engine/checkpoint.py",
+        'if run.watched == "held_out" and event',
+        "if event",
+        _THRESHOLDS,
+    ),
+    Mutation(
+        "cross-fitting: folds are trained on",
+        "rdpp/engine/cross_fitting.py",
+        "np.setdiff1d(np.arange(len(whole)), rows)",
+        "np.arange(len(whole))",
+        "tests/engine/test_cross_fitting.py",
+    ),
     Mutation(
         "step: never accumulated",
         "rdpp/engine/step.py",
@@ -68,14 +112,14 @@ MUTATIONS = [
     Mutation(
         "checkpoint: any teacher",
         "rdpp/engine/checkpoint.py",
-        "teacher.fingerprint != checkpoint.teacher_fingerprint",
-        "False",
+        "if fingerprint != checkpoint.teacher_fingerprint",
+        "if False",
         f"{_CHECKPOINT} -k teacher",
     ),
     Mutation(
         "selection: epochs watched on the test set",
         "rdpp/engine/setup.py",
-        'watched = held_out if experiment.evaluation.watched == "held_out" else None',
+        'watched = held_out if spec.experiment.evaluation.watched == "held_out" else None',
         "watched = None",
         _SELECTION,
     ),

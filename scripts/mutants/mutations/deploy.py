@@ -1,0 +1,48 @@
+"""Mutations of rdpp/deploy."""
+
+from mutations.mutation import Mutation
+
+_MODEL, _TEST = "rdpp/deploy/model.py", "tests/deploy/test_model.py"
+_PREDICTION = "rdpp/deploy/prediction.py"
+_PREDICT = "tests/deploy/test_predict.py"
+
+MUTATIONS = [
+    Mutation("deploy: images are always stretched", _MODEL, "data.size, data.fit)", 'data.size, "stretch")', _TEST),
+    Mutation(
+        "deploy: padding stays in maps",
+        _MODEL,
+        "whole[top : top + height, left : left + width].copy()",
+        "whole.copy()",
+        _TEST,
+    ),
+    Mutation("deploy: an equal score is defective", _MODEL, "score > threshold", "score >= threshold", _TEST),
+    Mutation(
+        "deploy: regions in pixels of the network",
+        _PREDICTION,
+        "size[0] / network_map.shape[0], size[1] / network_map.shape[1]",
+        "1, 1",
+        _TEST,
+    ),
+    Mutation("deploy: corners do not connect", _PREDICTION, "np.ones((3, 3), bool)", "None", _TEST),
+    Mutation(
+        "deploy: images of one name meet",
+        "rdpp/deploy/files.py",
+        "Path(os.path.relpath(path, common))",
+        "Path(os.path.basename(path))",
+        _PREDICT,
+    ),
+    Mutation(
+        "deploy: a broken image is success",
+        "rdpp/deploy/command.py",
+        'int(any("error" in row for row in rows))',
+        "0",
+        _PREDICT,
+    ),
+    Mutation(
+        "deploy: thresholds of a run are not stored with it",
+        "rdpp/deploy/thresholds.py",
+        "if found.run_id is not None:",
+        "if False:",
+        "tests/deploy/test_thresholds.py",
+    ),
+]
