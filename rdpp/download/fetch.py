@@ -131,8 +131,9 @@ def _fetch(
 def _transferred(url: str, known: str | None, whose: str, downloader: ResumingDownloader, place: Place) -> Path:
     """The whole archive, with the digest that it should have."""
     pooch.get_logger().setLevel(logging.WARNING)
+    takes: Any = downloader  # pooch calls it as (url, file, pooch); its annotation says otherwise
     try:
-        return Path(pooch.retrieve(url, known, fname=_ARCHIVE, path=place.work, downloader=downloader))
+        return Path(pooch.retrieve(url, known, fname=_ARCHIVE, path=place.work, downloader=takes))
     except ConfigError:
         raise
     except ValueError as error:  # pooch has removed the file
