@@ -62,13 +62,14 @@ class Outbox:
 
         Args:
             kind, payload: see `Record`.
-            name: decides its place among the others. A record whose name was sent is not sent again; one of that name
-                that still waits is replaced. By default the time is the name: it is a record of its own.
+            name: decides its place among the others. If a record of that name was sent or still waits, nothing is put:
+                MLflow may have the one that waits, and knows it again by its time alone. By default the time is the
+                name: it is a record of its own.
         """
         now = time.time_ns()
-        if name is not None and name in self.sent():
-            return
         path = self.records / (name or f"{now:020d}-{os.getpid()}-{kind}")
+        if name is not None and (path.exists() or name in self.sent()):  # one that was sent vanishes after its note
+            return
         while True:
             with suppress(FileNotFoundError):  # whoever sent all that was in the folder removed it just now
                 self.records.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy
 
 _DOUBLED = """
-select run_uuid, key, step, count(*) from metrics where key not like 'system/%'
-group by run_uuid, key, step having count(*) > 1
+select metrics.run_uuid, metrics.key, step, count(*)
+from metrics join tags on tags.run_uuid = metrics.run_uuid and tags.key = 'level' and tags.value = 'run'
+where metrics.key not like 'system/%' group by metrics.run_uuid, metrics.key, step having count(*) > 1
 """
 
 

@@ -57,8 +57,15 @@ MUTATIONS = [
     Mutation(
         "outbox: what was sent is put again",
         "rdpp/tracking/outbox.py",
-        "        if name is not None and name in self.sent():\n",
-        "        if False:\n",
+        "(path.exists() or name in self.sent())",
+        "path.exists()",
+        _OUTBOX,
+    ),
+    Mutation(
+        "outbox: a record that waits, and may have been sent, gets another time",
+        "rdpp/tracking/outbox.py",
+        "(path.exists() or name in self.sent())",
+        "name in self.sent()",
         _OUTBOX,
     ),
     Mutation(
