@@ -78,7 +78,7 @@ bench-full: .venv/installed ## the same, with WideResNet50-2 and a whole epoch (
 	$(BIN)/python scripts/bench/bench.py --full
 
 lock: ## resolve the dependencies anew into requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev --extra postgres --extra ray pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --group dev --extra postgres --extra ray --extra onnx pyproject.toml -o requirements.lock
 
 clean: ## remove the virtual environment, runs and built-in data
 	[ ! -d runs/cluster ] || [ ! -x $(BIN)/python ] || $(BIN)/python scripts/cluster/cluster.py stop

@@ -52,6 +52,8 @@ class Model:
     category: str
     seed: int
     epoch: int
+    data: str
+    """The key of the images that it was trained on."""
     thresholds: Thresholds | None
     """None where no images were held out, and none were taken later."""
     source: str
@@ -220,6 +222,7 @@ def load(
         category=checkpoint.category,
         seed=checkpoint.seed,
         epoch=checkpoint.epoch,
+        data=checkpoint.data,
         thresholds=checkpoint.thresholds,
         source=str(source),
     )
