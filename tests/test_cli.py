@@ -110,6 +110,26 @@ def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, held_out, tracked,
     assert [t["number"] for t in json.loads(printed.out)["trials"]] == [0, 1]
     assert "1 of 2 trials done" in printed.err
     assert "pruner median: 1 instances" in printed.err
+    best = json.loads(printed.out)["best"]
+    assert main(["sweep", str(sweep), *tracked, *storage, "--trials", "2"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    store = f"--tracking-uri {shlex.quote(tracked[1])}"
+    train = f"rdpp train --from {best['source']} {store}"
+    assert {train, f"rdpp predict IMAGES --model {best['model']} {store}"} <= set(lines)
+    assert main([*shlex.split(train)[1:], "--seeds", "7", "--json", "--device", "cpu"]) == 0
+    printed = capsys.readouterr()
+    assert f"trial {best['trial']} of the study cli (bolt; seeds 1)" in printed.err
+    assert [(row["category"], row["seed"]) for row in json.loads(printed.out)] == [("bolt", 7)]
+    (run,) = Store(tracked[1]).search(f"tags.variant = 'cli-trial-{best['trial']:03d}' and tags.level = 'run'")
+    assert float(run.data.params["noise.scale"]) == pytest.approx(best["params"]["noise.scale"])
+
+
+def test_a_file_or_a_recorded_configuration_and_not_both(capsys, experiment_file):
+    for arguments in ([], [str(experiment_file), "--from", "study"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(["train", *arguments])
+        assert stopped.value.code == 2
+    assert "argument --from: not allowed with argument EXPERIMENT.yaml" in capsys.readouterr().err
 
 
 def test_data_synth_writes_the_categories(tmp_path):

@@ -1,29 +1,41 @@
 """`rdpp train`."""
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rdpp.cli.flags import changes_of, declare_training, work_options
 from rdpp.cli.results import failed_row, print_results, result_row, say_ui
 
-HELP = "train every category with every seed of an experiment"
+if TYPE_CHECKING:
+    from rdpp.experiment import ExperimentConfig
+
+HELP = "train every category with every seed of an experiment, or of the best trial of a study"
 EXAMPLES = """  rdpp train experiments/demo.yaml
-  rdpp train experiments/rdpp.yaml --data /path/to/mvtec --categories screw,pill --seeds 1,2,3"""
+  rdpp train experiments/rdpp.yaml --data /path/to/mvtec --categories screw,pill --seeds 1,2,3
+  rdpp train --from demo --epochs 100 --seeds 1,2,3"""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
-    parser.add_argument("experiment", type=Path, metavar="EXPERIMENT.yaml", help="the experiment's file")
+    either = parser.add_mutually_exclusive_group(required=True)
+    either.add_argument("experiment", type=Path, nargs="?", metavar="EXPERIMENT.yaml", help="the experiment's file")
+    either.add_argument(
+        "--from",
+        dest="recorded",
+        metavar="STUDY|RUN_ID",
+        help="instead of a file: the configuration of a study's best trial, or of a run, as MLflow has it",
+    )
     declare_training(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Train what is not finished yet, and print the results."""
-    from rdpp.experiment import ExperimentConfig
     from rdpp.stopping import stopping
     from rdpp.workers import train
 
-    experiment = ExperimentConfig.from_yaml(options.experiment).with_overrides(changes_of(options))
+    experiment = _experiment(options)
     with stopping() as stop:
         job = train(experiment, work_options(options), stop)
     rows = [result_row(o.spec.category.name, o.spec.seed, o.epoch, o.metrics) for o in job.outcomes]
@@ -31,3 +43,18 @@ def run(options: argparse.Namespace) -> int:
     print_results(rows, as_json=options.json, selection=experiment.evaluation.selection)
     say_ui(options)
     return 1 if job.failures else 0
+
+
+def _experiment(options: argparse.Namespace) -> "ExperimentConfig":
+    """Of the file, or as MLflow has it; with the flags laid over it."""
+    from rdpp.experiment import ExperimentConfig
+
+    changes = changes_of(options)
+    if options.recorded is None:
+        return ExperimentConfig.from_yaml(options.experiment).with_overrides(changes)
+    from rdpp.tracking.recorded import recorded_experiment
+    from rdpp.tracking.store import Store
+
+    found = recorded_experiment(Store(options.tracking_uri, create=False), options.recorded)
+    print(f"the configuration is that of {found.what}", file=sys.stderr)
+    return found.on_data(options.data).with_overrides(changes)

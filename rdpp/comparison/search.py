@@ -11,6 +11,7 @@ from rdpp.addresses import shown
 from rdpp.config import ConfigError, choose, require
 from rdpp.tracking.finished import chosen_metrics
 from rdpp.tracking.listing import StoredRun, runs_with_tag
+from rdpp.tracking.recorded import known_names, studies_and_ablations
 from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
 from rdpp.tracking.sink import groups, taken_by
 from rdpp.tracking.store import Store
@@ -116,10 +117,8 @@ def find_runs(store: Store, sources: Sequence[str], by: str | None = None) -> Ru
 
 
 def _find(store: Store, source: str, by: str | None) -> RunSet:
-    for level in ("ablation", "study"):
-        for run in store.search(f"tags.level = '{level}'"):
-            if source in (run.info.run_id, run.data.tags.get(level)):
-                return _of_ablation(store, run, by) if level == "ablation" else _of_study(store, run, by)
+    for level, run in studies_and_ablations(store, source):
+        return _of_ablation(store, run, by) if level == "ablation" else _of_study(store, run, by)
     if re.fullmatch(r"[0-9a-f]{32}", source):
         places = (f"tags.`mlflow.parentRunId` = '{source}'", f"tags.`{taken_by(source)}` != ''")
         below = [_of_query(store, query, by or "variant") for query in places]
@@ -128,8 +127,7 @@ def _find(store: Store, source: str, by: str | None) -> RunSet:
         return _of_query(store, f"attributes.run_id = '{source}'", by or "variant")
     if re.search(r"[=<>]| like ", source, re.IGNORECASE):
         return _of_query(store, source, by or "variant")
-    names = {run.data.tags[level] for level in ("ablation", "study") for run in store.search(f"tags.level = '{level}'")}
-    choose(source, names, f"ablation or study (in {shown(store.uri)})")
+    choose(source, known_names(store, "ablation", "study"), f"ablation or study (in {shown(store.uri)})")
     raise AssertionError
 
 

@@ -15,6 +15,7 @@ from rdpp.engine import Event, RunStarted
 from rdpp.runs import Node, RunFailed, RunObserver, TakenOver, work
 from rdpp.stopping import Stop
 from rdpp.sweep import report
+from rdpp.sweep.after import Best, best_of
 from rdpp.sweep.attributes import FAILURE
 from rdpp.sweep.config import SweepConfig, describe, runs_a_trial
 from rdpp.sweep.job import StudyJob
@@ -71,8 +72,8 @@ def run_sweep(
             prepare_study(sweep, [console], screen.line)
             job = _job(sweep, points, tree, open_study_node(sweep, points, tree), team.members[0], console)
             run_study(job, lambda: _work(job, team, console, screen, options, stop))
-        run_id = tree.known_run_id(job.node)
-    _print(sweep, points, run_id, json_wanted=as_json)
+        run_id, best = tree.known_run_id(job.node), best_of(points.study, job.node, tree)
+    _print(sweep, points, run_id, best, options, json_wanted=as_json)
 
 
 def _work(
@@ -164,11 +165,21 @@ def _spent(sweep: SweepConfig, points: Points) -> str:
     return f"{spent_steps(points.all()):,} of {sweep.budget:,} steps spent"
 
 
-def _print(sweep: SweepConfig, points: Points, run_id: str | None, *, json_wanted: bool) -> None:
+def _print(
+    sweep: SweepConfig,
+    points: Points,
+    run_id: str | None,
+    best: Best | None,
+    options: WorkOptions,
+    *,
+    json_wanted: bool,
+) -> None:
     study = points.study
     if json_wanted:
-        print_json(report.as_json(sweep, study, run_id))
+        print_json(report.as_json(sweep, study, run_id, best))
         return
     console = output_console()
     console.print(table(sweep, study))
     console.print(spread_sentence(spread(sweep, study)), highlight=False)
+    for line in best.lines(options.tracking_uri) if best else ():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

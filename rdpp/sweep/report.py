@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from rdpp.display.console import percent
+from rdpp.sweep.after import Best
 from rdpp.sweep.attributes import FAILURE, STEPS, value_on_test, values_by_run
 from rdpp.sweep.config import SweepConfig
 
@@ -87,17 +88,14 @@ def _row(trial: FrozenTrial, sweep: SweepConfig, categories: list[str]) -> list[
     return [str(trial.number), *params, *means, mean, on_test, state]
 
 
-def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str | None) -> dict[str, Any]:
+def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str | None, best: Best | None) -> dict[str, Any]:
     """The study for a program."""
     found = spread(sweep, study)
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return {
         "study": sweep.name,
         "mlflow_run": mlflow_run,
         "objective": list(sweep.objective),
-        "best": {"trial": study.best_trial.number, "value": study.best_value, "params": study.best_params}
-        if complete
-        else None,
+        "best": best and _best(best),
         "spread": {k: _known(v) for k, v in vars(found).items()},
         "trials": [
             {
@@ -113,6 +111,11 @@ def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str | None) -> 
             for t in study.get_trials(deepcopy=False)
         ],
     }
+
+
+def _best(best: Best) -> dict[str, Any]:
+    trial, model = best.trial, best.model and best.model.run_id
+    return {"trial": trial.number, "value": trial.value, "params": trial.params, "source": best.source, "model": model}
 
 
 def _by_category(trial: FrozenTrial, sweep: SweepConfig) -> Mapping[str, float]:

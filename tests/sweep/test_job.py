@@ -241,7 +241,7 @@ def test_a_failed_run_is_the_trials_result(sweep, worker):
     assert (trial.state, trial.value, trial.user_attrs[FAILURE]) == (TrialState.FAIL, None, DIVERGED.reason)
     assert job.tree.tags["trial 0"] == {"state": "failed", "runs": 1, "failure": DIVERGED.reason}
     assert list(table(sweep, job.points.study).columns[-1].cells) == ["failed in run 2"]
-    assert as_json(sweep, job.points.study, "run")["trials"][0]["failure"] == DIVERGED.reason
+    assert as_json(sweep, job.points.study, "run", None)["trials"][0]["failure"] == DIVERGED.reason
     assert names(job) == []
     assert [job.open_more(), job.open_more()] == [True, False]  # it is not tried again
 

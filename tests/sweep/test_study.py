@@ -11,6 +11,7 @@ from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, RunStarted
 from rdpp.runs import WorkFolder
 from rdpp.sweep import SweepConfig
+from rdpp.sweep.after import Best
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.report import Spread, as_json, spread, spread_sentence, table
 from rdpp.sweep.space import FloatRange
@@ -238,8 +239,9 @@ def test_the_table_and_json_show_every_trial_by_category(sweep):
     rows = table(sweep, study)
     assert rows.row_count == 2
     assert list(rows.columns[0].cells) == ["1", "0"]  # the best first
-    data = as_json(sweep, study, "run")
-    assert data["best"]["value"] == 0.8
+    data = as_json(sweep, study, "run", Best(study.best_trial, "small", None))
+    values = dict.fromkeys(SPACE, 0.1)
+    assert data["best"] == {"trial": 1, "value": 0.8, "params": values, "source": "small", "model": None}
     assert data["trials"][1]["test_value"] == pytest.approx(0.4)
     assert data["trials"][0]["by_category"] == {"a": 0.5, "b": 0.7}
 
@@ -250,7 +252,7 @@ def test_a_metric_that_the_test_images_do_not_define_is_a_dash(sweep):
     trial.user_attrs["run/1/a"]["test"] = {"image_auroc": 0.4}
     study.add_trial(trial)
     assert list(table(sweep, study).columns[-2].cells) == ["-"]
-    assert as_json(sweep, study, "run")["trials"][0]["test_value"] is None
+    assert as_json(sweep, study, "run", None)["trials"][0]["test_value"] is None
 
 
 @pytest.mark.parametrize(

@@ -313,4 +313,32 @@ MUTATIONS = [
         "        if False:\n",
         "tests/tracking/test_tree.py -k lost_to_another",
     ),
+    Mutation(
+        "recorded: the worst trial is trained again",
+        "rdpp/tracking/recorded.py",
+        'key=lambda trial: (-trial.metrics["objective"],',
+        'key=lambda trial: (trial.metrics["objective"],',
+        "tests/tracking/test_recorded.py -k best_trial",
+    ),
+    Mutation(
+        "recorded: runs that others took over belong to a trial",
+        "rdpp/tracking/recorded.py",
+        "*(run for run in taken if group in groups(run.tags, taken_by(root))),",
+        "*taken,",
+        "tests/tracking/test_recorded.py -k took_over",
+    ),
+    Mutation(
+        "recorded: a worker's share of threads is kept",
+        "rdpp/tracking/recorded.py",
+        '("device", "threads", "feature_cache_gb")',
+        '("device", "feature_cache_gb")',
+        "tests/tracking/test_recorded.py -k belongs_to_the_machine",
+    ),
+    Mutation(
+        "recorded: a model without a checkpoint is offered",
+        "rdpp/tracking/recorded.py",
+        'if "checkpoint" in {artifact.path',
+        'if "checkpoint" not in {artifact.path',
+        "tests/tracking/test_recorded.py -k model_of_a_trial",
+    ),
 ]

@@ -1,0 +1,66 @@
+"""What a person does next with a study's best trial: train it in full, and predict with it."""
+
+import shlex
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from rdpp.addresses import shown
+from rdpp.display.console import percent
+from rdpp.runs import Node
+from rdpp.tracking.listing import StoredRun
+from rdpp.tracking.recorded import run_with_checkpoint, studies_and_ablations
+from rdpp.tracking.tree import MlflowTree
+
+
+@dataclass(frozen=True)
+class Best:
+    """A study's best trial, and what MLflow has of it."""
+
+    trial: FrozenTrial
+    source: str
+    """The study as `rdpp train --from` takes it: its name, or the id of its MLflow run where others have that name."""
+    model: StoredRun | None
+    """A run of the trial that kept its checkpoint; None where none did, or MLflow is away."""
+
+    def lines(self, tracking_uri: str | None) -> list[str]:
+        """For a person, with commands that can be pasted; `tracking_uri`: as it was given, None for the default."""
+        values = ", ".join(
+            f"{path} {value:.6g}" if isinstance(value, float) else f"{path} {value}"
+            for path, value in self.trial.params.items()
+        )
+        store = f" --tracking-uri {shlex.quote(shown(tracking_uri))}" if tracking_uri else ""
+        lines = [
+            f"Best: trial {self.trial.number}, objective {percent(self.trial.value)}, {values}",
+            "Train it in full (--categories, --seeds, --epochs and other flags change what it is trained on):",
+            f"  rdpp train --from {shlex.quote(self.source)}{store}",
+        ]
+        if self.model is not None:
+            tags = self.model.tags
+            lines += [
+                f"Predict with its network for {tags['category']}, seed {tags['seed']}:",
+                f"  rdpp predict IMAGES --model {self.model.run_id}{store}",
+            ]
+        return lines
+
+
+def best_of(study: optuna.Study, node: Node, tree: MlflowTree) -> Best | None:
+    """The complete trial with the highest objective, of equal ones the earliest; None where none is complete.
+
+    Args:
+        study: Optuna's.
+        node: the study's.
+        tree: where its runs are kept; what was recorded is sent first.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not complete:
+        return None
+    best = min(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
+    run_id = tree.known_run_id(node)
+    if run_id is None:
+        return Best(best, study.study_name, None)
+    unique = len(studies_and_ablations(tree.store, study.study_name)) == 1
+    found = tree.store.run_of_node(tree.node("trial", str(best.number), node).id)
+    model = None if found is None else run_with_checkpoint(tree.store, StoredRun.of(found))
+    return Best(best, study.study_name if unique else run_id, model)
