@@ -376,7 +376,7 @@ def test_mlflow_serves_it(runs, champion, judge, tmp_path):
         for row, found in zip(rows, judge.model.predict(judge.images[:2], 0.05), strict=True):
             assert_is(row, found)
         with pytest.raises(urllib.error.HTTPError) as refused:
-            ask(port, {"inputs": {"image": [base64.b64encode(b"no image").decode()]}})
+            ask(port, {"dataframe_records": [{"image": base64.b64encode(b"no image").decode()}]})
         assert refused.value.code == 400
         assert "cannot decode the image 0" in refused.value.read().decode()
     finally:
