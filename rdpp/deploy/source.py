@@ -53,12 +53,17 @@ def located(source: str | Path, tracking_uri: str | None) -> Iterator[Located]:
             "model (NAME@ALIAS, NAME/VERSION)"
         )
     store = Store(tracking_uri, create=False)
-    run_id = _run_of_version(store, name) if registered else _only_run(store, name)
+    run_id = _run_of_version(store, name) if registered else only_run(store, name)
     with downloaded(store, run_id) as folder:
         yield Located(folder, run_id, store)
 
 
-def _only_run(store: Store, run_id: str) -> str:
+def only_run(store: Store, run_id: str) -> str:
+    """The run itself, or the only finished one below it.
+
+    Raises:
+        ConfigError: no such run, or none or several below it.
+    """
     found = leaves(store, run_id)
     if len(found) != 1:
         which = f"first {', '.join(found[:3])}" if found else "let it run first"

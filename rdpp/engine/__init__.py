@@ -1,6 +1,13 @@
 """Training and evaluation of one run. Knows nothing of trials and trackers."""
 
-from rdpp.engine.checkpoint import Checkpoint, CheckpointWriter, load_network, put_thresholds, read_checkpoint
+from rdpp.engine.checkpoint import (
+    Checkpoint,
+    CheckpointWriter,
+    check_teacher,
+    load_network,
+    put_thresholds,
+    read_checkpoint,
+)
 from rdpp.engine.code import code_digest, digest_of_code
 from rdpp.engine.cross_fitting import cross_fitted
 from rdpp.engine.device import device_name, resolve_device
@@ -56,6 +63,7 @@ __all__ = [
     "TermInspection",
     "Threshold",
     "Thresholds",
+    "check_teacher",
     "code_digest",
     "cross_fitted",
     "device_name",

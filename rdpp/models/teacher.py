@@ -91,6 +91,15 @@ def load_teacher(config: TeacherConfig, seed: int = 0) -> Teacher:
     Raises:
         ConfigError: weights that cannot be had or do not fit. Random ones are used only when asked for.
     """
+    return Teacher(teacher_backbone(config, seed))
+
+
+def teacher_backbone(config: TeacherConfig, seed: int = 0) -> Backbone:
+    """The network of such a teacher, with the weights as they lie in its file: no BatchNorm is folded.
+
+    Raises:
+        ConfigError: see `load_teacher`.
+    """
     backbone = Backbone(ARCHITECTURES[config.name])
     if config.weights == "random":
         _randomise(backbone, torch.Generator().manual_seed(seed))
@@ -103,7 +112,7 @@ def load_teacher(config: TeacherConfig, seed: int = 0) -> Teacher:
     else:
         path = Path(config.weights).expanduser()
         load_exactly(backbone, read_tensors(path), str(path), ignore=("layer4.", "fc."))
-    return Teacher(backbone)
+    return backbone
 
 
 def _download(name: str) -> dict[str, Tensor]:

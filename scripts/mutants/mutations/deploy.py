@@ -5,6 +5,7 @@ from mutations.mutation import Mutation
 _MODEL, _TEST = "rdpp/deploy/model.py", "tests/deploy/test_model.py"
 _PREDICTION = "rdpp/deploy/prediction.py"
 _PREDICT = "tests/deploy/test_predict.py"
+_REGISTRY, _REGISTRY_TEST = "rdpp/deploy/registry.py", "tests/deploy/test_registry.py"
 
 MUTATIONS = [
     Mutation("deploy: images are always stretched", _MODEL, "data.size, data.fit)", 'data.size, "stretch")', _TEST),
@@ -44,5 +45,36 @@ MUTATIONS = [
         "if found.run_id is not None:",
         "if False:",
         "tests/deploy/test_thresholds.py",
+    ),
+    Mutation(
+        "registry: a tie moves the alias", _REGISTRY, "value > value_before", "value >= value_before", _REGISTRY_TEST
+    ),
+    Mutation(
+        "registry: the test images move the alias",
+        _REGISTRY,
+        'to_key(f"chosen/held_out/{metric}")',
+        'to_key(f"chosen/{metric}")',
+        _REGISTRY_TEST,
+    ),
+    Mutation(
+        "registry: other training images are compared",
+        _REGISTRY,
+        'old.tags.get("train_manifest")',
+        'new.tags.get("train_manifest")',
+        _REGISTRY_TEST,
+    ),
+    Mutation(
+        "registry: the teacher is looked for where it lay",
+        "rdpp/deploy/pyfunc_model.py",
+        'changes={"teacher.weights": str(folder / TEACHER)}',
+        "changes={}",
+        _REGISTRY_TEST,
+    ),
+    Mutation(
+        "registry: the served rate is always the default",
+        "rdpp/deploy/pyfunc_model.py",
+        '(params or {}).get("rate", RATE)',
+        "RATE",
+        _REGISTRY_TEST,
     ),
 ]
