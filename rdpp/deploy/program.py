@@ -54,14 +54,14 @@ class Program(nn.Module):
 
     def _inwards(self, images: Tensor, down: "_Extent", across: "_Extent") -> "tuple[_Taken, _Taken]":
         rows, columns = (
-            _taken(extent.inside() - extent.start, extent.count, torch.scalar_tensor(side))
+            _taken(extent.inside() - extent.start, extent.length, torch.scalar_tensor(side))
             for extent, side in ((down, images.shape[1]), (across, images.shape[2]))
         )
         return rows, columns
 
     def _outwards(self, images: Tensor, down: "_Extent", across: "_Extent") -> "tuple[_Taken, _Taken]":
         rows, columns = (
-            _taken(torch.arange(side), torch.scalar_tensor(side), extent.count).moved(extent.start)
+            _taken(torch.arange(side), torch.scalar_tensor(side), extent.length).moved(extent.start)
             for extent, side in ((down, images.shape[1]), (across, images.shape[2]))
         )
         return rows, columns
@@ -71,7 +71,7 @@ class _Extent(NamedTuple):
     """Of a picture along one side of the network's image."""
 
     start: Tensor
-    count: Tensor
+    length: Tensor
     side: int
 
     @classmethod
@@ -85,7 +85,7 @@ class _Extent(NamedTuple):
 
     def inside(self) -> Tensor:
         """(side,) the position of each row, or of the picture's row that stands next to it."""
-        return torch.minimum(torch.maximum(torch.arange(self.side), self.start), self.start + self.count - 1)
+        return torch.minimum(torch.maximum(torch.arange(self.side), self.start), self.start + self.length - 1)
 
 
 class _Taken(NamedTuple):
