@@ -332,7 +332,7 @@ def test_sync_sends_what_waits_and_says_how_much(store, spec, events, parent, mo
     record(MlflowTree(store=store), spec, parent, events).close(None)
     monkeypatch.undo()
     assert main(["sync", "--tracking-uri", store.uri]) == 0
-    assert "sent 16 records of 1 runs" in capsys.readouterr().out
+    assert "sent 17 records of 1 runs" in capsys.readouterr().out
     (run,) = leaves(store, parent)
     assert run.info.status == "FINISHED"
     assert main(["sync", "--tracking-uri", store.uri]) == 0
