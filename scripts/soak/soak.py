@@ -207,13 +207,22 @@ def struck(folder: Path, soak: Soak, whole: dict[str, Any], seed: int) -> list[s
         print(f"disturbed: {time.monotonic() - began:.0f} s; struck: {dict(counted)}", flush=True)
         tracking_uri = _stores(own, servers)[0]
         database = servers.postgres.url("mlflow") if servers else tracking_uri
-        differences = [f"{key}: {whole[key]} and {parts[key]}" for key in whole if whole[key] != parts[key]]
         return [
-            *(text for text in differences if not text.startswith("mlflow_run:")),
+            *_differences(_without_ids(whole), _without_ids(parts)),
             *wrong_runs(tracking_uri, database, whole, len(soak.sweep.categories)),
             *left_files(own / "tmp", folder / "cache", own / "parts", _work(own, servers)),
             *lost_batches(own / "batches", EVERY + 1),
         ]
+
+
+def _without_ids(study: dict[str, Any]) -> dict[str, Any]:
+    """What a sweep came to, but for the ids that MLflow gave its runs."""
+    best = {key: value for key, value in study["best"].items() if key != "model"}
+    return {**study, "mlflow_run": None, "best": best}
+
+
+def _differences(whole: dict[str, Any], parts: dict[str, Any]) -> list[str]:
+    return [f"{key}: {whole[key]} and {parts[key]}" for key in whole if whole[key] != parts[key]]
 
 
 def _disturbed(
