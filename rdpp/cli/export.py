@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from rdpp.cli.flags import declare_json, declare_settings, declare_store, pairs_of
+from rdpp.cli.flags import declare_json, declare_settings, declare_source, declare_store, pairs_of
 
 HELP = "write a trained model as ONNX, as a torch program, or for the released code"
 EXAMPLES = """  rdpp export 0123456789abcdef0123456789abcdef --to onnx --out screws.onnx --images photos/
@@ -13,11 +13,7 @@ EXAMPLES = """  rdpp export 0123456789abcdef0123456789abcdef --to onnx --out scr
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
-    parser.add_argument(
-        "source",
-        metavar="SOURCE",
-        help="an MLflow run id, a checkpoint, or a registered model: NAME@ALIAS, NAME/VERSION",
-    )
+    declare_source(parser)
     parser.add_argument("--to", required=True, choices=("onnx", "torch", "official"), help="what to write")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file")
     parser.add_argument(

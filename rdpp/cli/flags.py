@@ -103,14 +103,17 @@ def declare_store(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tracking-uri", metavar="URI", help="MLflow store; by default sqlite in ./runs")
 
 
+_MODEL = "an MLflow run id, a checkpoint, or a registered model: NAME@ALIAS, NAME/VERSION"
+
+
 def declare_model(parser: argparse.ArgumentParser) -> None:
-    """Which trained network."""
-    parser.add_argument(
-        "--model",
-        required=True,
-        metavar="SOURCE",
-        help="an MLflow run id, a checkpoint, or a registered model: NAME@ALIAS, NAME/VERSION",
-    )
+    """Which trained network, beside what the command is about."""
+    parser.add_argument("--model", required=True, metavar="SOURCE", help=_MODEL)
+
+
+def declare_source(parser: argparse.ArgumentParser) -> None:
+    """Which trained network, where the command is about it."""
+    parser.add_argument("source", metavar="SOURCE", help=_MODEL)
 
 
 def declare_json(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from rdpp.cli.flags import changes_of, declare_data, declare_json, declare_store
+from rdpp.cli.flags import changes_of, declare_data, declare_json, declare_source, declare_store
 
 HELP = "print a model's thresholds, or take new ones by cross-fitting"
 EXAMPLES = """  rdpp thresholds 0123456789abcdef0123456789abcdef
@@ -11,11 +11,7 @@ EXAMPLES = """  rdpp thresholds 0123456789abcdef0123456789abcdef
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
-    parser.add_argument(
-        "source",
-        metavar="SOURCE",
-        help="an MLflow run id, a checkpoint, or a registered model: NAME@ALIAS, NAME/VERSION",
-    )
+    declare_source(parser)
     parser.add_argument(
         "--folds",
         type=int,

@@ -9,6 +9,7 @@ from mlflow.entities import Run
 
 from rdpp.addresses import shown
 from rdpp.config import ConfigError, choose, require
+from rdpp.tracking.checkpoints import is_run_id
 from rdpp.tracking.finished import chosen_metrics
 from rdpp.tracking.listing import StoredRun, runs_with_tag
 from rdpp.tracking.recorded import known_names, studies_and_ablations
@@ -119,7 +120,7 @@ def find_runs(store: Store, sources: Sequence[str], by: str | None = None) -> Ru
 def _find(store: Store, source: str, by: str | None) -> RunSet:
     for level, run in studies_and_ablations(store, source):
         return _of_ablation(store, run, by) if level == "ablation" else _of_study(store, run, by)
-    if re.fullmatch(r"[0-9a-f]{32}", source):
+    if is_run_id(source):
         places = (f"tags.`mlflow.parentRunId` = '{source}'", f"tags.`{taken_by(source)}` != ''")
         below = [_of_query(store, query, by or "variant") for query in places]
         if runs := tuple(run for run_set in below for run in run_set.runs):

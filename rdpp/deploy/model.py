@@ -21,6 +21,7 @@ from rdpp.deploy.prediction import ImagePrediction, Unreadable, regions_above
 from rdpp.deploy.source import located
 from rdpp.detector import Detector
 from rdpp.engine import RATES, Thresholds, images_needed, load_network, read_checkpoint, resolve_device
+from rdpp.engine.evaluation import detector_of
 from rdpp.engine.teachers import shared_teacher
 from rdpp.experiment import ExperimentConfig
 
@@ -215,9 +216,8 @@ def load(
         experiment = checkpoint.experiment.with_overrides(changes or {})
         teacher = shared_teacher(experiment.teacher, checkpoint.seed, resolve_device(device))
         network = load_network(checkpoint, teacher)
-    size, sigma = experiment.data.size, experiment.evaluation.sigma
     return Model(
-        detector=Detector(teacher, network, size, sigma=sigma, precision=experiment.precision),
+        detector=detector_of(experiment, teacher, network),
         experiment=experiment,
         category=checkpoint.category,
         seed=checkpoint.seed,

@@ -1,9 +1,10 @@
 """What a model says of one image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,6 +58,18 @@ class ImagePrediction:
         """(height, width) float32: the anomaly map at the image's own size, enlarged when it is asked for."""
         small = torch.from_numpy(self.network_map)[None, None]
         return interpolate(small, size=self.size, mode="bilinear", align_corners=False)[0, 0].numpy()
+
+    def told(self) -> dict[str, Any]:
+        """What is told of it as plain data, but for its name and its map."""
+        return {
+            "height": self.size[0],
+            "width": self.size[1],
+            "score": self.score,
+            "defective": self.verdict,
+            "threshold": self.threshold,
+            "pixel_threshold": self.pixel_threshold,
+            "regions": [{**asdict(region), "peak": list(region.peak)} for region in self.regions],
+        }
 
 
 @dataclass(frozen=True)

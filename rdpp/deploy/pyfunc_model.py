@@ -4,7 +4,6 @@ It needs a folder with the network's checkpoint and its teacher's weights, and n
 """
 
 import base64
-import dataclasses
 import io
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -77,13 +76,7 @@ def _row(found: ImagePrediction) -> dict[str, Any]:
     file = io.BytesIO()
     sixteen_bits(found.map).save(file, "png", compress_level=1)
     return {
-        "score": found.score,
-        "defective": found.verdict,
-        "threshold": found.threshold,
-        "pixel_threshold": found.pixel_threshold,
-        "height": found.size[0],
-        "width": found.size[1],
-        "regions": [{**dataclasses.asdict(region), "peak": list(region.peak)} for region in found.regions],
+        **found.told(),
         "map_png16": base64.b64encode(file.getvalue()).decode(),
         "map_white": HIGHEST,
     }

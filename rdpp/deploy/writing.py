@@ -1,7 +1,6 @@
 """Predictions as files: maps of each image, a table (CSV) and JSON lines."""
 
 import csv
-import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -119,17 +118,7 @@ KINDS: Mapping[str, tuple[str, Callable[[MapWriter, ImagePrediction, Path], None
 
 
 def _row(found: ImagePrediction, files: Mapping[str, str]) -> Row:
-    row: Row = {
-        "image": found.name,
-        "height": found.size[0],
-        "width": found.size[1],
-        "score": found.score,
-        "defective": found.verdict,
-        "threshold": found.threshold,
-        "pixel_threshold": found.pixel_threshold,
-        "regions": [dataclasses.asdict(region) for region in found.regions],
-        "maps": dict(files),
-    }
+    row: Row = {"image": found.name, **found.told(), "maps": dict(files)}
     if "png16" in files:
         row["png16_scale"] = {"black": 0.0, "white": HIGHEST}
     return row

@@ -10,9 +10,8 @@ import numpy as np
 
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_train
-from rdpp.detector import Detector
 from rdpp.engine.checkpoint import Checkpoint, check_teacher
-from rdpp.engine.evaluation import predict
+from rdpp.engine.evaluation import detector_of, predict
 from rdpp.engine.events import Observer
 from rdpp.engine.loader import DataLoader
 from rdpp.engine.resolving import resolve
@@ -84,13 +83,6 @@ def _parts(images: int, folds: int) -> list[np.ndarray]:
 
 
 def _judge(setup: Setup, epochs: int, observer: Observer) -> Prediction:
-    network = fit(setup, epochs, [observer])
     experiment = setup.experiment
-    detector = Detector(
-        setup.teacher,
-        network,
-        experiment.data.size,
-        sigma=experiment.evaluation.sigma,
-        precision=experiment.precision,
-    )
+    detector = detector_of(experiment, setup.teacher, fit(setup, epochs, [observer]))
     return predict(detector, DataLoader(setup.watched.split, setup.device), batch_size=experiment.training.batch_size)

@@ -12,10 +12,15 @@ from rdpp.models import Network, Teacher
 from rdpp.types import Prediction
 
 
+def detector_of(experiment: ExperimentConfig, teacher: Teacher, network: Network) -> Detector:
+    """A trained network made ready to judge, with the settings of its experiment."""
+    size, sigma = experiment.data.size, experiment.evaluation.sigma
+    return Detector(teacher, network, size, sigma=sigma, precision=experiment.precision)
+
+
 def evaluate_with(experiment: ExperimentConfig, teacher: Teacher, network: Network, loader: DataLoader) -> Evaluation:
     """Evaluate a network on a loader's images, with the settings of a resolved experiment."""
-    size, sigma = experiment.data.size, experiment.evaluation.sigma
-    detector = Detector(teacher, network, size, sigma=sigma, precision=experiment.precision)
+    detector = detector_of(experiment, teacher, network)
     return evaluate(detector, loader, batch_size=experiment.training.batch_size)
 
 

@@ -1,7 +1,6 @@
 """The configuration of a run, a trial or a training as MLflow has it, as an experiment that can be trained anew."""
 
 import dataclasses
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from rdpp.addresses import shown
 from rdpp.config import ConfigError, choose, require
 from rdpp.data import AUTO
 from rdpp.experiment import ExperimentConfig, TrainingConfig
+from rdpp.tracking.checkpoints import is_run_id
 from rdpp.tracking.listing import StoredRun, runs_with_tag
 from rdpp.tracking.sink import groups, taken_by
 from rdpp.tracking.store import Store
@@ -22,7 +22,6 @@ from rdpp.yaml_file import parse_yaml
 
 CONFIGURATION = "experiment.yaml"
 """Artifact of a run: its resolved configuration, with its only category and seed."""
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 _OF_THE_MACHINE = ("device", "threads", "feature_cache_gb")
 """Settings that a run has from the machine and the worker that trained it."""
 
@@ -157,7 +156,7 @@ def _named(store: Store, source: str) -> StoredRun:
     require(not both, f"'{source}' names a study and an ablation; give the id of the study's MLflow run instead")
     if found:
         return StoredRun.of(found[0][1])
-    if not _RUN_ID.fullmatch(source):
+    if not is_run_id(source):
         choose(source, known_names(store, "study"), f"study (in {shown(store.uri)})")
     try:
         return StoredRun.of(store.client.get_run(source))
