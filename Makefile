@@ -39,10 +39,10 @@ cluster-stop: .venv/installed ## stop them; their data stays
 	$(BIN)/python scripts/cluster/cluster.py stop
 
 test: .venv/installed ## run the tests, but for the exhaustive ones and those that need servers (6 minutes on 2 cores)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow and not cluster"
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow and not cluster"
 
 test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m slow
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m slow
 
 test-cluster: .venv/installed ## run the tests on a PostgreSQL and an MLflow server, which they start
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m cluster --durations 5 tests/cluster

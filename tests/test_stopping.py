@@ -10,6 +10,14 @@ import pytest
 from rdpp.stopping import Stop, Stopped, stopping
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_listened_to():
+    """As it is not where a script starts the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def send(number):
     os.kill(os.getpid(), number)
 

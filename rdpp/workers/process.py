@@ -14,7 +14,7 @@ from rdpp.config import ConfigError
 from rdpp.display.output import results_alone
 from rdpp.display.screen import Terminal
 from rdpp.folders import disk_problem, is_of_the_machine
-from rdpp.stopping import Stopped, stopping
+from rdpp.stopping import SIGNALS, Stopped, stopping
 from rdpp.workers.member import Member
 
 _PROBLEM = 2
@@ -123,6 +123,7 @@ def run_worker(pipe: Connection, member: Member, function: Callable[..., None], 
     """A worker's process; its exit code is that of `serve`."""
     if hasattr(os, "setpgrp"):  # not on Windows
         os.setpgrp()  # Ctrl-C in a terminal reaches the process that started this one, which passes it on
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # `rdpp.fork_server` blocks them
     _end_with_parent()
     sys.exit(serve(pipe, member, function, arguments))
 

@@ -13,6 +13,8 @@ PHASES = ("training", "saving", "logging", "claiming", "starting")
 """In a batch; while a state is written; while records are sent; while a trial is drawn or told; as a worker starts."""
 _PAUSE = 3.0
 """Seconds between two strikes."""
+_START = 2.0
+"""Seconds within which a worker has begun."""
 _KNOWN = 0.3
 """Seconds for which a command's workers are remembered: to look through all processes takes milliseconds."""
 
@@ -106,7 +108,7 @@ class Striker:
     def _victim(self, kind: str, command: int) -> int | None:
         workers = [pid for pid in self._children(command) or [command] if pid not in self._asleep]
         if kind == "starting":
-            young = [pid for pid in workers if _age(pid) < self._random.uniform(0.2, 6.0)]
+            young = [pid for pid in workers if _age(pid) < self._random.uniform(0.1, _START)]
             return self._random.choice(young) if young else None
         prefix = {"logging": "deliver-", "claiming": "study-"}.get(kind, "run-")
         holders = [pid for pid, name in self._holders(prefix) if pid in workers]
@@ -143,17 +145,19 @@ class Striker:
         return True
 
 
-def _children(pid: int) -> list[int]:
-    """Workers of a command: its children that were spawned to work, not those that keep resources."""
-    found = []
+def _children(command: int) -> list[int]:
+    """Workers of a command: they are forked by a child of it that does nothing else."""
+    parents: dict[int, int] = {}
+    servers = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == pid and b"spawn_main" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
+            pid, parent = int(folder.name), int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            parents[pid] = parent
+            if parent == command and b"forkserver" in (folder / "cmdline").read_bytes():
+                servers.append(pid)
         except (FileNotFoundError, ProcessLookupError):
             continue
-    return found
+    return [pid for pid, parent in parents.items() if parent in servers]
 
 
 def _age(pid: int) -> float:

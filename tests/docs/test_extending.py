@@ -53,11 +53,10 @@ print(json.dumps(codes))
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of package and tests. The kernels are a link: their compiled loops are kept beside them."""
-    folder, ignored = tmp_path_factory.mktemp("copy"), shutil.ignore_patterns("__pycache__", "golden", "kernels")
+    """A copy of package and tests, with the compiled loops, that are kept beside the modules."""
+    folder, ignored = tmp_path_factory.mktemp("copy"), shutil.ignore_patterns("*.pyc", "golden")
     for part in ("rdpp", "tests"):
         shutil.copytree(ROOT / part, folder / part, ignore=ignored)
-    (folder / "rdpp" / "kernels").symlink_to(ROOT / "rdpp" / "kernels")
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
 
