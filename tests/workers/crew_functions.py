@@ -5,8 +5,10 @@ import signal
 from pathlib import Path
 
 import psutil
+import torch
 
 from rdpp.config import ConfigError
+from rdpp.stopping import SIGNALS
 
 
 def die_once_then_fail(member, screen, stop, folder):
@@ -29,3 +31,25 @@ def die_once_then_fail(member, screen, stop, folder):
 def show_command_line(member, screen, stop, storage):
     """The process's own, and what the worker was given."""
     screen.line(f"{storage} {psutil.Process().cmdline()}")
+
+
+def signal_the_server(member, screen, stop):
+    """The process that this one was forked from gets each signal that ends one, and lives; this one blocks none."""
+    server = os.getppid()
+    for number in SIGNALS:
+        os.kill(server, number)
+    assert os.getppid() == server
+    own = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    screen.line(f"blocked here: {sorted(own)}; groups: {os.getpgrp() == os.getpid()}, {os.getpgid(server) == server}")
+
+
+def begin_late(pipe):
+    """Unblock signals after one was sent."""
+    pipe.send("forked")
+    pipe.recv()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def compute(member, screen, stop):
+    """A sum on the worker's device."""
+    screen.line(str(float(torch.ones(3, device=member.device).sum())))

@@ -4,10 +4,12 @@ import io
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
-from crew_functions import die_once_then_fail, show_command_line
+from crew_functions import begin_late, compute, die_once_then_fail, show_command_line, signal_the_server
 from rich.console import Console
 
 import rdpp.workers.crew as module
@@ -47,6 +49,53 @@ def test_what_a_worker_is_given_does_not_stand_in_its_command_line(shown):
     assert given == "postgresql://ann:s3cret@host/db"
     assert "multiprocessing" in command_line
     assert "s3cret" not in command_line
+
+
+def test_no_signal_ends_the_process_that_workers_are_forked_from(shown):
+    screen, text = shown
+    for _ in range(2):
+        run_crew(TWO, signal_the_server, (), screen)
+    assert text.getvalue().splitlines() == ["blocked here: []; groups: True, True"] * 4
+
+
+def test_a_signal_that_comes_before_a_worker_has_begun_reaches_it(shown):
+    run_crew(TWO[:1], show_command_line, ("",), shown[0])  # so that the fork server is there
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=begin_late, args=(theirs,))
+    process.start()
+    assert ours.recv() == "forked"
+    os.kill(process.pid, signal.SIGTERM)
+    ours.send("sent")
+    process.join(60)
+    assert process.exitcode == -signal.SIGTERM
+
+
+NO_DEVICE = """
+import threading
+import torch
+def refuse(*arguments, **options):
+    raise AssertionError("a device was asked for")
+for owner in (torch.cuda, torch._C):
+    for name in ("is_available", "device_count", "_lazy_init", "_cuda_init", "_cuda_getDeviceCount"):
+        if hasattr(owner, name):
+            setattr(owner, name, refuse)
+import rdpp.workers.crew, rdpp.workers.grid, rdpp.sweep, rdpp.ablation
+print(threading.active_count())
+"""
+
+
+@pytest.mark.slow
+def test_what_workers_need_is_imported_without_a_device_or_a_thread():
+    """A process that is forked after CUDA was started cannot use it, and has its parent's threads no longer."""
+    done = subprocess.run([sys.executable, "-c", NO_DEVICE], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr
+
+
+@pytest.mark.cuda
+def test_a_worker_computes_on_a_gpu(shown):
+    run_crew([Member(1, "cuda:0", 1, 1.0)], compute, (), shown[0])
+    assert shown[1].getvalue() == "3.0\n"
 
 
 class Process:

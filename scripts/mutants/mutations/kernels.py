@@ -33,8 +33,8 @@ MUTATIONS = [
     Mutation(
         "instance norm: compiled, the last pixels not summed",
         "rdpp/kernels/instance_norm.py",
-        "% _TOGETHER == 0 or pixel + 1 == count:\n                total += part\n                along",
-        "% _TOGETHER == 0:\n                total += part\n                along",
+        "% _TOGETHER == 0 or pixel + 1 == count:\n                _move(part, total)\n                _move(part_along",
+        "% _TOGETHER == 0:\n                _move(part, total)\n                _move(part_along",
         "tests/kernels/test_instance_norm.py",
     ),
     Mutation(

@@ -10,6 +10,7 @@ _FAILURES = "tests/runs/test_failures.py"
 _FOLDER = "tests/runs/test_work_folder.py"
 _STOPPING = "tests/test_stopping.py"
 _CREW = "tests/workers/test_crew.py -k 'not started_anew_and'"
+_FORKED = "tests/workers/test_crew.py -k 'forked_from or before_a_worker'"
 _MEMBER = "tests/workers/test_member.py"
 _LOCKS = "tests/cluster/test_locks.py"
 
@@ -216,6 +217,34 @@ MUTATIONS = [
         "            signal.signal(number, before[number])",
         "            pass",
         _STOPPING,
+    ),
+    Mutation(
+        "fork server: signals end it",
+        "rdpp/fork_server.py",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, ())",
+        _FORKED,
+    ),
+    Mutation(
+        "fork server: in the terminal's group",
+        "rdpp/fork_server.py",
+        "os.setpgrp()",
+        "",
+        _FORKED,
+    ),
+    Mutation(
+        "fork server: ignores signals, and so do workers until they listen",
+        "rdpp/fork_server.py",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)",
+        "[signal.signal(number, signal.SIG_IGN) for number in SIGNALS]",
+        _FORKED,
+    ),
+    Mutation(
+        "crew: workers block signals",
+        "rdpp/workers/process.py",
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)",
+        "pass",
+        _FORKED,
     ),
     Mutation(
         "crew: a worker that dies is not replaced",
