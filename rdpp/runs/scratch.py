@@ -34,3 +34,20 @@ def temporary_files_in(make: Callable[[], AbstractContextManager[Path]]) -> Iter
             if _users == 0:
                 tempfile.tempdir = None  # Python's own
                 _end.close()
+
+
+@contextmanager
+def temporary_files_of_the_system(longest: int) -> Iterator[None]:
+    """Let temporary files go to the system's own folder within the block.
+
+    Args:
+        longest: in characters; /tmp takes the place of a folder whose path is longer.
+    """
+    with _changing:
+        before, tempfile.tempdir = tempfile.tempdir, None
+        try:
+            if len(tempfile.gettempdir()) > longest:
+                tempfile.tempdir = "/tmp"
+            yield
+        finally:
+            tempfile.tempdir = before

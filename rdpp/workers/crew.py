@@ -2,6 +2,7 @@
 
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.forkserver
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -10,9 +11,13 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from rdpp.display.screen import Terminal
+from rdpp.runs.scratch import temporary_files_of_the_system
 from rdpp.workers.member import Member
 from rdpp.workers.process import Channel, run_worker
 from rdpp.workers.watch import Watch
+
+_LONGEST = 70
+"""Characters of the folder for the fork server's socket: a socket's whole path may have 107."""
 
 
 def run_crew(
@@ -96,4 +101,6 @@ def _context(function: Callable[..., None]) -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["rdpp.fork_server", __name__, function.__module__])
+    with temporary_files_of_the_system(_LONGEST):
+        multiprocessing.forkserver.ensure_running()
     return context

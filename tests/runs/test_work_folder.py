@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rdpp.runs import WorkFolder
+from rdpp.runs.scratch import temporary_files_of_the_system
 
 
 @pytest.fixture
@@ -110,6 +111,17 @@ def test_temporary_files_stay_until_the_last_block_of_the_process_ends(folder, t
         second.__exit__(None, None, None)
         assert not made.parent.exists()
         assert not Path(tempfile.gettempdir()).is_relative_to(tmp_path / "work")
+
+
+def test_the_systems_temporary_files_may_be_asked_for(folder):
+    with folder.in_use():
+        ours = tempfile.gettempdir()
+        with temporary_files_of_the_system(1000):
+            theirs = tempfile.gettempdir()
+        with temporary_files_of_the_system(len(theirs) - 1):
+            assert tempfile.gettempdir() == "/tmp"
+        assert tempfile.gettempdir() == ours
+    assert tempfile.gettempdir() == theirs != ours
 
 
 def test_what_a_killed_process_left_is_removed_by_the_last_to_leave(folder):

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -90,6 +92,32 @@ def test_what_workers_need_is_imported_without_a_device_or_a_thread():
     """A process that is forked after CUDA was started cannot use it, and has its parent's threads no longer."""
     done = subprocess.run([sys.executable, "-c", NO_DEVICE], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr
+
+
+KILLED = """
+import multiprocessing, os, signal, sys
+from pathlib import Path
+from rdpp.runs import WorkFolder
+from rdpp.workers.crew import _context
+if __name__ == "__main__":
+    with WorkFolder(Path(sys.argv[1])).in_use():
+        process = _context(abs).Process(target=abs, args=(1,))
+        process.start()
+        print(multiprocessing.util.get_temp_dir(), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_a_command_with_a_long_path_that_is_killed_leaves_no_socket(tmp_path):
+    work = tmp_path / ("long" * 30)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(work)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    folder, until = Path(done.stdout.strip()), time.monotonic() + 30
+    assert folder.name.startswith("pymp-")
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not folder.exists()
 
 
 @pytest.mark.cuda
