@@ -1,10 +1,9 @@
 """Several machines, each with a work folder of its own, at the same training and the same study."""
 
-import subprocess
-import sys
 import time
 
 import pytest
+from commands import Command
 
 from rdpp.tracking.sink import WORK_FOLDER
 from rdpp.tracking.store import Store
@@ -21,21 +20,13 @@ def machine(tmp_path, environment, postgres, mlflow_server):
     def start(name, *words):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rdpp", *map(str, words)],
-            env=environment,
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        started.append(process)
-        return process
+        command = Command([*map(str, words)], environment, folder, tmp_path / f"output of {len(started)}")
+        started.append(command)
+        return command
 
     yield start
-    for process in started:
-        process.kill()
-        process.wait()
+    for command in started:
+        command.kill()
 
 
 @pytest.fixture
@@ -59,10 +50,10 @@ def until(true, seconds=60.0):
     return found
 
 
-def ends_well(process):
-    out, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, out
-    return out
+def ends_well(command):
+    code, told = command.wait(120)
+    assert code == 0, told
+    return told
 
 
 def losses(server, run):
@@ -113,8 +104,8 @@ def test_two_machines_share_a_training(machine, training, mlflow_server, request
     """Four runs; what one of them has finished the other takes over."""
     words = ("train", training, "--seeds", "3,4,5,6", "--epochs", "1")
     both = [machine(name, *words) for name in ("first", "second")]
-    for process in both:
-        ends_well(process)
+    for command in both:
+        ends_well(command)
     runs = leaves(mlflow_server, request.node.name)
     assert sorted(run.data.tags["seed"] for run in runs) == ["3", "4", "5", "6"]
     assert {run.info.status for run in runs} == {"FINISHED"}
@@ -123,8 +114,8 @@ def test_two_machines_share_a_training(machine, training, mlflow_server, request
 
 def test_two_machines_share_a_study(machine, sweep_file, sweep, mlflow_server):
     both = [machine(name, "sweep", sweep_file, "--trials", "4", "--seeds", "7") for name in ("first", "second")]
-    for process in both:
-        ends_well(process)
+    for command in both:
+        ends_well(command)
     runs = leaves(mlflow_server, sweep.name)
     assert sorted(run.data.tags["trial"] for run in runs) == ["0", "1", "2", "3"]
     assert {run.info.status for run in runs} == {"FINISHED"}
