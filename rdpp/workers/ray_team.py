@@ -168,8 +168,8 @@ class RayTeam:
     ) -> None:
         """See `Team.run`."""
         tree.finish()  # workers on other nodes look for the parents in the store
-        count = f"{len(self.members)} workers" if len(self.members) > 1 else "1 worker"
-        screen.line(f"Ray: {count}, each with {self.demand}")
+        count = f"{len(self.members)} workers, each" if len(self.members) > 1 else "1 worker"
+        screen.line(f"Ray: {count} with {self.demand}")
         work = _work.options(
             num_cpus=self.demand.cpus,
             num_gpus=self.demand.gpus,
@@ -199,6 +199,7 @@ class _RayWatch(Watch):
         self._speeches: dict[int, Speech] = {}
         self._nodes: dict[int, str] = {}
         """Where workers have begun."""
+        self._never_begun = set(self.members)
         self._asked = board.take.remote()
         self._told_after: float | None = time.monotonic() + _LONG
 
@@ -254,6 +255,7 @@ class _RayWatch(Watch):
         if number in self._nodes:
             self.died(number, "was lost with its process or its node")
         self._nodes[number], self._speeches[number] = node, Speech()
+        self._never_begun.discard(number)
         self.screen.line(f"worker {number} begins on {host}")
 
     def _ended(self, number: int, task: Any) -> None:
@@ -273,9 +275,9 @@ class _RayWatch(Watch):
         self.judge(number, code, self._speeches[number].problem)
 
     def _drop_waiting(self) -> None:
-        """A worker that ends well has found nothing left to do: those that wait for a node need not begin."""
-        alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-        for number in [number for number in self._tasks if self._nodes.get(number) not in alive]:
+        """A worker that ends well has found nothing left to do: those that wait for a place need not begin. One that
+        was lost begins again: the others may have passed over its run, which seemed to be in work."""
+        for number in self._never_begun & self._tasks.keys():
             ray.cancel(self._tasks.pop(number))
 
     def _tell_of_waiting(self) -> None:

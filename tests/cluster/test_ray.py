@@ -1,19 +1,26 @@
 """Workers on Ray: on a cluster of this machine alone, and on one of two nodes, of which one is killed."""
 
 import importlib.util
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 from test_machines import leaves, losses, until
 
+from rdpp.cli import main
+from rdpp.display.screen import Terminal
 from rdpp.runs import WorkFolder
+from rdpp.stopping import Stop
 from rdpp.tracking.sink import WORK_FOLDER
 from rdpp.tracking.store import Store
+from rdpp.workers import Member
 
 if importlib.util.find_spec("ray") is None:
     pytest.skip("Ray is not installed; install rdpp[ray]", allow_module_level=True)
@@ -67,10 +74,10 @@ def test_a_training_on_a_cluster_of_this_machine(command, experiment_file, tmp_p
     output."""
     before = set(TEMPORARY.glob("session_2*"))
     process = command(
-        "train", experiment_file, "--ray", "local", "--workers", "2", "--json", MLFLOW_TRACKING_PASSWORD=SECRET
+        "train", experiment_file, "--ray", "local", "--workers", "1", "--json", MLFLOW_TRACKING_PASSWORD=SECRET
     )
     out, told = result_of(process)
-    assert [line for line in told.splitlines() if line.startswith("Ray")] == ["Ray: 2 workers, each with 1 CPU"]
+    assert [line for line in told.splitlines() if line.startswith("Ray")] == ["Ray: 1 worker with 1 CPU"]
     assert out.startswith("[")
     runs = Store(f"sqlite:///{tmp_path}/runs/mlflow.db").search("tags.level = 'run'")
     assert sorted((run.data.tags["seed"], run.info.status) for run in runs) == [("1", "FINISHED"), ("2", "FINISHED")]
@@ -103,12 +110,35 @@ def nodes(tmp_path):
     process.wait()
 
 
+def test_who_never_began_is_dropped_when_one_ends_well_and_who_was_lost_is_not(monkeypatch):
+    from rdpp.workers import ray_team  # imports Ray, which takes seconds
+
+    cancelled, crew = [], [Member(number, "cpu", 1, 1.0) for number in (1, 2, 3)]
+    monkeypatch.setattr(ray_team.ray, "cancel", cancelled.append)
+    monkeypatch.setattr(ray_team.ray, "wait", lambda asked, timeout: ([], asked))
+    monkeypatch.setattr(ray_team.ray, "get", lambda task: 0)
+    board = SimpleNamespace(take=SimpleNamespace(remote=lambda: None))
+    screen = Terminal(4, Console(file=io.StringIO()))
+    watch = ray_team._RayWatch(crew, lambda member: f"task {member.number}", board, screen, Stop())
+    for number in (1, 2, 3):
+        watch.start(number)
+    for number in (1, 2, 2):  # the second is lost, and Ray begins it once more
+        watch._begun(number, f"node of {number}", "host")
+    watch._begun(1, "node of 1", "host")
+    watch.start(1)  # its process died: it is begun anew
+    watch._ended(2, "task 2")
+    assert cancelled == ["task 3"]
+    assert watch.left()
+
+
 def values(printed):
     """Of a study's trials."""
     return [(trial["number"], trial["value"], trial["params"]) for trial in json.loads(printed)["trials"]]
 
 
-def test_a_node_is_lost_in_the_middle_of_a_study(command, nodes, sweep_file, sweep, postgres, mlflow_server, tmp_path):
+def test_a_node_is_lost_in_the_middle_of_a_study(
+    command, nodes, sweep_file, sweep, postgres, mlflow_server, tmp_path, capsys
+):
     address, kill = nodes
     changes = ["--trials", "4", "--epochs", "8", "--set", "checkpoint_every=4 batches", "--set", "state=tracking"]
     stores = {"RDPP_STORAGE": postgres.url("optuna"), "MLFLOW_TRACKING_URI": mlflow_server.uri}
@@ -129,8 +159,9 @@ def test_a_node_is_lost_in_the_middle_of_a_study(command, nodes, sweep_file, swe
     out, told = result_of(process)
     runs = leaves(mlflow_server, sweep.name)
     assert sorted(run.data.tags["trial"] for run in runs) == ["0", "1", "2", "3"]
-    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert {run.info.status for run in runs} == {"FINISHED"}, told
     assert lost.info.run_id in [run.info.run_id for run in there("stays", runs)]
     assert re.search(r"worker \d was lost with its process or its node; another takes its place", told)
-    alone, _ = result_of(command("sweep", sweep_file, *changes, "--json"))
-    assert values(out) == values(alone)
+    own = ["--storage", f"sqlite:///{tmp_path}/optuna.db", "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"]
+    assert main(["sweep", str(sweep_file), *changes, *own, "--json"]) == 0
+    assert values(out) == values(capsys.readouterr().out)
