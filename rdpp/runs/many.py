@@ -88,6 +88,7 @@ def _settle_one(
     except HoldLost as lost:
         conduct.tell(f"{plan.spec.name}: left to another machine ({lost})")
         return
+    tree.share()  # who finds the run settled finds it in the store
     job.settle(plan, ended)
     streak.note(ended if isinstance(ended, Failure) else None)
 

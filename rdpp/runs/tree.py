@@ -123,6 +123,11 @@ class Tree(Protocol):
         """Wait until all is written."""
         ...
 
+    def share(self) -> None:
+        """The same where other machines work too: this one may be lost with what is not written. Elsewhere it waits on
+        disk, and nothing is waited for."""
+        ...
+
     def record(self, spec: RunSpec, parent: Node, tags: Mapping[str, object]) -> "Recorder":
         """An observer that writes the run of a spec under a parent.
 

@@ -116,6 +116,7 @@ class Judge:
         self.tree.close(way.node)
         if (kept := self.sweep.kept_trials) is not None:
             self.forget(outranked(self.points.all(), kept, way.number, value))
+        self.tree.share()
         self.points.tell(way.number, state, value)
         spent = spent_steps(self.points.all())
         self.tree.log_metrics(self.node, {"steps": spent}, step=way.number)

@@ -121,8 +121,8 @@ class MlflowTree:
         """See `Tree.hold`."""
         with self.locks.lock_if_free(run_lock(training)) as hold:
             yield hold
-            if hold is not None and self._locks_url is not None:
-                self._delivery.finish()  # other machines look for it in the store
+            if hold is not None:
+                self.share()  # other machines look for it in the store
 
     def _outage(self, error: BaseException) -> str | None:
         from rdpp.tracking.outage import outage
@@ -162,6 +162,11 @@ class MlflowTree:
     def finish(self) -> None:
         """See `Tree.finish`; what an absent store has not got waits on disk."""
         self._delivery.finish()
+
+    def share(self) -> None:
+        """See `Tree.share`."""
+        if self._locks_url is not None:
+            self._delivery.finish()
 
     def log_metrics(self, node: Node, metrics: Mapping[str, float], step: int = 0) -> None:
         """See `Tree.log_metrics`."""

@@ -65,21 +65,26 @@ class Surroundings:
             )
 
 
-@ray.remote(num_cpus=0)
+@ray.remote(num_cpus=0, max_task_retries=-1)
 class _Board:
-    """What workers say and note; lives beside the command."""
+    """What workers say and note; lives beside the command.
+
+    A call that a broken connection has interrupted is made again by Ray, though it may have been answered.
+    """
 
     def __init__(self) -> None:
         self._messages: list[tuple[int, tuple[Any, ...]]] = []
+        self._taken = 0
         self._notes: dict[int, str] = {}
 
     def say(self, worker: int, message: tuple[Any, ...]) -> None:
         self._messages.append((worker, message))
 
-    def take(self) -> list[tuple[int, tuple[Any, ...]]]:
-        """What was said since the last time."""
-        messages, self._messages = self._messages, []
-        return messages
+    def take(self, known: int) -> list[tuple[int, tuple[Any, ...]]]:
+        """What was said after the first `known` messages, which are forgotten."""
+        del self._messages[: known - self._taken]
+        self._taken = known
+        return self._messages
 
     def get(self, place: int) -> str | None:
         return self._notes.get(place)
@@ -199,8 +204,9 @@ class _RayWatch(Watch):
         self._speeches: dict[int, Speech] = {}
         self._nodes: dict[int, str] = {}
         """Where workers have begun."""
-        self._never_begun = set(self.members)
-        self._asked = board.take.remote()
+        self._heard = 0
+        """Messages so far."""
+        self._asked = board.take.remote(self._heard)
         self._told_after: float | None = time.monotonic() + _LONG
 
     def start(self, number: int) -> None:
@@ -241,7 +247,8 @@ class _RayWatch(Watch):
         if not ray.wait([self._asked], timeout=patience)[0]:
             return False
         messages = ray.get(self._asked)
-        self._asked = self._board.take.remote()
+        self._heard += len(messages)
+        self._asked = self._board.take.remote(self._heard)
         for number, message in messages:
             if message[0] == _BEGUN:
                 self._begun(number, *message[1:])
@@ -255,7 +262,6 @@ class _RayWatch(Watch):
         if number in self._nodes:
             self.died(number, "was lost with its process or its node")
         self._nodes[number], self._speeches[number] = node, Speech()
-        self._never_begun.discard(number)
         self.screen.line(f"worker {number} begins on {host}")
 
     def _ended(self, number: int, task: Any) -> None:
@@ -275,9 +281,9 @@ class _RayWatch(Watch):
         self.judge(number, code, self._speeches[number].problem)
 
     def _drop_waiting(self) -> None:
-        """A worker that ends well has found nothing left to do: those that wait for a place need not begin. One that
-        was lost begins again: the others may have passed over its run, which seemed to be in work."""
-        for number in self._never_begun & self._tasks.keys():
+        """A worker that ends well has found nothing left to do: those that wait for a node need not begin."""
+        alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+        for number in [number for number in self._tasks if self._nodes.get(number) not in alive]:
             ray.cancel(self._tasks.pop(number))
 
     def _tell_of_waiting(self) -> None:

@@ -1,7 +1,7 @@
 """A Ray cluster of two nodes on this machine, as long as its standard input is open.
 
 Argument: the folder in which each node has a work folder. Prints the address. A third node, the head, has no CPU for
-workers. A command on this machine is at the node that began last, `stays`. At the line `kill` the other is killed.
+workers: a command on this machine is there. At the line `kill` the node `goes` is killed.
 """
 
 import sys

@@ -1,26 +1,20 @@
 """Workers on Ray: on a cluster of this machine alone, and on one of two nodes, of which one is killed."""
 
 import importlib.util
-import io
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 from test_machines import leaves, losses, until
 
 from rdpp.cli import main
-from rdpp.display.screen import Terminal
 from rdpp.runs import WorkFolder
-from rdpp.stopping import Stop
 from rdpp.tracking.sink import WORK_FOLDER
 from rdpp.tracking.store import Store
-from rdpp.workers import Member
 
 if importlib.util.find_spec("ray") is None:
     pytest.skip("Ray is not installed; install rdpp[ray]", allow_module_level=True)
@@ -108,27 +102,6 @@ def nodes(tmp_path):
     yield address, kill
     process.stdin.close()
     process.wait()
-
-
-def test_who_never_began_is_dropped_when_one_ends_well_and_who_was_lost_is_not(monkeypatch):
-    from rdpp.workers import ray_team  # imports Ray, which takes seconds
-
-    cancelled, crew = [], [Member(number, "cpu", 1, 1.0) for number in (1, 2, 3)]
-    monkeypatch.setattr(ray_team.ray, "cancel", cancelled.append)
-    monkeypatch.setattr(ray_team.ray, "wait", lambda asked, timeout: ([], asked))
-    monkeypatch.setattr(ray_team.ray, "get", lambda task: 0)
-    board = SimpleNamespace(take=SimpleNamespace(remote=lambda: None))
-    screen = Terminal(4, Console(file=io.StringIO()))
-    watch = ray_team._RayWatch(crew, lambda member: f"task {member.number}", board, screen, Stop())
-    for number in (1, 2, 3):
-        watch.start(number)
-    for number in (1, 2, 2):  # the second is lost, and Ray begins it once more
-        watch._begun(number, f"node of {number}", "host")
-    watch._begun(1, "node of 1", "host")
-    watch.start(1)  # its process died: it is begun anew
-    watch._ended(2, "task 2")
-    assert cancelled == ["task 3"]
-    assert watch.left()
 
 
 def values(printed):

@@ -24,6 +24,8 @@ class Runs(Job):
     def __init__(self, *names, more=(), unwanted=()):
         self.left, self.more, self.unwanted = list(names), list(more), set(unwanted)
         self.settled, self.given_up, self.asked = [], [], 0
+        self.shared = []
+        """How many were settled when all was last written."""
 
     def done(self):
         return not self.left and not self.more
@@ -87,6 +89,7 @@ def go(folder, monkeypatch):
         told = []
         monkeypatch.setattr(many, "run_one", run_one)
         tree = SimpleNamespace(hold=lambda training: folder.lock_if_free(run_lock(training)))
+        tree.share = lambda: job.shared.append(len(job.settled))
         work(job, tree, [], Conduct(stop=stop or Pauses(), tell=told.append))
         job.told = told
         return job
@@ -97,6 +100,7 @@ def go(folder, monkeypatch):
 def test_runs_are_settled_in_order_until_nothing_is_left(go, folder):
     job = go(Runs("a", "b", "c"))
     assert job.settled == [("a", "a"), ("b", "b"), ("c", "c")]
+    assert job.shared == [0, 1, 2]  # who finds a run settled finds it in the store
     assert not any(folder.is_locked(run_lock(name)) for name in "abc")
 
 

@@ -33,6 +33,11 @@ class Tree:
         self.work = self.locks = WorkFolder(folder)
         self.opened, self.closed, self.metrics, self.tags, self.abandoned, self.forgotten = [], [], {}, {}, [], []
         self.points = []
+        self.shared = -1
+        """How many nodes were closed when all was last written."""
+
+    def share(self):
+        self.shared = len(self.closed)
 
     def hold(self, training):
         return self.work.lock_if_free(run_lock(training))
@@ -519,3 +524,14 @@ def test_a_process_that_died_before_it_told_a_trial_forgets_the_same(sweep, work
     job = worker(dataclasses.replace(sweep, keep_runs="best 1"))
     assert names(job) == []
     assert job.tree.forgotten == ["trial 0"]
+
+
+def test_who_finds_a_trial_told_finds_it_in_the_store(sweep, worker, monkeypatch):
+    """A machine that is lost takes with it what it has not written."""
+    job = worker(sweep)
+    job.open_more()
+    shared = []
+    tell = job.points.tell
+    monkeypatch.setattr(job.points, "tell", lambda *told: (shared.append(job.tree.shared), tell(*told)))
+    settle(job, 0.1, 0.2, 0.3, 0.4)
+    assert shared == [1]

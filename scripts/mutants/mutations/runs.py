@@ -219,6 +219,20 @@ MUTATIONS = [
         _STOPPING,
     ),
     Mutation(
+        "work: settled before it is in the store",
+        "rdpp/runs/many.py",
+        "    tree.share()  # who",
+        "    # who",
+        _WORK,
+    ),
+    Mutation(
+        "judge: told before it is in the store",
+        "rdpp/sweep/judge.py",
+        "        self.tree.share()\n",
+        "",
+        "tests/sweep/test_job.py",
+    ),
+    Mutation(
         "fork server: signals end it",
         "rdpp/fork_server.py",
         "signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)",
