@@ -13,8 +13,18 @@ from rdpp.sweep.job import StudyJob
 from rdpp.sweep.study import open_study, open_study_node, prepare_study, run_study
 from rdpp.tracking.tree import MlflowTree
 
-TWO_LOSSES = {"losses.reconstruction": None, "losses.contrast": None}
-"""Settings of runs that are there for the tree that they stand in: they train in three quarters of the time."""
+PLAIN = {
+    "projection": False,
+    "noise": None,
+    "losses.ssot": None,
+    "losses.reconstruction": None,
+    "losses.contrast": None,
+    "training.epochs": 1,
+    "heatmaps": 0,
+}
+"""Settings of runs that are there for the tree that they stand in: one epoch of plain reverse distillation."""
+WEIGHT = "losses.distillation.weight"
+"""A hyperparameter that they have."""
 
 
 def conduct(*, again, since=0.0, **how):

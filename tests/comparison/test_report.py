@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from tracked import TWO_LOSSES, tracked_study
+from tracked import PLAIN, WEIGHT, tracked_study
 
 from rdpp.cli import main
 from rdpp.comparison.report import render, write_report
@@ -88,10 +88,8 @@ def test_names_from_users_are_escaped(small):
 
 def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, new_storage, tmp_path):
     store = small[1]
-    experiment = held_out.with_overrides(
-        {"training.epochs": 1, "heatmaps": 0, "keep": "none", "seeds": [1, 2], **TWO_LOSSES}
-    )
-    space = {"noise.scale": FloatRange(0.05, 0.5)}
+    experiment = held_out.with_overrides({**PLAIN, "keep": "none", "seeds": [1]})
+    space = {WEIGHT: FloatRange(0.05, 0.5)}
     sweep = SweepConfig("reported", experiment, space, 2, sampler=SamplerConfig(startup_trials=1), pruner="none")
     points, _ = tracked_study(sweep, new_storage(tmp_path / "o.db"), store)
     text = write_report("reported", tmp_path / "study.html", store.uri).read_text()
@@ -100,7 +98,7 @@ def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, 
     assert "from 2 complete trials" in text
     assert not re.findall(r"<script[^>]+src=", text)
     trials = ranked_trials(store, find_runs(store, ["reported"]).parent)
-    assert trials.header[:2] == ("trial", "noise.scale")
+    assert trials.header[:2] == ("trial", WEIGHT)
     assert trials.header[2].startswith("objective: image_auroc and pixel_aupro, held-out images")
     assert trials.header[3] == "image_auroc and pixel_aupro, test images"
     best_first = sorted(points.all(), key=lambda trial: -trial.value)

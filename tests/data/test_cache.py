@@ -1,8 +1,6 @@
 """Images as the network gets them: official values, one decoding, many readers."""
 
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -290,31 +288,6 @@ def test_a_cache_that_cannot_be_written_is_no_silent_success(category, tmp_path,
     monkeypatch.setattr(os, "rename", refuse)
     with pytest.raises(ConfigError, match=r"cache cannot be written \(read-only\); set data.cache"):
         load_train(category, SIZE, tmp_path / "cache")
-
-
-LOADER = """
-import sys
-from pathlib import Path
-from rdpp.data import load_test, scan
-print("ready", flush=True)
-sys.stdin.readline()
-split = load_test(scan(Path(sys.argv[1]), "nut"), (32, 64), Path(sys.argv[2]))
-print(float(split.images.sum()), int(split.masks.sum()))
-"""
-
-
-def test_two_processes_may_build_at_once(category, tmp_path):
-    command = [sys.executable, "-c", LOADER, str(category.root), str(tmp_path / "cache")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as other:
-        assert other.stdout.readline() == "ready\n"
-        other.stdin.write("\n")
-        other.stdin.flush()
-        split = load_test(category, SIZE, tmp_path / "cache")
-        answer, _ = other.communicate(timeout=60)
-    assert other.returncode == 0
-    assert answer == f"{float(split.images.sum())} {int(split.masks.sum())}\n"
-    assert len(entries(tmp_path / "cache")) == 1
 
 
 def test_a_cache_that_cannot_be_written_names_the_setting(tiny_data, tmp_path):

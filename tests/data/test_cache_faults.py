@@ -3,14 +3,13 @@
 import errno
 import json
 import os
-import signal
-import subprocess
-import sys
+import resource
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from filelock import FileLock
+from processes import Counted, Other, build_slowly
 
 from rdpp.cli import main
 from rdpp.config import ConfigError
@@ -164,21 +163,14 @@ def test_where_nothing_can_be_reserved_the_disk_is_asked(bolt, cache, monkeypatc
         load_test(bolt, SIZE, cache)
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-from rdpp.data import load_train, scan
-category = scan(Path(sys.argv[1]), "bolt")
-resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
-load_train(category, (128, 128), Path(sys.argv[2]))
-"""
-
-
-def test_no_room_for_a_file_is_an_error_and_no_signal(tiny_data, cache):
-    done = subprocess.run([sys.executable, "-c", LIMITED, tiny_data, cache], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "ConfigError: " in done.stderr
-    assert "(File too large): 1064960 bytes are needed" in done.stderr
+def test_no_room_for_a_file_is_an_error_and_no_signal(bolt, cache):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, limits[1]))
+    try:
+        with pytest.raises(ConfigError, match=r"\(File too large\): 1064960 bytes are needed"):
+            load_train(bolt, SIZE, cache)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert begun(cache) == []
 
 
@@ -191,48 +183,26 @@ def test_a_read_only_disk_is_one_line(bolt, cache, monkeypatch):
         load_train(bolt, SIZE, cache)
 
 
-BUILDER = """
-import os, sys, time
-from pathlib import Path
-import rdpp.data.cache
-from rdpp.data import load_train, scan
-decode, count = rdpp.data.cache.decode, 0
-def slow(*arguments):
-    global count
-    count += 1
-    print("decoding", flush=True)
-    time.sleep(float(sys.argv[3]))
-    return decode(*arguments)
-rdpp.data.cache.decode = slow
-split = load_train(scan(Path(sys.argv[1]), "bolt"), (128, 128), Path(sys.argv[2]))
-print(count, float(split.images.sum()))
-"""
-
-
-def builder(data, cache, seconds):
-    command = [sys.executable, "-c", BUILDER, str(data), str(cache), str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def test_what_a_killed_builder_left_is_removed(bolt, tiny_data, cache):
-    with builder(tiny_data, cache, 60) as killed:
-        assert killed.stdout.readline() == "decoding\n"
+    with Other(build_slowly, tiny_data, cache, 60) as killed:
+        assert killed.tells() == "decoding"
         load_test(bolt, SIZE, cache)  # another entry, while it lives
         assert begun(cache) != []
-        killed.send_signal(signal.SIGKILL)
     assert begun(cache) != []
     load_test(bolt, (64, 64), cache)
     assert begun(cache) == []
     assert len(load_train(bolt, SIZE, cache)) == 5
 
 
-def test_of_two_builders_one_waits_for_the_other(bolt, tiny_data, cache):
-    with builder(tiny_data, cache, 0.2) as first:
-        assert first.stdout.readline() == "decoding\n"
-        with builder(tiny_data, cache, 0) as second:
-            answers = [process.communicate(timeout=60)[0].splitlines()[-1].split() for process in (first, second)]
-    assert sorted(int(count) for count, _ in answers) == [0, 5]
-    assert answers[0][1] == answers[1][1]
+def test_of_two_builders_one_waits_for_the_other(bolt, tiny_data, cache, monkeypatch):
+    ours = Counted(lambda: None)
+    monkeypatch.setattr("rdpp.data.cache.decode", ours)
+    with Other(build_slowly, tiny_data, cache, 0.2) as other:
+        assert other.tells() == "decoding"
+        split = load_train(bolt, SIZE, cache)
+        assert [other.tells() for _ in range(5)] == [*["decoding"] * 4, (5, float(split.images.sum()))]
+    assert ours.count == 0
+    assert entry(cache).is_dir()  # there is one
     assert begun(cache) == []
 
 

@@ -55,9 +55,9 @@ def test_a_stopped_run_is_the_beginning_of_one_that_is_not(record, held_out, bet
     for changes, run in (({}, whole), ({"evaluation.patience": 1, "keep": "last"}, stopped)):
         better(1)
         kept = CheckpointWriter(tmp_path)
-        run.append(record(held_out.with_overrides({"training.epochs": 4, **changes}), observers=[kept]))
+        run.append(record(held_out.with_overrides({"training.epochs": 3, **changes}), observers=[kept]))
     (whole,), (stopped,) = whole, stopped
-    assert (whole.result.epochs, stopped.result.epochs) == (4, 2)
+    assert (whole.result.epochs, stopped.result.epochs) == (3, 2)
     for ours, theirs in zip(stopped.losses, whole.losses, strict=False):
         assert ours == pytest.approx(theirs, rel=1e-4)
     assert stopped.result.epoch == whole.result.epoch == 1

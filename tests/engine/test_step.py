@@ -71,7 +71,7 @@ def make_stepper(tiny):
 
 def batch(seed=0, count=3):
     generator = torch.Generator().manual_seed(seed)
-    uniform = torch.rand(count, 3, 64, 64, dtype=torch.float64, generator=generator)
+    uniform = torch.rand(count, 3, 32, 32, dtype=torch.float64, generator=generator)
     return Batch(uniform, torch.arange(count))
 
 

@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from tracked import TWO_LOSSES
+from tracked import PLAIN
 
 from rdpp.config import ConfigError
 from rdpp.engine import grid
@@ -17,7 +17,7 @@ NO_IMAGE = Failure("input", "cannot decode the image a.png")
 
 @pytest.fixture(scope="module")
 def planned(tiny):
-    specs = grid(tiny.with_overrides({"data.categories": ["weave", "bolt"], "seeds": [1, 2], **TWO_LOSSES}))
+    specs = grid(tiny.with_overrides({"data.categories": ["weave", "bolt"], "seeds": [1, 2], **PLAIN}))
     return [Planned(spec=spec, parent=Node("parent"), tags={}) for spec in specs]
 
 

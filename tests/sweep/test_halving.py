@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import optuna
 import pytest
-from tracked import TWO_LOSSES, tracked_study
+from tracked import PLAIN, WEIGHT, tracked_study
 
 from rdpp.engine import BatchFinished, EpochFinished, RunSpec, RunStarted, evaluation
 from rdpp.metrics import METRICS
@@ -20,13 +20,12 @@ from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import chosen_pruner, open_study
 from rdpp.tracking.store import Store
 
-WEIGHT = "losses.ssot.weight"
 PER_EPOCH = 2  # batches of the tiny experiment
 
 
 @pytest.fixture
 def sweep(tiny, request):
-    changes = {"data.categories": ["weave", "bolt"], "training.epochs": 2, "heatmaps": 0, **TWO_LOSSES, "keep": "none"}
+    changes = {"data.categories": ["weave", "bolt"], **PLAIN, "training.epochs": 2, "keep": "none"}
     return SweepConfig(
         request.node.name,
         tiny.with_overrides({**changes, WEIGHT: 0.5}),
@@ -41,12 +40,12 @@ def sweep(tiny, request):
 
 @pytest.fixture
 def smaller_is_better(monkeypatch):
-    """An observer. The image AUROC of every epoch is the ssot weight below 1, whatever was trained."""
+    """An observer. The image AUROC of every epoch is the weight below 1, whatever was trained."""
     now, compute = {}, evaluation.compute_metrics
 
     def remember(event):
         if isinstance(event, RunStarted):
-            now["value"] = 1 - event.spec.experiment.terms["ssot"].weight
+            now["value"] = 1 - event.spec.experiment.terms["distillation"].weight
 
     monkeypatch.setattr(evaluation, "compute_metrics", lambda *given: {**compute(*given), "image_auroc": now["value"]})
     return remember

@@ -4,8 +4,9 @@ import dataclasses
 import math
 
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
-from tracked import TWO_LOSSES, Quiet
+from tracked import PLAIN, WEIGHT, Quiet
 
 from rdpp.config import ConfigError
 from rdpp.engine import EpochFinished
@@ -21,7 +22,6 @@ from rdpp.sweep.report import as_json, table
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, remaining_trials, run_study
 
-WEIGHT = "losses.ssot.weight"
 DIVERGED = Failure("diverged", "the loss is not finite")
 BROKEN = Failure("error", "RuntimeError: CUDA error")
 
@@ -77,7 +77,7 @@ class Tree:
 @pytest.fixture
 def sweep(tiny, request):
     """Trials of four runs: two categories with two seeds."""
-    changes = {"data.categories": ["weave", "bolt"], "seeds": [1, 2], **TWO_LOSSES, WEIGHT: 0.5}
+    changes = {"data.categories": ["weave", "bolt"], "seeds": [1, 2], **PLAIN, WEIGHT: 0.5}
     space = {WEIGHT: FloatRange(0.01, 1.0)}
     return SweepConfig(
         request.node.name,
@@ -90,9 +90,15 @@ def sweep(tiny, request):
     )
 
 
+@pytest.fixture(scope="module")
+def backend(storage):
+    return RDBStorage(storage)
+
+
 @pytest.fixture
-def worker(storage, tmp_path):
-    """Another process at the study of a sweep."""
+def worker(storage, backend, tmp_path, monkeypatch):
+    """Another process at the study of a sweep. All share one connection: to open one takes as long as a few trials."""
+    monkeypatch.setattr("rdpp.sweep.study.RDBStorage", lambda *_, **__: backend)
 
     def join(sweep, tree=None):
         tree = tree or Tree(tmp_path / "work")
@@ -129,7 +135,7 @@ def test_all_runs_of_a_trial_may_go_at_once_and_the_first_is_the_base_experiment
     assert job.open_more()
     assert names(job) == ["0 weave-seed1", "0 bolt-seed1", "0 weave-seed2", "0 bolt-seed2"]
     assert job.points.get(0).params == {WEIGHT: 0.5}
-    assert {plan.spec.experiment.terms["ssot"].weight for plan in job.ready()} == {0.5}
+    assert {plan.spec.experiment.terms["distillation"].weight for plan in job.ready()} == {0.5}
     job.open_more()
     assert len(names(job)) == 8
     assert job.points.get(1).params[WEIGHT] != 0.5

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from rich.console import Console
-from tracked import tracked_training
+from tracked import PLAIN, tracked_training
 
 from rdpp.config import ConfigError
 from rdpp.display.console import ConsoleObserver
@@ -89,7 +89,7 @@ def test_the_kept_checkpoint_is_the_one_that_was_tested(run):
 def test_a_test_set_that_breaks_at_the_end_does_not_cost_the_network(held_out, store_uri, tmp_path):
     store, root = Store(store_uri), tmp_path / "data"
     shutil.copytree(held_out.data.root, root)
-    experiment = held_out.with_overrides({"name": "lost", "data.root": str(root), "seeds": [1], "training.epochs": 1})
+    experiment = held_out.with_overrides({**PLAIN, "name": "lost", "data.root": str(root)})
 
     def take_the_test_set_away(event):
         if isinstance(event, EpochFinished):
@@ -106,7 +106,7 @@ def test_a_test_set_that_breaks_at_the_end_does_not_cost_the_network(held_out, s
 
 def test_a_run_that_stopped_early_is_logged_and_told_as_it_was(monkeypatch, held_out, store_uri):
     monkeypatch.setattr(sys.modules[train.__module__], "is_chosen", lambda *arguments, final: arguments[2] is None)
-    changes = {"name": "early", "training.epochs": 40, "evaluation.patience": 2, "heatmaps": 1, "seeds": [1]}
+    changes = {**PLAIN, "name": "early", "training.epochs": 40, "evaluation.patience": 2, "heatmaps": 1}
     store, text = Store(store_uri), io.StringIO()
     with Terminal(1, Console(file=text, width=200)) as screen:
         tracked_training(store, held_out.with_overrides(changes), [ConsoleObserver(screen)])

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from tracked import PLAIN
 
 from rdpp.cli import main
 from rdpp.config import ConfigError
@@ -30,7 +31,7 @@ def store(store_uri):
 def spec(held_out):
     """A run that keeps all there is."""
     changes = {"name": "lasting", "training.epochs": 3, "heatmaps": 1, "keep": "chosen", "keep_maps": True}
-    return RunSpec.of(held_out.with_overrides(changes), "bolt", 7)
+    return RunSpec.of(held_out.with_overrides({**PLAIN, **changes}), "bolt", 7)
 
 
 @pytest.fixture(scope="module")
