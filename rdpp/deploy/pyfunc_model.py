@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
@@ -33,10 +34,14 @@ class RegisteredModel(PythonModel):
     _model: Model
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the checkpoint and the teacher that lie beside this code."""
+        """Read the checkpoint and the teacher that lie beside this code, and compile what the first image needs.
+
+        Else the first request would wait for numba, on a busy machine for longer than MLflow's limit of a minute.
+        """
         folder = Path(context.artifacts[CHECKPOINT])
         device = (context.model_config or {}).get("device", "auto")
         self._model = load(folder, device, changes={"teacher.weights": str(folder / TEACHER)})
+        list(self._model.predict(np.zeros((*self._model.experiment.data.size, 3), np.uint8)))
 
     def predict(  # type: ignore[override]  # MLflow states no result
         self, context: PythonModelContext, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None

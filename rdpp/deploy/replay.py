@@ -118,7 +118,7 @@ def replay(
     with tempfile.TemporaryDirectory(prefix="rdpp-replay-") as folder:
         package = _package(run_id, tags, options, Path(folder), tell)
         data = data_change(manifest, Path(now.data.root))
-        spec = None if data.missing else RunSpec.of(now, now.data.categories[0], now.seeds[0])
+        spec = _on_data_of_now(now, data, tell)
         if spec is not None:
             data = DataChange(data.changed, data.missing, added_files(manifest, spec.category))
         found = [data.difference(len(manifest))] if data else []
@@ -129,6 +129,17 @@ def replay(
         if not data or options.changed_data:
             values = _train(package, configuration, options.changes(), observers, Path(folder))
     return Replayed(run_id, tuple(found), recorded, values, _tolerance(options, now))
+
+
+def _on_data_of_now(now: ExperimentConfig, data: DataChange, tell: Callable[[str], None]) -> RunSpec | None:
+    """The run as it would be trained; None where files are missing and the rest cannot be trained on: that is told."""
+    try:
+        return RunSpec.of(now, now.data.categories[0], now.seeds[0])
+    except ConfigError as error:
+        if not data.missing:
+            raise
+        tell(f"the data cannot be trained on as it is now: {error}")
+        return None
 
 
 def _train(

@@ -82,12 +82,17 @@ LOADED = {"onnx": loaded_onnx, "torch": loaded_torch}
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A program that is exported at once, and whose maps are wrong by so much."""
+    """A program that is exported at once, and whose maps or scores are wrong by so much for some images."""
 
-    def wrong(by):
+    def wrong(map_by=0.0, score_by=0.0, where=lambda images: True):
         def write(exported, told, path):
             path.write_text(told)
-            return lambda images: tuple(part.numpy() + by for part in exported(torch.from_numpy(images)))
+
+            def run(images):
+                maps, scores = (part.numpy() for part in exported(torch.from_numpy(images)))
+                return (maps + map_by, scores + score_by) if where(images) else (maps, scores)
+
+            return run
 
         monkeypatch.setattr(torch.export, "export", lambda program, *arguments, **named: program)
         monkeypatch.setattr(module, "PROGRAMS", {"onnx": write})
@@ -96,17 +101,27 @@ def quick(monkeypatch):
     return wrong
 
 
-def test_a_program_that_differs_is_not_written(judge, tmp_path, quick):
-    quick(2e-4)
+WRONG = {
+    "maps": {"map_by": 2e-4},
+    "scores": {"score_by": 2e-4},
+    "several at a time": {"map_by": 2e-4, "where": lambda images: len(images) == 2},
+    "another size": {"map_by": 2e-4, "where": lambda images: images.shape[1] == 50},
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_a_program_that_differs_is_not_written(how, judge, tmp_path, quick):
+    quick(**WRONG[how])
+    images = [saved(tmp_path, (64, 64)), saved(tmp_path, (50, 190), 1)]
     with pytest.raises(
         ConfigError, match=r"differs from the network by 0\.0002, more than 0\.0001; nothing is written"
     ):
-        export(judge.model, [saved(tmp_path, (64, 64))], "onnx", tmp_path / "out" / "model.onnx")
+        export(judge.model, images, "onnx", tmp_path / "out" / "model.onnx")
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_exported_programs_do_not_take_is_refused(judge, tmp_path, quick):
-    quick(0.0)
+    quick()
     deep = tmp_path / "deep.png"
     Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64) * 16).save(deep)
     with pytest.raises(ConfigError, match=r"deep\.png has more than 8 bits a channel"):
@@ -116,7 +131,7 @@ def test_what_exported_programs_do_not_take_is_refused(judge, tmp_path, quick):
 
 
 def test_the_command_tells_what_was_written(judge, tmp_path, quick, capsys):
-    quick(0.0)
+    quick()
     saved(tmp_path, (64, 64))
     out = tmp_path / "model.onnx"
     command = ["export", str(judge.folder), "--to", "onnx", "--out", str(out), "--images", str(tmp_path)]
@@ -125,7 +140,9 @@ def test_the_command_tells_what_was_written(judge, tmp_path, quick, capsys):
     assert (told["path"], told["images"], set(told["milliseconds"])) == (str(out), 1, {"1", "16"})
     assert main(command) == 0
     assert "differs from the network by at most" in capsys.readouterr().out
-    assert json.loads(out.read_text())["thresholds"]["origin"] == "held-out images"
+    told = json.loads(out.read_text())
+    assert told["thresholds"]["origin"] == "held-out images"
+    assert told["data"] == judge.result.spec.identity.train_files
 
 
 def test_a_checkpoint_for_the_released_code(plain_judge, tmp_path):

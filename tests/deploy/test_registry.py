@@ -29,6 +29,7 @@ from rdpp.cli import main
 from rdpp.config import ConfigError
 from rdpp.deploy.registered import requirements
 from rdpp.deploy.registry import OBJECTIVE, register
+from rdpp.detector import Detector
 from rdpp.models import TeacherConfig, teacher_backbone
 from rdpp.sweep.config import SweepConfig
 from rdpp.tracking.store import Store
@@ -155,6 +156,14 @@ def test_what_pyfunc_says_is_what_the_loaded_model_says(folder, judge):
     rows = model.predict(pd.DataFrame({"image": [path.read_bytes() for path in images]}), params={"rate": 0.05})
     for row, found in zip(rows, judge.model.predict(images, 0.05), strict=True):
         assert_is(row, found)
+
+
+def test_a_loaded_model_has_judged_an_image_already(folder, monkeypatch):
+    """Compiling takes seconds, and a server gives up on a request after a minute."""
+    seen, forward = [], Detector.forward
+    monkeypatch.setattr(Detector, "forward", lambda self, images: seen.append(images.shape) or forward(self, images))
+    mlflow.pyfunc.load_model(str(folder), model_config={"device": "cpu"})
+    assert seen == [(1, 3, 64, 64)]
 
 
 def test_what_cannot_be_judged_is_told(folder):

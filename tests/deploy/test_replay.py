@@ -113,8 +113,14 @@ def test_changed_data_is_told_and_not_trained_on(store, run, copied, given, caps
     assert main([*command, "--changed-data"]) == 0
     (good / "001.png").unlink()
     found = replay(run.info.run_id, options(store, data=str(copied)))
-    assert "1 changed, 1 missing (bolt/train/good/000.png, bolt/train/good/001.png)" in found.verdict()
+    named = "bolt/train/good/000.png, bolt/train/good/001.png, bolt/test/good/new.png"
+    assert f"1 changed, 1 missing, 1 added ({named})" in found.verdict()
     assert found.now is None
+    shutil.rmtree(good)
+    assert main(command) == 1
+    printed = capsys.readouterr()
+    assert "the data cannot be trained on as it is now: " in printed.err
+    assert "missing" in printed.out
 
 
 def test_data_that_has_moved_is_the_same(store, run, copied, given):

@@ -77,4 +77,11 @@ MUTATIONS = [
         "RATE",
         _REGISTRY_TEST,
     ),
+    Mutation(
+        "registry: the first request waits for compiled code",
+        "rdpp/deploy/pyfunc_model.py",
+        "        list(self._model.predict(np.zeros((*self._model.experiment.data.size, 3), np.uint8)))\n",
+        "",
+        f"{_REGISTRY_TEST} -k has_judged",
+    ),
 ]

@@ -34,6 +34,13 @@ MUTATIONS = [
         f"{_REPLAY} -k changed_data",
     ),
     Mutation(
+        "replay: new files are passed over where others are missing",
+        "rdpp/deploy/replay.py",
+        "spec = _on_data_of_now(now, data, tell)",
+        "spec = None if data.missing else _on_data_of_now(now, data, tell)",
+        f"{_REPLAY} -k changed_data",
+    ),
+    Mutation(
         "replay: what the replay lacks is not missed",
         "rdpp/deploy/replay.py",
         "        if recorded is None or now is None:\n            return False",
