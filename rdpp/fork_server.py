@@ -5,6 +5,7 @@ end. So it leaves the group of processes that a terminal signals, and no signal 
 blocked, not ignored: what comes for a worker before it has begun reaches it as soon as it unblocks them.
 
 When the command is killed it ends after the last worker, and removes the folder of the socket that it listened to.
+Imported elsewhere, this module does nothing.
 """
 
 import atexit
@@ -12,6 +13,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,7 +32,8 @@ def _folders() -> list[Path]:
     return [file.parent for file in files if file.name.startswith("listener-")]
 
 
-os.setpgrp()
-signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-for folder in _folders():
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+if any("multiprocessing.forkserver" in word for word in sys.orig_argv):
+    os.setpgrp()
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    for folder in _folders():
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
