@@ -38,16 +38,20 @@ cluster: .venv/installed ## start PostgreSQL and an MLflow server on 127.0.0.1, 
 cluster-stop: .venv/installed ## stop them; their data stays
 	$(BIN)/python scripts/cluster/cluster.py stop
 
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+
 test: .venv/installed ## run the tests, but for the exhaustive ones and those that need servers (6 minutes on 2 cores)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m "not slow and not cluster"
+	$(PYTEST) --numprocesses auto -m "not slow and not cluster"
 
 test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder -m slow
+	$(PYTEST) --numprocesses auto -m slow
 
 test-cluster: .venv/installed ## run the tests on a PostgreSQL and an MLflow server, which they start
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m cluster --durations 5 tests/cluster
+	$(PYTEST) --numprocesses 2 -m cluster --durations 5 tests/cluster
 
-test-all: test test-slow test-cluster soak-short ## run all tests, and sweeps whose processes are killed (12 minutes more)
+test-all: .venv/installed ## run all tests, and sweeps whose processes are killed (18 minutes on 2 cores)
+	$(PYTEST) --numprocesses auto -m "not cluster"
+	$(MAKE) test-cluster soak-short
 
 soak-short: .venv/installed ## small ones of the two that follow
 	$(BIN)/python scripts/soak/soak.py --short --on both
