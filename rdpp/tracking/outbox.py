@@ -70,11 +70,16 @@ class Outbox:
         path = self.records / (name or f"{now:020d}-{os.getpid()}-{kind}")
         if name is not None and (path.exists() or name in self.sent()):  # one that was sent vanishes after its note
             return
-        while True:
-            with suppress(FileNotFoundError):  # whoever sent all that was in the folder removed it just now
+        while True:  # whoever sends all that is in the folder removes it
+            try:
                 self.records.mkdir(parents=True, exist_ok=True)
                 write_record(path, kind, payload, now // 1_000_000, self.records)
                 return
+            except FileNotFoundError:  # just now
+                continue
+            except FileExistsError:  # after mkdir had met it, and before it looked whether it is a folder
+                if self.records.is_file():
+                    raise
 
     def open(self, name: str, parent: str | None, tags: Mapping[str, str]) -> None:
         """Put what opens the node. A run that goes on has no end yet."""

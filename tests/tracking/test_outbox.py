@@ -90,6 +90,29 @@ def test_a_parents_outbox_that_is_removed_all_the_time_loses_nothing(outboxes):
     assert not outbox.folder.exists()
 
 
+def test_a_folder_that_is_removed_while_it_is_being_made_is_made_again(outboxes, monkeypatch):
+    """mkdir finds that it exists, and then that there is no folder: what `exist_ok` is for is an error then."""
+    outbox, mkdir, calls = outboxes.of_node("abc"), Path.mkdir, []
+
+    def meet(path, *more, **options):
+        calls.append(path)
+        if len(calls) == 1:
+            raise FileExistsError(str(path))
+        mkdir(path, *more, **options)
+
+    monkeypatch.setattr(Path, "mkdir", meet)
+    outbox.put("text", {"text": "a"})
+    assert texts(outbox) == ["a"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error(outboxes):
+    outbox = outboxes.of_node("abc")
+    outbox.records.parent.mkdir(parents=True)
+    outbox.records.touch()
+    with pytest.raises(FileExistsError):
+        outbox.put("text", {"text": "a"})
+
+
 def test_a_record_that_is_put_as_the_folder_is_removed_stays(outboxes, monkeypatch):
     outbox, rmdir = outboxes.of_node("abc"), Path.rmdir
     outbox.put("text", {"text": "sent"})
