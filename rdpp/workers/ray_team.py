@@ -143,11 +143,12 @@ def _checked(surroundings: Surroundings, function: Callable[..., None], *given: 
 
 
 def _new_board() -> Any:
-    return _Board.options(scheduling_strategy=_here(soft=True)).remote()
+    return _Board.options(scheduling_strategy=_here()).remote()
 
 
-def _here(*, soft: bool) -> NodeAffinitySchedulingStrategy:
-    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=soft)
+def _here() -> NodeAffinitySchedulingStrategy:
+    """On the command's node and nowhere else: another may be lost."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,7 @@ class RayTeam:
     surroundings: Surroundings
     here_alone: bool
     """Whether all workers must be on the command's own node."""
-    board: Any = dataclasses.field(
-        default_factory=lambda: _Board.options(scheduling_strategy=_here(soft=True)).remote()
-    )
+    board: Any = dataclasses.field(default_factory=_new_board)
     alone = False
 
     def notes(self, tree: Tree) -> AbstractContextManager[Notes]:
@@ -179,7 +178,7 @@ class RayTeam:
             num_cpus=self.demand.cpus,
             num_gpus=self.demand.gpus,
             max_retries=-1,  # of processes and nodes that are lost; `Watch` counts them
-            scheduling_strategy=_here(soft=False) if self.here_alone else "SPREAD",
+            scheduling_strategy=_here() if self.here_alone else "SPREAD",
         )
 
         def begin(member: Member) -> Any:
