@@ -40,7 +40,7 @@ cluster-stop: .venv/installed ## stop them; their data stays
 
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-test: .venv/installed ## run the tests, but for the exhaustive ones and those that need servers (6 minutes on 2 cores)
+test: .venv/installed ## run the tests, but for the exhaustive ones and those that need servers (7 minutes on 2 cores)
 	$(PYTEST) --numprocesses auto -m "not slow and not cluster"
 
 test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`
@@ -49,7 +49,7 @@ test-slow: .venv/installed ## run the tests that are exhaustive: each has a smal
 test-cluster: .venv/installed ## run the tests on a PostgreSQL and an MLflow server, which they start
 	$(PYTEST) --numprocesses 2 -m cluster --durations 5 tests/cluster
 
-test-all: .venv/installed ## run all tests, and sweeps whose processes are killed (18 minutes on 2 cores)
+test-all: .venv/installed ## run all tests, and sweeps whose processes are killed (20 minutes on 2 cores)
 	$(PYTEST) --numprocesses auto -m "not cluster"
 	$(MAKE) test-cluster soak-short
 

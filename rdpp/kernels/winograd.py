@@ -50,6 +50,7 @@ def pays(x: Tensor, outputs: int) -> bool:
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
     """(N, C, H, W) by weights (K, C, 3, 3), plus a bias (K,): (N, K, H, W), channels_last; None if not all finite."""
     weights = _last(weight)
+    # contiguous: for other arrays numba would compile the loop once more
     offsets = np.zeros(len(weights), np.float32) if bias is None else np.ascontiguousarray(bias.detach().numpy())
     return _filtered(x, lambda part: _spectra(weights[part]).transpose(1, 2), offsets)
 

@@ -6,15 +6,16 @@ import multiprocessing.forkserver
 import os
 import sys
 from collections.abc import Callable, Sequence
-from multiprocessing.context import BaseContext
-from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rdpp.display.screen import Terminal
 from rdpp.runs.scratch import temporary_files_of_the_system
 from rdpp.workers.member import Member
 from rdpp.workers.process import Channel, run_worker
 from rdpp.workers.watch import Watch
+
+if TYPE_CHECKING:  # Windows has only those of spawning
+    from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
 
 _LONGEST = 70
 """Characters of the folder for the fork server's socket: a socket's whole path may have 107."""
@@ -49,13 +50,13 @@ class _Crew(Watch):
         self._context = _context(function)
         self._target = function, arguments
         self._channels: dict[int, Channel] = {}
-        self._processes: dict[int, BaseProcess] = {}
+        self._processes: dict[int, ForkServerProcess | SpawnProcess] = {}
 
     def start(self, number: int) -> None:
         """See `Watch.start`."""
         ours, theirs = self._context.Pipe(duplex=False)
         function, arguments = self._target
-        process = self._context.Process(  # pyright: ignore[reportAttributeAccessIssue]
+        process = self._context.Process(
             target=run_worker, args=(theirs, self.members[number], function, arguments), name=f"worker {number}"
         )
         process.start()
@@ -76,7 +77,7 @@ class _Crew(Watch):
             if not process.is_alive():
                 self._ended(number, process)
 
-    def _ended(self, number: int, process: BaseProcess) -> None:
+    def _ended(self, number: int, process: "ForkServerProcess | SpawnProcess") -> None:
         process.join()
         channel = self._channels.pop(number)
         channel.show(self.screen, number, self.settled)
@@ -95,7 +96,7 @@ class _Crew(Watch):
             process.kill()
 
 
-def _context(function: Callable[..., None]) -> BaseContext:
+def _context(function: Callable[..., None]) -> "ForkServerContext | SpawnContext":
     """How processes are started that call a function."""
     if not sys.platform.startswith("linux"):
         return multiprocessing.get_context("spawn")
