@@ -16,6 +16,7 @@ from rdpp.cli.flags import changes_of
 from rdpp.cli.results import say_ui
 from rdpp.config import ConfigError
 from rdpp.display.output import print_json
+from rdpp.experiment import ExperimentConfig
 from rdpp.tracking.store import Store
 
 
@@ -56,17 +57,25 @@ def test_train_prints_results_as_json_on_standard_output(capsys, quick_file, tra
     rows = json.loads(capsys.readouterr().out)
     assert [(r["category"], r["seed"], r["epoch"]) for r in rows] == [("bolt", 3, 2), ("bolt", 4, 2)]
     assert all(0 <= r["metrics"]["image_auroc"] <= 1 for r in rows)
-    runs = Store(tracked[1]).search("tags.level = 'run' and tags.seed = '4'")
+    (run,) = Store(tracked[1]).search("tags.level = 'run' and tags.seed = '4'")
+    assert rows[1]["run"] == run.info.run_id
     capsys.readouterr()
-    assert main(["evaluate", runs[0].info.run_id, *tracked, "--json", "--device", "cpu"]) == 0
+    assert main(["evaluate", run.info.run_id, *tracked, "--json", "--device", "cpu"]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)[0]["metrics"] == rows[1]["metrics"]
     assert "View run" in printed.err
 
 
-def test_train_prints_a_table(capsys, quick_file, tracked):
+def test_train_prints_a_table_and_how_to_predict(capsys, quick_file, tracked):
     assert main(["train", str(quick_file), *tracked]) == 0
-    assert "AUROC" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "AUROC" in printed.out
+    seed = ExperimentConfig.from_yaml(quick_file).seeds[0]
+    (run,) = Store(tracked[1]).search(f"tags.level = 'run' and tags.seed = '{seed}'")
+    command = f"rdpp predict IMAGES --model {run.info.run_id} --tracking-uri {shlex.quote(tracked[1])}"
+    assert f"predict with the network for bolt, seed {seed}: {command}\n" in printed.err
+    assert main(["train", str(quick_file), *tracked, "--set", "keep=none", "--seeds", "9"]) == 0
+    assert "rdpp predict" not in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("printing_store")
@@ -121,7 +130,13 @@ def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, held_out, tracked,
     assert "pruner median: 1 instances" in printed.err
     best = json.loads(printed.out)["best"]
     assert main(["sweep", str(sweep), *tracked, *storage, "--trials", "2"]) == 0
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    again = capsys.readouterr()
+    (model,) = Store(tracked[1]).client.get_run(best["model"]).outputs.model_outputs  # logged once
+    capsys.readouterr()
+    logged = f"the best trial's network is a logged model: models:/{model.model_id}\n"
+    assert logged in printed.err
+    assert logged in again.err
+    lines = [line.strip() for line in again.out.splitlines()]
     store = f"--tracking-uri {shlex.quote(tracked[1])}"
     train = f"rdpp train --from {best['source']} {store}"
     assert {train, f"rdpp predict IMAGES --model {best['model']} {store}"} <= set(lines)
@@ -197,7 +212,7 @@ def test_no_password_in_messages(capsys, monkeypatch):
         assert "http://ann:***@127.0.0.1:9" in line
         assert "s3cret" not in line
     say_ui(argparse.Namespace(tracking_uri=uri))
-    assert capsys.readouterr().err == "browse the runs: rdpp ui --tracking-uri http://ann:***@127.0.0.1:9\n"
+    assert capsys.readouterr().err == "browse the runs: rdpp ui --tracking-uri 'http://ann:***@127.0.0.1:9'\n"
 
     def run(options):
         raise ConfigError(f"a message with {options.tracking_uri}")

@@ -1,6 +1,7 @@
 """What commands print at their end."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,9 +30,18 @@ def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool, selection
         output_console().print(results_table(rows, selection))
 
 
+def say_predict(options: argparse.Namespace, run_id: str, of: str) -> None:
+    """How to use a trained network. `of`: what it was trained on."""
+    print(f"predict with the network for {of}: rdpp predict IMAGES --model {run_id}{_store(options)}", file=sys.stderr)
+
+
 def say_ui(options: argparse.Namespace) -> None:
     """How to look at the runs."""
+    print(f"browse the runs: rdpp ui{_store(options)}", file=sys.stderr)
+
+
+def _store(options: argparse.Namespace) -> str:
+    """The flag that names the store, where it was given, to be pasted into a shell; without a password."""
     from rdpp.addresses import shown
 
-    uri = f" --tracking-uri {shown(options.tracking_uri)}" if options.tracking_uri else ""
-    print(f"browse the runs: rdpp ui{uri}", file=sys.stderr)
+    return f" --tracking-uri {shlex.quote(shown(options.tracking_uri))}" if options.tracking_uri else ""

@@ -1,6 +1,7 @@
 """`rdpp sweep`."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from rdpp.cli.flags import changes_of, declare_training, work_options
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     from rdpp.sweep import run_sweep
 
     with stopping() as stop:
-        run_sweep(
+        best = run_sweep(
             options.file,
             changes_of(options),
             work_options(options),
@@ -32,4 +33,19 @@ def run(options: argparse.Namespace) -> None:
             trials=options.trials,
             as_json=options.json,
         )
+    if best is not None and best.model is not None:
+        log_best(best.model.run_id, options.tracking_uri)
     say_ui(options)
+
+
+def log_best(run_id: str, tracking_uri: str | None) -> None:
+    """The best trial's network as a model of MLflow's. Where that cannot be, the study is none the less done."""
+    from rdpp.config import ConfigError
+    from rdpp.deploy.registry import log_model
+    from rdpp.tracking.store import Store
+
+    try:
+        _, model = log_model(Store(tracking_uri, create=False), run_id)
+        print(f"the best trial's network is a logged model: models:/{model.model_id}", file=sys.stderr)
+    except ConfigError as error:
+        print(f"the best trial's network is no logged model: {error}", file=sys.stderr)

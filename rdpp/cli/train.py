@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdpp.cli.flags import changes_of, declare_training, work_options
-from rdpp.cli.results import failed_row, print_results, result_row, say_ui
+from rdpp.cli.results import failed_row, print_results, result_row, say_predict, say_ui
 
 if TYPE_CHECKING:
     from rdpp.experiment import ExperimentConfig
@@ -37,10 +37,17 @@ def run(options: argparse.Namespace) -> int:
 
     experiment = _experiment(options)
     with stopping() as stop:
-        job = train(experiment, work_options(options), stop)
-    rows = [result_row(o.spec.category.name, o.spec.seed, o.epoch, o.metrics) for o in job.outcomes]
+        trained = train(experiment, work_options(options), stop)
+    job = trained.job
+    rows = [
+        {**result_row(done.spec.category.name, done.spec.seed, done.epoch, done.metrics), "run": run_id}
+        for done, run_id in zip(job.outcomes, trained.run_ids, strict=True)
+    ]
     rows += [failed_row(plan.spec.category.name, plan.spec.seed, failure.reason) for plan, failure in job.failures]
     print_results(rows, as_json=options.json, selection=experiment.evaluation.selection)
+    kept = next((row for row in rows if row.get("run") and experiment.keep != "none"), None)
+    if kept is not None:
+        say_predict(options, kept["run"], f"{kept['category']}, seed {kept['seed']}")
     say_ui(options)
     return 1 if job.failures else 0
 

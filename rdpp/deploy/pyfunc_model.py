@@ -72,7 +72,7 @@ class RegisteredModel(PythonModel):
             rows = []
             for found in self._model.stream(paths, rate):
                 if isinstance(found, Unreadable):
-                    raise ConfigError(found.reason.replace(f"the image {scratch}/", "the ", 1))
+                    raise ConfigError(found.reason.partition(";")[0].replace(f"the image {scratch}/", "the ", 1))
                 rows.append(_row(found))
             return rows
 

@@ -28,7 +28,7 @@ from packaging.version import Version
 from PIL import Image
 
 from rdpp.addresses import shown
-from rdpp.config import ConfigError
+from rdpp.config import ConfigError, digest
 from rdpp.deploy import pyfunc_model
 from rdpp.deploy.pyfunc_model import CHECKPOINT, RATE, TEACHER
 from rdpp.engine import Checkpoint, check_teacher
@@ -40,39 +40,70 @@ _NAME = "model"
 """Of the logged model, below its run."""
 
 
-def log_version(store: Store, run_id: str, checkpoint: Checkpoint, name: str, tags: Mapping[str, str]) -> ModelVersion:
-    """Log a run's checkpoint as a model of that run, and as the next version of a registered model.
+def logged_model(store: Store, run_id: str, checkpoint: Checkpoint) -> LoggedModel:
+    """The model of a run: logged now, unless this very program has logged it before.
 
     Args:
         store: where the run is.
         run_id: the run that trained it.
         checkpoint: of that run, on disk; with the teacher's weights where they lie now.
-        name: of the registered model, which is made where there is none.
-        tags: of the version.
 
     Raises:
-        ConfigError: a teacher that cannot be had, or a registry that refuses.
+        ConfigError: a teacher that cannot be had, or a store that refuses.
     """
+    tags = {"category": checkpoint.category, "data": checkpoint.data, "program": _program()}
+    try:
+        return _logged_before(store, run_id, tags) or _log(store, run_id, checkpoint, tags)
+    except MlflowException as error:
+        raise _refused(error) from error
+
+
+def add_version(store: Store, logged: LoggedModel, name: str, tags: Mapping[str, str]) -> ModelVersion:
+    """A run's logged model as the next version of a registered model, which is made where there is none.
+
+    Raises:
+        ConfigError: a registry that refuses.
+    """
+    client = store.client
+    with _mlflow_at(store.uri):
+        try:
+            if not client.search_registered_models(f"name = '{name}'"):
+                client.create_registered_model(name)
+            uri, run_id = f"models:/{logged.model_id}", logged.source_run_id
+            return client.create_model_version(name, uri, run_id, tags=dict(tags), model_id=logged.model_id)
+        except MlflowException as error:
+            raise _refused(error) from error
+
+
+def _refused(error: MlflowException) -> ConfigError:
+    return ConfigError(f"MLflow refuses the model: {' '.join(shown(error).split())[:200]}")
+
+
+def _logged_before(store: Store, run_id: str, tags: Mapping[str, str]) -> LoggedModel | None:
+    wanted = " AND ".join(f"tags.{name} = '{tags[name]}'" for name in ("data", "program"))
+    query = f"source_run_id = '{run_id}' AND {wanted}"
+    found = store.client.search_logged_models([store.experiment_id], query)
+    return next((one for one in found if one.status == LoggedModelStatus.READY), None)
+
+
+def _log(store: Store, run_id: str, checkpoint: Checkpoint, tags: Mapping[str, str]) -> LoggedModel:
+    client = store.client
     with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch, _mlflow_at(store.uri):
         parts, folder = Path(scratch, CHECKPOINT), Path(scratch, _NAME)
         _write_parts(checkpoint, parts)
-        try:
-            logged = store.client.create_logged_model(store.experiment_id, _NAME, run_id, dict(tags))
-            save_model(folder, parts, MlflowModel(run_id=run_id, model_id=logged.model_id, metadata=dict(tags)))
-            return _with_run(store, logged, folder, name, tags)
-        except MlflowException as error:
-            raise ConfigError(f"MLflow refuses the model: {' '.join(shown(error).split())[:200]}") from error
-
-
-def _with_run(store: Store, logged: LoggedModel, folder: Path, name: str, tags: Mapping[str, str]) -> ModelVersion:
-    client, run_id = store.client, str(logged.source_run_id)
-    client.log_model_artifacts(logged.model_id, str(folder))
-    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        logged = client.create_logged_model(store.experiment_id, _NAME, run_id, dict(tags))
+        save_model(folder, parts, MlflowModel(run_id=run_id, model_id=logged.model_id, metadata=dict(tags)))
+        client.log_model_artifacts(logged.model_id, str(folder))
+        ready = client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(name)
-    uri = f"models:/{logged.model_id}"
-    return client.create_model_version(name, uri, run_id, tags=dict(tags), model_id=logged.model_id)
+    return ready
+
+
+def _program() -> str:
+    """A digest of what lies in a model beside its checkpoint: this package's code and what it requires."""
+    with as_file(files("rdpp")) as package:
+        code = {path.relative_to(package).as_posix(): path.read_text() for path in sorted(package.rglob("*.py"))}
+    return digest([code, requirements()])
 
 
 @contextmanager

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from rdpp.config import ConfigError, choose, require
-from rdpp.deploy.registered import log_version
+from rdpp.deploy.registered import add_version, logged_model
 from rdpp.deploy.source import only_run
-from rdpp.engine import read_checkpoint
+from rdpp.engine import Checkpoint, read_checkpoint
 from rdpp.tracking.checkpoints import downloaded, is_run_id
 from rdpp.tracking.listing import StoredRun
 from rdpp.tracking.names import to_key
@@ -108,12 +109,8 @@ def register(
     value = candidate.value_of(candidate.run)
     holder = _holder(store, name, alias)
     value_before = None if holder is None or force else _comparable_value(store, candidate, holder, value)
-    with downloaded(store, candidate.run.run_id) as folder:
-        checkpoint = read_checkpoint(folder)
-        experiment = checkpoint.experiment.with_overrides(changes or {})
-        checkpoint = dataclasses.replace(checkpoint, experiment=experiment)
-        tags = _tags(candidate, value, checkpoint.category, checkpoint.data)
-        version = log_version(store, candidate.run.run_id, checkpoint, name, tags)
+    checkpoint, logged = log_model(store, candidate.run.run_id, changes)
+    version = add_version(store, logged, name, _tags(candidate, value, checkpoint))
     better = value_before is None or (value is not None and value > value_before)
     if alias is not None and better:
         store.client.set_registered_model_alias(name, alias, version.version)
@@ -131,6 +128,19 @@ def register(
         value=value,
         value_before=value_before,
     )
+
+
+def log_model(store: Store, run_id: str, changes: Mapping[str, Any] | None = None) -> tuple[Checkpoint, LoggedModel]:
+    """Log a run's trained network as its model, unless it has been logged; and what it was trained on.
+
+    Raises:
+        ConfigError: the run has no checkpoint, or its teacher cannot be had.
+    """
+    with downloaded(store, run_id) as folder:
+        checkpoint = read_checkpoint(folder)
+        experiment = checkpoint.experiment.with_overrides(changes or {})
+        checkpoint = dataclasses.replace(checkpoint, experiment=experiment)
+        return checkpoint, logged_model(store, run_id, checkpoint)
 
 
 def _check_names(name: str, alias: str | None) -> None:
@@ -212,7 +222,7 @@ def _what_decides(store: Store, new: StoredRun, old: StoredRun) -> list[tuple[st
     ]
 
 
-def _tags(candidate: _Candidate, value: float | None, category: str, data: str) -> dict[str, str]:
-    """Of the logged model and of the version."""
-    tags = {"category": category, "data": data, "objective": " ".join(candidate.objective)}
+def _tags(candidate: _Candidate, value: float | None, checkpoint: Checkpoint) -> dict[str, str]:
+    """Of the version."""
+    tags = {"category": checkpoint.category, "data": checkpoint.data, "objective": " ".join(candidate.objective)}
     return tags if value is None else {**tags, "held_out": f"{value:.6f}"}

@@ -42,7 +42,7 @@ def run_sweep(
     *,
     trials: int | None = None,
     as_json: bool = False,
-) -> None:
+) -> Best | None:
     """Run the study of a sweep file to its number of trials and print its result on standard output.
 
     Args:
@@ -52,6 +52,9 @@ def run_sweep(
         stop: whether the process was asked to stop.
         trials: of the whole study, instead of the file's.
         as_json: print JSON instead of tables.
+
+    Returns:
+        Its best trial.
 
     Raises:
         ConfigError: what a user can mend.
@@ -74,6 +77,7 @@ def run_sweep(
             run_study(job, lambda: _work(job, team, console, screen, options, stop))
         run_id, best = tree.known_run_id(job.node), best_of(points.study, job.node, tree)
     _print(sweep, points, run_id, best, options, json_wanted=as_json)
+    return best
 
 
 def _work(

@@ -128,7 +128,7 @@ class Delivery:
             self._patience = 0.0
         with self._changed:
             self._ending = True
-            self._left = [] if error is not None else self._left
+            self._left = [] if error is not None else self.outboxes.all()  # of processes killed since the start, too
             self._changed.notify_all()
             try:
                 self._await_store(lambda: self._done)
@@ -216,7 +216,7 @@ class Delivery:
                 self._due[outbox] = self._due.pop(outbox)
                 self._held = True
             else:
-                self._left.remove(outbox)
+                self._left = [left for left in self._left if left != outbox]
             self._changed.notify_all()
 
     def _sleep(self, seconds: float) -> None:

@@ -169,17 +169,25 @@ class Outbox:
         return path.rename(path.with_name(path.name + _REFUSED))
 
     def remove(self) -> None:
-        """Remove the folder if nothing in it is needed any more: all was sent, and of a run nothing comes after."""
-        if self.waiting() or self.refused() or (self.training and not self.is_over()):
+        """Remove the folder if nothing in it is needed any more: all was sent, and of a run nothing comes after.
+
+        A process that is killed at any moment of this leaves what the next one removes: the note that the run is over
+        goes last.
+        """
+        if self.waiting() or self.refused():
             return
         with suppress(OSError):
-            for begun in self.records.glob(".*"):  # by a process that was killed; one that lives writes it again
-                begun.unlink(missing_ok=True)
-            self.records.rmdir()  # fails if there is a record in it
+            if self.training and not self.is_over():
+                self.folder.rmdir()  # empty: a process was killed before the last line
+                return
+            if self.records.is_dir():
+                for begun in self.records.glob(".*"):  # by a process that was killed; one that lives writes it again
+                    begun.unlink(missing_ok=True)
+                self.records.rmdir()  # fails if there is a record in it
             if self.training:
-                shutil.rmtree(self.folder)
-            else:
-                self.folder.rmdir()  # fails if another process has put a record meanwhile
+                for path in sorted(self.folder.iterdir(), key=lambda path: path.name == _SENT):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            self.folder.rmdir()  # fails if another process has put a record meanwhile
 
 
 @dataclass(frozen=True)

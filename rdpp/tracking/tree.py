@@ -247,6 +247,11 @@ class MlflowTree:
                 raise
             return None
 
+    def run_id_of(self, spec: RunSpec) -> str | None:
+        """MLflow's id of the finished run with a spec's network; None where there is none, or the store is away."""
+        finished = self.find(spec)
+        return None if finished is None or self._delivery.away is not None else self._stored_id(finished)
+
     def evaluations(self, finished: Finished) -> Sequence[tuple[int, Mapping[str, float]]]:
         """See `Tree.evaluations`."""
         outbox = None if finished.node is None else self._outboxes.find(finished.node.id)

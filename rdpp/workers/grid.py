@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from rdpp.config import ConfigError
@@ -16,7 +17,16 @@ from rdpp.workers.member import Member
 from rdpp.workers.options import WorkOptions
 
 
-def train(experiment: ExperimentConfig, options: WorkOptions, stop: Stop) -> GridJob:
+@dataclass(frozen=True)
+class Trained:
+    """What `train` did."""
+
+    job: GridJob
+    run_ids: Sequence[str | None]
+    """MLflow's, one of each of the job's outcomes; None while MLflow is away."""
+
+
+def train(experiment: ExperimentConfig, options: WorkOptions, stop: Stop) -> Trained:
     """Train what is not finished yet of an experiment, every category with every seed.
 
     Raises:
@@ -26,7 +36,9 @@ def train(experiment: ExperimentConfig, options: WorkOptions, stop: Stop) -> Gri
     with options.tree() as tree, Terminal(len(specs)) as screen:
         train_all = partial(work_at_grid, tree=tree, screen=screen, options=options, stop=stop)
         attempt = str(options.since or "")
-        return train_grid(specs, tree, [ConsoleObserver(screen)], train_all, attempt=attempt)
+        job = train_grid(specs, tree, [ConsoleObserver(screen)], train_all, attempt=attempt)
+        tree.finish()
+        return Trained(job, [tree.run_id_of(outcome.spec) for outcome in job.outcomes])
 
 
 def work_at_grid(

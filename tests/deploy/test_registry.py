@@ -26,7 +26,9 @@ from PIL import Image
 
 import rdpp
 from rdpp.cli import main
+from rdpp.cli.sweep import log_best
 from rdpp.config import ConfigError
+from rdpp.deploy import registered
 from rdpp.deploy.registered import requirements
 from rdpp.deploy.registry import OBJECTIVE, register
 from rdpp.detector import Detector
@@ -117,6 +119,23 @@ def test_a_version_is_a_logged_model_of_its_run(runs, champion):
     assert [one.model_id for one in outputs.model_outputs] == [logged.model_id]
 
 
+def test_a_model_that_was_logged_before_is_registered_again(runs, monkeypatch):
+    run_id = runs.run(0.9)
+    register(run_id, "twice", None, runs.store.uri)
+    register(run_id, "twice", None, runs.store.uri)
+    monkeypatch.setattr(registered, "requirements", lambda: ["numpy==1.0"])  # another program
+    register(run_id, "twice", None, runs.store.uri)
+    versions = runs.store.client.search_model_versions("name = 'twice'")
+    sources = [one.source for one in sorted(versions, key=lambda one: int(one.version))]
+    assert sources[0] == sources[1] != sources[2]
+    assert len(runs.store.client.get_run(run_id).outputs.model_outputs) == 2
+
+
+def test_a_study_is_done_though_its_model_cannot_be_logged(runs, capsys):
+    log_best(runs.run(0.9, checkpoint=False), runs.store.uri)
+    assert "the best trial's network is no logged model: the run" in capsys.readouterr().err
+
+
 def test_nothing_in_it_is_pickled(folder):
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert {"artifacts/checkpoint/chosen.safetensors", "artifacts/checkpoint/chosen.json"} < files
@@ -168,7 +187,7 @@ def test_a_loaded_model_has_judged_an_image_already(folder, monkeypatch):
 
 def test_what_cannot_be_judged_is_told(folder):
     model = mlflow.pyfunc.load_model(str(folder), model_config={"device": "cpu"})
-    with pytest.raises(MlflowException, match=r"^cannot decode the image 1; repair it") as told:
+    with pytest.raises(MlflowException, match=r"^cannot decode the image 1$") as told:
         model.predict(pd.DataFrame({"image": [image_bytes(), b"no image"]}))
     assert told.value.get_http_status_code() == 400
     with pytest.raises(MlflowException, match=r"unknown rate '0.5'"):

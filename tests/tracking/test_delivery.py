@@ -170,6 +170,17 @@ def test_what_another_process_left_and_the_store_refuses_is_told_and_no_error_he
     assert "MLflow refused records that lie in" in desk.told[0]
 
 
+def test_what_a_process_left_that_was_killed_meanwhile_is_sent_at_the_end(boxes):
+    desk = Desk(boxes)
+    desk.put("a", "open")
+    desk.delivery.finish()
+    Desk(boxes).put("left", "open", "close")
+    desk.put("a", "close")
+    desk.delivery.end(None)
+    assert desk.sink.texts("left") == ["open", "close"]
+    assert boxes.all() == []
+
+
 def test_a_childs_parent_is_opened_first_whoever_put_it(boxes):
     parent, other = boxes.of_node("parent"), boxes.of_node("taken", "training")
     parent.open("parent", None, {})

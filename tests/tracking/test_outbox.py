@@ -1,6 +1,7 @@
 """Records on disk: whole, in order, and none twice."""
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from rdpp.runs.work_folder import WorkFolder
 from rdpp.tracking.location import work_folder
-from rdpp.tracking.outbox import Home, Outbox, Outboxes
+from rdpp.tracking.outbox import CHECKPOINT, RESULT, Home, Outbox, Outboxes
 
 
 @pytest.fixture
@@ -200,3 +201,50 @@ def test_an_outbox_says_which_run_it_is_of(tmp_path):
     assert (Outbox(tmp_path / "t1-n1").node, Outbox(tmp_path / "t1-n1").training) == ("n1", "t1")
     assert (Outbox(tmp_path / "n1").node, Outbox(tmp_path / "n1").training) == ("n1", None)
     assert json.dumps(Outbox(tmp_path / "n1").waiting()) == "[]"
+
+
+class Killed(BaseException):
+    """What stands for SIGKILL."""
+
+
+def killed_at(moment, monkeypatch):
+    """The process dies as it is about to remove something for the so manieth time."""
+    counts = iter(range(moment + 1))
+
+    def of(remove):
+        def removes(*arguments, **flags):
+            if next(counts, None) == moment:
+                raise Killed
+            return remove(*arguments, **flags)
+
+        return removes
+
+    monkeypatch.setattr(os, "unlink", of(os.unlink))
+    monkeypatch.setattr(os, "rmdir", of(os.rmdir))
+
+
+@pytest.mark.parametrize("training", [None, "training"])
+def test_a_removal_that_was_killed_at_any_moment_is_ended_by_the_next_process(outboxes, monkeypatch, training):
+    for moment in range(20):
+        outbox = outboxes.of_node("abc", training)
+        outbox.open("run", None, {})
+        (outbox.records / ".begun").write_text("")
+        if training:
+            (outbox.folder / RESULT).write_text("{}")
+            (outbox.folder / CHECKPOINT).mkdir()
+            (outbox.folder / CHECKPOINT / "chosen.json").write_text("{}")
+        outbox.close("FINISHED", {})
+        for path in outbox.waiting():
+            outbox.note_sent(path)
+        with monkeypatch.context() as patch:
+            killed_at(moment, patch)
+            try:
+                outbox.remove()
+            except Killed:
+                assert outbox.folder.exists()
+            else:
+                assert moment > (6 if training else 2)
+                break
+        outbox.remove()
+        assert outboxes.all() == []
+    assert outboxes.all() == []
