@@ -10,6 +10,20 @@ _REGISTRY, _REGISTRY_TEST = "rdpp/deploy/registry.py", "tests/deploy/test_regist
 MUTATIONS = [
     Mutation("deploy: images are always stretched", _MODEL, "data.size, data.fit)", 'data.size, "stretch")', _TEST),
     Mutation(
+        "registry: a model that was logged is logged again",
+        "rdpp/deploy/registered.py",
+        "_logged_before(store, run_id, tags) or _log(",
+        "_log(",
+        f"{_REGISTRY_TEST} -k logged_before",
+    ),
+    Mutation(
+        "registry: a model of other code is taken",
+        "rdpp/deploy/registered.py",
+        'for name in ("data", "program"))',
+        'for name in ("data",))',
+        f"{_REGISTRY_TEST} -k logged_before",
+    ),
+    Mutation(
         "deploy: padding stays in maps",
         _MODEL,
         "whole[top : top + height, left : left + width].copy()",
