@@ -21,12 +21,12 @@ def disk_problem(error: OSError) -> str:
     return f"{error.filename or 'a file'} cannot be used ({error.strerror}); see to the disk"
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file that others find whole or not at all, also after the machine has lost power. One process at a time
     writes a path; an earlier file is replaced."""
     begun = path.with_name(f".{path.name}")
-    with begun.open("w") as file:
-        file.write(text)
+    with begun.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(begun, path)

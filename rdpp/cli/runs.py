@@ -2,14 +2,17 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from rdpp.cli.flags import declare_json, declare_store
 
-HELP = "say what is in work and what is left over, or clean up"
+HELP = "say what is in work and what is left over, clean up, or carry results to another store"
 EXAMPLES = """  rdpp runs list
   rdpp runs list --json
   rdpp runs clean
-  rdpp runs clean --states --yes"""
+  rdpp runs clean --states --yes
+  rdpp runs export results.jsonl.gz --where "tags.ablation = 'demo-ablation'"
+  rdpp runs import results.jsonl.gz"""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +27,15 @@ def declare(parser: argparse.ArgumentParser) -> None:
     clean.add_argument("--yes", action="store_true", help="do not ask")
     declare_store(clean)
     clean.set_defaults(act=_clean)
+    exporting = actions.add_parser("export", help="write the results of finished runs to a file: values, no artifacts")
+    exporting.add_argument("file", type=Path, metavar="FILE.jsonl.gz", help="to be written")
+    exporting.add_argument("--where", metavar="QUERY", help="of which runs, in MLflow's language; by default all")
+    declare_store(exporting)
+    exporting.set_defaults(act=_export)
+    importing = actions.add_parser("import", help="take in such a file: what it has is not trained again")
+    importing.add_argument("file", type=Path, metavar="FILE.jsonl.gz", help="written by rdpp runs export")
+    declare_store(importing)
+    importing.set_defaults(act=_import)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -58,6 +70,26 @@ def _clean(options: argparse.Namespace) -> None:
     require(options.yes or sys.stdin.isatty(), "nobody can be asked, since there is no terminal; give --yes")
     if options.yes or _agrees():
         print(clean(plan, found), file=sys.stderr)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from rdpp.tracking.exchange import export_runs
+    from rdpp.tracking.store import Store
+
+    count = export_runs(Store(options.tracking_uri, create=False), options.file, options.where)
+    print(f"{options.file}: the results of {_runs(count)}", file=sys.stderr)
+
+
+def _import(options: argparse.Namespace) -> None:
+    from rdpp.tracking.exchange import import_runs
+    from rdpp.tracking.store import Store
+
+    new, known = import_runs(Store(options.tracking_uri), options.file)
+    print(f"{_runs(new)} taken in, {known} were there already", file=sys.stderr)
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def _agrees() -> bool:

@@ -107,17 +107,17 @@ class SweepConfig:
 
     @property
     def kept_trials(self) -> int | None:
-        """How many of the best trials keep checkpoints and pictures; None: all.
+        """How many of the best trials keep checkpoints and pictures; None: all, or no run makes any.
 
         Raises:
             ConfigError: `keep_runs` says nothing of the kind.
         """
-        if self.keep_runs in ("all", "none"):
-            return None if self.keep_runs == "all" else 0
-        match = re.fullmatch(r"best (\d+)", self.keep_runs)
+        match = re.fullmatch(r"best (\d+)|all|none", self.keep_runs)
         if match is None:
             raise ConfigError(f"keep_runs is '{self.keep_runs}'; choices: best N (such as best 3), all, none")
-        return int(match.group(1))
+        if self.keep_runs == "all" or (self.experiment.keep == "none" and self.experiment.heatmaps == 0):
+            return None
+        return int(match.group(1) or 0)
 
     def fingerprint(self) -> str:
         """Changes with anything that decides a trial's value, not with the number of trials, the budget, the

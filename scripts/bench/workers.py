@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="workers-") as folder:
         sweep = write_sweep(Path(folder), options)
         seconds: dict[int, list[float]] = {number: [] for number in numbers}
-        timed(Path(folder), sweep, numbers[0], "warm")  # decodes the images, compiles the kernels
+        timed(Path(folder), sweep, numbers[0], "warm", "--trials", "1")  # decodes the images, compiles the kernels
         for turn in range(options.rounds):
             for number in numbers:
                 seconds[number].append(timed(Path(folder), sweep, number, f"{turn}-{number}"))
@@ -81,11 +81,11 @@ def write_sweep(folder: Path, options: argparse.Namespace) -> Path:
     return folder / "sweep.yaml"
 
 
-def timed(folder: Path, sweep: Path, workers: int, name: str) -> float:
-    """Seconds of a study of its own."""
+def timed(folder: Path, sweep: Path, workers: int, name: str, *more: str) -> float:
+    """Seconds of a study of its own; `more`: further flags."""
     stores = ["--tracking-uri", f"sqlite:///{folder}/{name}/mlflow.db", "--storage", f"sqlite:///{folder}/{name}/o.db"]
     began = time.monotonic()
-    run("sweep", str(sweep), "--workers", str(workers), *stores)
+    run("sweep", str(sweep), "--workers", str(workers), *stores, *more)
     return time.monotonic() - began
 
 
