@@ -139,6 +139,6 @@ def test_results_of_a_newer_version_are_refused(there, file, tmp_path):
 
 
 def test_nothing_to_export(there, tmp_path):
-    with pytest.raises(ConfigError, match="no finished run answers tags.seed = '7'"):
+    with pytest.raises(ConfigError, match=r"no finished run answers tags\.seed = '7'"):
         export_runs(there, tmp_path / "file", "tags.seed = '7'")
     assert not (tmp_path / "file").exists()
