@@ -4,6 +4,7 @@ from mutations.mutation import Mutation
 
 _DELIVERY = "tests/tracking/test_delivery.py"
 _OUTBOX = "tests/tracking/test_outbox.py"
+_EXCHANGE = "tests/tracking/test_exchange.py"
 _TREE = "tests/tracking/test_tree.py"
 _RUNS = "tests/runs/test_many.py"
 _LEFTOVERS = "tests/tracking/test_leftovers.py"
@@ -53,6 +54,41 @@ MUTATIONS = [
         "                self._ensure(node)\n",
         "                pass\n",
         f"{_DELIVERY} -k opened_first",
+    ),
+    Mutation(
+        "exchange: what was taken in has a checkpoint",
+        "rdpp/tracking/exchange.py",
+        '"keep": "none", "keep_maps": False, ORIGIN',
+        "ORIGIN",
+        f"{_EXCHANGE} -k arrive",
+    ),
+    Mutation(
+        "exchange: the same results are taken in twice",
+        "rdpp/tracking/exchange.py",
+        'if line["run"] not in here]',
+        "if True]",
+        f"{_EXCHANGE} -k twice",
+    ),
+    Mutation(
+        "exchange: results of a newer version are taken in",
+        "rdpp/tracking/exchange.py",
+        '        check_schema(line["run"], line["tags"])\n',
+        "        pass\n",
+        f"{_EXCHANGE} -k newer",
+    ),
+    Mutation(
+        "exchange: names of metrics are encoded twice",
+        "rdpp/tracking/exchange.py",
+        "{from_key(k): v for k, v in wanted.items()}",
+        "wanted",
+        f"{_EXCHANGE} -k arrive",
+    ),
+    Mutation(
+        "exchange: epochs' metrics stay behind",
+        "rdpp/tracking/exchange.py",
+        "[*of_epochs, *(",
+        "[*(",
+        f"{_EXCHANGE} -k trained_again",
     ),
     Mutation(
         "outbox: what was sent is put again",
