@@ -21,6 +21,11 @@ _PORTS = 100
 """Ports from the first on, among which a free one is looked for."""
 _SHOWN = 6
 """Pages that are named."""
+_QUIET = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes for judges of language models
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "PYTHONWARNINGS": "ignore",  # of the server's libraries
+}
 _PATIENCE = 10.0
 """Seconds that the server has to end."""
 
@@ -58,8 +63,8 @@ def serving(store: Store, port: int) -> Iterator["subprocess.Popen[bytes]"]:
     Raises:
         ConfigError: the server ended before it answered.
     """
-    # a flag, which everybody on the machine sees, would show a password
-    environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": store.uri}
+    # the store's address is no flag, which everybody on the machine sees: it may hold a password
+    environment = {**_QUIET, **os.environ, "MLFLOW_BACKEND_STORE_URI": store.uri}
     command = [sys.executable, "-m", "mlflow", "ui", "--host", HOST, "--port", str(port)]
     command += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
     process = subprocess.Popen(command, env=environment, start_new_session=True)

@@ -81,6 +81,7 @@ def state_of(view: View, root: str) -> dict[str, Any]:
         "orderByAsc": False,
         "selectedColumns": columns,
         "columnOrder": columns,
+        "columnWidths": {id_of: _width(name) for id_of, (_, name) in zip(columns, view.columns, strict=True)},
         "runsHiddenMode": "SHOW_ALL",
         "isAccordionReordered": True,  # else the UI sorts its sections by name
         "compareRunCharts": cards,
@@ -141,11 +142,12 @@ def link(base: str, experiment_id: str, view: SavedView | None) -> str:
     """
     page = f"{base}/#/experiments/{experiment_id}/runs"
     if view is None:
-        return f"{page}?workflowType=machine_learning"
-    if opens_views():
-        return f"{page}?{urlencode({'viewStateShareKey': view.id})}"
-    facets = {name: view.state[name] for name in ("searchFilter", "orderByKey")}
-    return f"{page}?{urlencode({**facets, 'orderByAsc': 'false'})}"
+        facets = {}
+    elif opens_views():
+        facets = {"viewStateShareKey": view.id}
+    else:
+        facets = {**{name: view.state[name] for name in ("searchFilter", "orderByKey")}, "orderByAsc": "false"}
+    return f"{page}?{urlencode({**facets, 'workflowType': 'machine_learning'})}"
 
 
 def opens_views() -> bool:
@@ -173,6 +175,11 @@ def _read(own: str, value: str) -> SavedView:
 def _column(column: Column) -> str:
     kind, name = column
     return f"{kind}.`{name if kind == 'attributes' else to_key(name)}`"
+
+
+def _width(name: str) -> int:
+    """Pixels in which a column's name is read whole, unless it is very long."""
+    return min(240, max(90, 32 + 7 * len(name)))
 
 
 def _card(chart: Chart, number: int) -> dict[str, Any]:
