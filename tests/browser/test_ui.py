@@ -62,7 +62,7 @@ def test_its_charts_show_every_swept_value(page, ui):
 
 
 def test_a_picture_is_seen(page, ui, pictured):
-    base, _, rest = ui["all runs"].partition("/runs")
+    base, _, _ = ui["all runs"].partition("/runs")
     page.goto(f"{base}/runs/{pictured}/model-metrics")
     image = page.locator("img[src*='artifact']").first
     image.wait_for(timeout=WAIT)

@@ -183,14 +183,16 @@ def test_means_weigh_categories_equally_whatever_their_number_of_seeds():
     def outcome(category: str, seed: int, value: float) -> Outcome:
         spec = SimpleNamespace(category=SimpleNamespace(name=category), seed=seed)
         metrics = {"image_auroc": value, "image_auroc/defect_type/hole": 0.0}
-        return Outcome(spec=spec, run_id=None, epoch=1, metrics=metrics, deciding=metrics, steps=3)
+        deciding = {"image_auroc": value + 0.1}
+        return Outcome(spec=spec, run_id=None, epoch=1, metrics=metrics, deciding=deciding, steps=3)
 
     outcomes = [outcome("a", 1, 0.8), outcome("a", 2, 0.6), outcome("b", 1, 0.9)]
     spread = 0.125 * 2**0.5  # of 0.85 and 0.6, the means of the seeds
     means = {"image_auroc": 0.8, "image_auroc/category/a": 0.7, "image_auroc/category/b": 0.9}
     test = {**{f"test/{name}": value for name, value in means.items()}, "spread/test/image_auroc": spread}
     assert summary(outcomes, held_out=False) == pytest.approx(test)
-    both = {**test, **{name.replace("test/", "held_out/"): value for name, value in test.items()}}
+    held_out = {f"held_out/{name}": value + 0.1 for name, value in means.items()}
+    both = {**test, **held_out, "spread/held_out/image_auroc": spread}
     assert summary(outcomes, held_out=True) == pytest.approx(both)
     assert np.isnan(summary(outcomes[:1], held_out=False)["spread/test/image_auroc"])
 
