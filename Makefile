@@ -5,7 +5,7 @@ DEMO_DATA := data/synthetic
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .DEFAULT_GOAL := help
-.PHONY: help install sweep ablation ui cluster cluster-stop test test-slow test-cluster test-all soak soak-short soak-cluster \
+.PHONY: help install sweep ablation ui cluster cluster-stop test test-slow test-cluster test-browser test-all soak soak-short soak-cluster \
 	check docs mutants bench bench-full lock clean
 
 help: ## list the commands
@@ -41,17 +41,20 @@ cluster-stop: .venv/installed ## stop them; their data stays
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 test: .venv/installed ## run the tests, but for the exhaustive ones and those that need servers (7 minutes on 2 cores)
-	$(PYTEST) --numprocesses auto -m "not slow and not cluster"
+	$(PYTEST) --numprocesses auto -m "not slow and not cluster and not browser"
 
 test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`
-	$(PYTEST) --numprocesses auto -m slow
+	$(PYTEST) --numprocesses auto -m "slow and not browser"
 
 test-cluster: .venv/installed ## run the tests on a PostgreSQL and an MLflow server, which they start
 	$(PYTEST) --numprocesses 2 -m cluster --durations 5 tests/cluster
 
+test-browser: .venv/installed ## look at MLflow's UI in Debian's chromium (1 minute)
+	$(PYTEST) -m browser --durations 5 tests/browser
+
 test-all: .venv/installed ## run all tests, and sweeps whose processes are killed (20 minutes on 2 cores)
-	$(PYTEST) --numprocesses auto -m "not cluster"
-	$(MAKE) test-cluster soak-short
+	$(PYTEST) --numprocesses auto -m "not cluster and not browser"
+	$(MAKE) test-browser test-cluster soak-short
 
 soak-short: .venv/installed ## small ones of the two that follow
 	$(BIN)/python scripts/soak/soak.py --short --on both

@@ -1,7 +1,6 @@
 import argparse
 import ast
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -219,16 +218,6 @@ def test_no_password_in_messages(capsys, monkeypatch):
 
     monkeypatch.setattr(COMMANDS["compare"], "run", run)
     assert fails(capsys, "compare", "some", "--tracking-uri", uri).endswith("with http://ann:***@127.0.0.1:9")
-
-
-def test_the_ui_shows_no_address_in_the_list_of_processes(store_uri, monkeypatch):
-    started = []
-    monkeypatch.setattr(os, "execv", lambda program, words: started.append(words))
-    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "")
-    assert main(["ui", "--port", "5001", "--tracking-uri", store_uri]) == 0
-    (words,) = started
-    assert words[1:] == ["-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", "5001"]
-    assert os.environ["MLFLOW_BACKEND_STORE_URI"] == store_uri
 
 
 def test_help_needs_no_heavy_import():

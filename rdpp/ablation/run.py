@@ -1,12 +1,15 @@
 """Run what is missing of an ablation's matrix, tracked as ablation > variant > category and seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from rdpp.ablation.config import AblationConfig
+from rdpp.ablation.description import describe_ablation
+from rdpp.ablation.views import ablation_views
 from rdpp.config import ConfigError
 from rdpp.engine import RunSpec, grids, prepare
-from rdpp.runs import GridJob, Node, Planned, RunObserver, TrainAll, Tree, opened, usable_of
+from rdpp.runs import GridJob, Node, Outcome, Planned, RunObserver, TrainAll, Tree, opened, summary, usable_of
+from rdpp.tracking.labels import COLOUR, DESCRIPTION, colour
 from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
 
 Matrix = Sequence[tuple[str, RunSpec]]
@@ -57,19 +60,49 @@ def run_ablation(
     unusable = prepare(specs, observers)
     usable = {id(spec) for spec in usable_of(specs, unusable)}
     tags = {"ablation": ablation.name, "teacher": ablation.base.teacher.name}
-    own = {**tags, "baseline": ablation.baseline}
+    own = {**tags, "baseline": ablation.baseline, DESCRIPTION: describe_ablation(ablation, {})}
     node = tree.open(ablation.name, level="ablation", key=ablation.name, parent=None, tags=own)
     with ExitStack() as stack:
         stack.enter_context(opened(tree, node))
         index = _index(ablation, [(name, spec) for name, spec in whole if id(spec) in usable])
         tree.log_json(node, ABLATION_INDEX, index)
+        for view in reversed(ablation_views(ablation)):  # the one to open is the newest
+            tree.save_view(node, view)
+        tags_of = {
+            name: {**tags, "variant": name, COLOUR: colour(number)} for number, name in enumerate(ablation.variants)
+        }
         variants: dict[str, Node] = {}
-        for name in ablation.variants:
-            variant = tree.open(name, level="variant", key=name, parent=node, tags={**tags, "variant": name})
+        for name, own in tags_of.items():
+            variant = tree.open(name, level="variant", key=name, parent=node, tags=own)
             variants[name] = stack.enter_context(opened(tree, variant))
-        planned = [Planned(spec=spec, parent=variants[name], tags={**tags, "variant": name}) for name, spec in whole]
+        planned = [Planned(spec=spec, parent=variants[name], tags=tags_of[name]) for name, spec in whole]
         job = train_all(planned, unusable)
+        _log(ablation, tree, node, variants, _by_variant(ablation, job))
     return node, job
+
+
+def _by_variant(ablation: AblationConfig, job: GridJob) -> dict[str, list[Outcome]]:
+    """Of the runs that ended well, in order."""
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in ablation.variants}
+    for place, ended in sorted(job.ended.items()):
+        if isinstance(ended, Outcome):
+            outcomes[str(job.planned[place].tags["variant"])].append(ended)
+    return outcomes
+
+
+def _log(
+    ablation: AblationConfig,
+    tree: Tree,
+    node: Node,
+    variants: Mapping[str, Node],
+    outcomes: Mapping[str, Sequence[Outcome]],
+) -> None:
+    """Log what the ablation comes to: in words, and the means of each variant."""
+    tree.set_tags(node, {DESCRIPTION: describe_ablation(ablation, outcomes)})
+    held_out = ablation.base.evaluation.watched == "held_out"
+    for name, done in outcomes.items():
+        if done:
+            tree.log_metrics(variants[name], summary(done, held_out=held_out))
 
 
 def _index(ablation: AblationConfig, whole: Matrix) -> dict[str, object]:

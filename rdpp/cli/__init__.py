@@ -1,6 +1,7 @@
 """The command line: a module a command. Heavy imports wait until a command needs them."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see `rdpp --help`.
     """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # inherited by workers and by MLflow's UI
     options = build_parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         with results_alone():

@@ -26,5 +26,5 @@ def run(options: argparse.Namespace) -> int:
     with stopping() as stop:
         run_id, failed = ablate(options.file, changes_of(options), work_options(options), stop)
     run_compare([run_id], tracking_uri=options.tracking_uri, as_json=options.json)
-    say_ui(options)
+    say_ui(options, run_id)
     return 1 if failed else 0

@@ -35,9 +35,26 @@ def say_predict(options: argparse.Namespace, run_id: str, of: str) -> None:
     print(f"predict with the network for {of}: rdpp predict IMAGES --model {run_id}{_store(options)}", file=sys.stderr)
 
 
-def say_ui(options: argparse.Namespace) -> None:
-    """How to look at the runs."""
-    print(f"browse the runs: rdpp ui{_store(options)}", file=sys.stderr)
+def say_ui(options: argparse.Namespace, root: str | None = None) -> None:
+    """How to look at the runs. `root`: MLflow's id of the study's or the ablation's run, whose page is named."""
+    page = None if root is None else _page(options, root)
+    then = f", then open {page}" if page else ""
+    print(f"browse the runs: rdpp ui{_store(options)}{then}", file=sys.stderr)
+
+
+def _page(options: argparse.Namespace, root: str) -> str | None:
+    """The address of a page about a study or an ablation; None where the store is away, or has none."""
+    from rdpp.config import ConfigError
+    from rdpp.tracking.store import Store
+    from rdpp.tracking.ui import FIRST_PORT, base_address
+    from rdpp.tracking.views import link, saved_views
+
+    try:
+        store = Store(options.tracking_uri, create=False)
+    except ConfigError:  # the work is done, and `rdpp ui` names the page when the store is back
+        return None
+    views = [view for view in saved_views(store) if view.root == root]
+    return link(base_address(FIRST_PORT), store.experiment_id, views[0]) if views else None
 
 
 def _store(options: argparse.Namespace) -> str:

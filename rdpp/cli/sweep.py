@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
         )
     if best is not None and best.model is not None:
         log_best(best.model.run_id, options.tracking_uri)
-    say_ui(options)
+    say_ui(options, best and best.study)
 
 
 def log_best(run_id: str, tracking_uri: str | None) -> None:

@@ -1,29 +1,40 @@
 """`rdpp ui`."""
 
 import argparse
-import os
 import sys
 
 from rdpp.cli.flags import declare_store
 
-HELP = "start the MLflow UI on 127.0.0.1"
-EXAMPLES = """  rdpp ui
+HELP = "start the MLflow UI on 127.0.0.1, and say what to open"
+EXAMPLES = """  rdpp ui --open
+  rdpp ui --port 0
   rdpp ui --port 5001 --tracking-uri sqlite:////path/to/mlflow.db"""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
-    parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (%(default)s)")
+    parser.add_argument("--port", type=int, default=5000, help="port on 127.0.0.1 (%(default)s); 0: the next free one")
+    parser.add_argument("--open", action="store_true", help="open the first page in a browser")
     declare_store(parser)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Become MLflow's server."""
-    from rdpp.tracking.store import Store
+def run(options: argparse.Namespace) -> int:
+    """Serve until Ctrl-C."""
+    import webbrowser
 
-    store = Store(options.tracking_uri)
-    page = f"http://127.0.0.1:{options.port}/#/experiments/{store.experiment_id}/runs?workflowType=machine_learning"
-    print(f"open {page}", file=sys.stderr)
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = store.uri  # a flag, which everybody on the machine sees, shows a password
-    command = [sys.executable, "-m", "mlflow", "ui", "--host", "127.0.0.1", "--port", str(options.port)]
-    os.execv(sys.executable, command)
+    from rdpp.stopping import Stopped, stopping
+    from rdpp.tracking.store import Store
+    from rdpp.tracking.ui import choose_port, pages, serving
+
+    port, store = choose_port(options.port), Store(options.tracking_uri)
+    try:
+        with stopping(), serving(store, port) as server:
+            found = pages(store, port)
+            for name, address in found:
+                print(f"{name}: {address}", file=sys.stderr)
+            print("Ctrl-C ends it", file=sys.stderr)
+            if options.open:
+                webbrowser.open(found[0][1])
+            return server.wait()
+    except Stopped as stopped:
+        return stopped.exit_code

@@ -44,7 +44,8 @@ def ranked_trials(store: Store, study: str) -> Trials:
 def _row(run: StoredRun, swept: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
     values = [run.params.get(path, "-") for path in swept]
     objective = run.metrics.get("objective")
-    on_test = [run.metrics.get(name, np.nan) for name in metrics]
+    # before `test/`, studies had these means by the bare name
+    on_test = [run.metrics.get(f"test/{name}", run.metrics.get(name, np.nan)) for name in metrics]
     test = float(np.mean(on_test)) if on_test and objective is not None else None
     state, runs = run.tags.get("state", "not finished"), run.tags.get("runs")
     state = f"{state} after {runs} runs" if state == "pruned" else state

@@ -3,16 +3,21 @@
 from rdpp.runs.failures import MOST_IN_A_ROW, EndsWork, Failure, goes_on
 from rdpp.runs.grid import GridJob, work_alone
 from rdpp.runs.locks import Hold, HoldLost, Locks, run_lock
-from rdpp.runs.many import Job, means, work
+from rdpp.runs.many import Job, work
 from rdpp.runs.notes import FolderNotes, Notes, notes_folder
 from rdpp.runs.one import STATE, Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
+from rdpp.runs.summary import means, seed_spread, summary
 from rdpp.runs.training import TrainAll, opened, train_grid, usable_of
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
+from rdpp.runs.views import DURATION, Chart, Column, View
 from rdpp.runs.work_folder import WorkFolder
 
 __all__ = [
+    "DURATION",
     "MOST_IN_A_ROW",
     "STATE",
+    "Chart",
+    "Column",
     "Conduct",
     "EndsWork",
     "Failure",
@@ -33,6 +38,7 @@ __all__ = [
     "TakenOver",
     "TrainAll",
     "Tree",
+    "View",
     "WorkFolder",
     "goes_on",
     "means",
@@ -40,6 +46,8 @@ __all__ = [
     "opened",
     "run_lock",
     "run_one",
+    "seed_spread",
+    "summary",
     "train_grid",
     "usable_of",
     "work",

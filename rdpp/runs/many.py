@@ -7,8 +7,6 @@ train it; what others finished meanwhile is found in the tree and taken over.
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-import numpy as np
-
 from rdpp.engine import GivenUp
 from rdpp.runs.failures import Failure, Streak
 from rdpp.runs.locks import Hold, HoldLost
@@ -91,18 +89,3 @@ def _settle_one(
     tree.share()  # who finds the run settled finds it in the store
     job.settle(plan, ended)
     streak.note(ended if isinstance(ended, Failure) else None)
-
-
-def means(outcomes: Iterable[Outcome]) -> dict[str, float]:
-    """Every metric over all test images: `NAME/category/CATEGORY` is its mean over seeds, `NAME` the mean of these."""
-    outcomes = list(outcomes)
-    names = [name for name in outcomes[0].metrics if "/" not in name]
-    values: dict[str, float] = {}
-    for name in names:
-        by_category: dict[str, list[float]] = {}
-        for outcome in outcomes:
-            by_category.setdefault(outcome.spec.category.name, []).append(outcome.metrics.get(name, float("nan")))
-        averages = {category: float(np.mean(v)) for category, v in by_category.items()}
-        values[name] = float(np.mean(list(averages.values())))
-        values |= {f"{name}/category/{category}": value for category, value in averages.items()}
-    return values

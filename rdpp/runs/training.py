@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from rdpp.config import ConfigError, digest
 from rdpp.engine import RunSpec, prepare
 from rdpp.runs.grid import GridJob
-from rdpp.runs.many import means
 from rdpp.runs.one import Planned, RunObserver
+from rdpp.runs.summary import summary
 from rdpp.runs.tree import Node, Tree
 
 TrainAll = Callable[[Sequence[Planned], Mapping[str, ConfigError]], GridJob]
@@ -37,7 +37,8 @@ def train_grid(
     with opened(tree, parent):
         job = train_all([Planned(spec=spec, parent=parent, tags=own) for spec in specs], unusable)
         if job.outcomes:
-            tree.log_metrics(parent, means(job.outcomes))
+            held_out = specs[0].experiment.evaluation.watched == "held_out"
+            tree.log_metrics(parent, summary(job.outcomes, held_out=held_out))
         tree.set_tags(parent, {"failed_runs": len(job.failures)})
     return job
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from rdpp.engine import Event, RunSpec
 from rdpp.runs.locks import Hold, Locks
+from rdpp.runs.views import View
 from rdpp.runs.work_folder import WorkFolder
 
 
@@ -117,6 +118,10 @@ class Tree(Protocol):
 
     def log_text(self, node: Node, path: str, text: str) -> None:
         """A text artifact."""
+        ...
+
+    def save_view(self, node: Node, view: View) -> None:
+        """Keep a page about the runs below a root of the tree; one that shows the same level there is replaced."""
         ...
 
     def finish(self) -> None:

@@ -21,6 +21,8 @@ class Best:
     trial: FrozenTrial
     source: str
     """The study as `rdpp train --from` takes it: its name, or the id of its MLflow run where others have that name."""
+    study: str | None
+    """The id of the study's MLflow run; None where MLflow is away."""
     model: StoredRun | None
     """A run of the trial that kept its checkpoint; None where none did, or MLflow is away."""
 
@@ -59,8 +61,8 @@ def best_of(study: optuna.Study, node: Node, tree: MlflowTree) -> Best | None:
     best = min(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
     run_id = tree.known_run_id(node)
     if run_id is None:
-        return Best(best, study.study_name, None)
+        return Best(best, study.study_name, None, None)
     unique = len(studies_and_ablations(tree.store, study.study_name)) == 1
     found = tree.store.run_of_node(tree.node("trial", str(best.number), node).id)
     model = None if found is None else run_with_checkpoint(tree.store, StoredRun.of(found))
-    return Best(best, study.study_name if unique else run_id, model)
+    return Best(best, study.study_name if unique else run_id, run_id, model)

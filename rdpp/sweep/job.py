@@ -30,6 +30,7 @@ from rdpp.sweep.points import Points, count_begun
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.space import base_point
 from rdpp.sweep.way import Way, planned_evaluations
+from rdpp.tracking.labels import COLOUR, colour, trial_name
 
 
 class Notices(Protocol):
@@ -185,13 +186,15 @@ class StudyJob:
             "trial": number,
             "variant": experiment.name,
             "teacher": experiment.teacher.name,
+            COLOUR: colour(number),
         }
 
     def _open(self, trial: FrozenTrial) -> None:
         tags = self._tags(trial.number)
-        name = f"trial-{trial.number:03d}"
+        name = trial_name(trial.number)
         node = self.tree.open(name, level="trial", key=str(trial.number), parent=self.node, tags=tags)
         self.tree.log_params(node, trial.params)
+        self.tree.log_metrics(node, {"trial": trial.number})  # an axis of the UI's charts
         self.points.put(trial.number, OPENED, True)
 
     def _way(self, trial: FrozenTrial) -> Way:

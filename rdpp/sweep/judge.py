@@ -7,8 +7,8 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from rdpp.config import ConfigError
-from rdpp.runs import MOST_IN_A_ROW, Node, Outcome, Tree, means
-from rdpp.sweep.attributes import FAILED, FAILURE, PASSED, RUN, STEPS, run_key
+from rdpp.runs import MOST_IN_A_ROW, Node, Outcome, Tree, seed_spread, summary
+from rdpp.sweep.attributes import FAILED, FAILURE, PASSED, RUN, STEPS, run_key, values_by_run
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.gates import is_reached
 from rdpp.sweep.keeping import outranked
@@ -67,7 +67,7 @@ class Judge:
         elif len(ended) == len(way.specs):
             self._end(way, TrialState.COMPLETE, value=mean(ended))
         elif known:
-            self.tree.log_metrics(way.node, {"objective_running_mean": mean(ended)}, step=len(ended) - 1)
+            self.tree.log_metrics(way.node, {"running_mean/objective": mean(ended)}, step=len(ended) - 1)
 
     def _is_pruned(self, way: Way, trial: FrozenTrial, ended: Mapping[int, float | None]) -> bool:
         """Whether the trial does not pass a gate that it has reached; then it is told. One whose runs have all ended,
@@ -107,8 +107,8 @@ class Judge:
             self.points.put(way.number, FAILURE, failure["reason"])
         metrics: dict[str, float] = {"steps": steps}
         if value is not None:
-            metrics |= {**self._means(way, trial), "objective": value}
-            self.tree.log_metrics(way.node, {"objective_running_mean": value}, step=len(way.specs) - 1)
+            metrics |= {**self._summary(way, trial), "objective": value}
+            self.tree.log_metrics(way.node, {"running_mean/objective": value}, step=len(way.specs) - 1)
         name = {TrialState.FAIL: "failed"}.get(state, state.name.lower())
         self.tree.log_metrics(way.node, metrics)
         tags = {"state": name, "runs": len(stored), **({"failure": failure["reason"]} if failure else {})}
@@ -124,8 +124,8 @@ class Judge:
         if failure is not None:
             self._check_failures(failure["kind"])
 
-    def _means(self, way: Way, trial: FrozenTrial) -> dict[str, float]:
-        """Of the metrics on the test images."""
+    def _summary(self, way: Way, trial: FrozenTrial) -> dict[str, float]:
+        """Of a complete trial's metrics, and how far the objective lies apart between seeds."""
         outcomes = [
             Outcome(
                 spec=spec, run_id=None, epoch=of["epoch"], metrics=of["test"], deciding=of["metrics"], steps=of["steps"]
@@ -133,7 +133,9 @@ class Judge:
             for spec in way.specs
             if (of := trial.user_attrs.get(RUN + run_key(spec))) is not None
         ]
-        return means(outcomes)
+        spread = seed_spread(values_by_run(trial, self.sweep.objective))
+        held_out = self.sweep.experiment.evaluation.watched == "held_out"
+        return {"spread/objective": spread, **summary(outcomes, held_out=held_out)}
 
     def _check_failures(self, kind: str) -> None:
         """ConfigError: the last trials all failed alike."""

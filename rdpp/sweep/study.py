@@ -1,6 +1,5 @@
 """The study: created or taken up again in its storage, and brought to its end."""
 
-import json
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,10 +17,14 @@ from rdpp.engine import grid, prepare, prepare_all
 from rdpp.runs import Locks, Node, RunObserver, Tree, usable_of
 from rdpp.runs.patience import PATIENCE, Patience
 from rdpp.sweep.config import SweepConfig, runs_a_trial
+from rdpp.sweep.description import describe_study
+from rdpp.sweep.figures import FIGURES, figure_data, figures_of, figures_page
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
+from rdpp.sweep.views import study_views
 from rdpp.sweep.way import planned_evaluations
+from rdpp.tracking.labels import DESCRIPTION
 from rdpp.tracking.location import create_sqlite, sqlite_file, storage_url
 from rdpp.tracking.schema import IMPORTANCES_NEED, SCHEMA
 
@@ -111,12 +114,16 @@ def chosen_pruner(sweep: SweepConfig, study: optuna.Study) -> tuple[str, str]:
 
 
 def open_study_node(sweep: SweepConfig, points: Points, tree: Tree) -> Node:
-    """The study's MLflow run."""
+    """The study's MLflow run, and the pages of MLflow's UI about it."""
     pruner, reason = chosen_pruner(sweep, points.study)
     tags = {"study": sweep.name, "variant": sweep.experiment.name, "teacher": sweep.experiment.teacher.name}
     tags |= {"pruner": pruner, "pruner_reason": reason}
     tags |= {"objective": " ".join(sweep.objective), "objective_images": sweep.experiment.evaluation.watched}
-    return tree.open(sweep.name, level="study", key=points.key, parent=None, tags=tags)
+    tags |= {DESCRIPTION: describe_study(sweep, points.study, pruner)}
+    node = tree.open(sweep.name, level="study", key=points.key, parent=None, tags=tags)
+    for view in reversed(study_views(sweep)):  # the one to open is the newest
+        tree.save_view(node, view)
+    return node
 
 
 def prepare_study(sweep: SweepConfig, observers: Sequence[RunObserver], tell: Callable[[str], None]) -> None:
@@ -155,12 +162,13 @@ def run_study(job: StudyJob, work_at: Callable[[], None]) -> None:
     with job.lock():
         job.abandon_left()
         job.forget_left()
-        _log(tree, node, job.points.study)
+        _log(job.sweep, tree, node, job.points.study)
         tree.close(node)
 
 
-def _log(tree: Tree, node: Node, study: optuna.Study) -> None:
-    """Log the best trial, the importances of the parameters, and Optuna's own figures."""
+def _log(sweep: SweepConfig, tree: Tree, node: Node, study: optuna.Study) -> None:
+    """Log what the study comes to: in words, the best trial, the importances of the parameters, Optuna's figures."""
+    tree.set_tags(node, {DESCRIPTION: describe_study(sweep, study, chosen_pruner(sweep, study)[0])})
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not complete:
         return
@@ -169,19 +177,14 @@ def _log(tree: Tree, node: Node, study: optuna.Study) -> None:
     tree.set_tags(node, {"best_trial": best.number, **{f"best/{k}": v for k, v in best.params.items()}})
     tree.log_json(node, "best.json", {"trial": best.number, "value": best.value, "params": best.params})
     tree.log_text(node, "trials.csv", study.trials_dataframe().to_csv(index=False))
-    figures = {
-        "history": optuna.visualization.plot_optimization_history,
-        "slices": optuna.visualization.plot_slice,
-    }
-    if len(complete) >= IMPORTANCES_NEED and np.ptp([t.value for t in complete if t.value is not None]) > 0:
+    ranked = len(complete) >= IMPORTANCES_NEED and np.ptp([t.value for t in complete if t.value is not None]) > 0
+    if ranked:
         importances = optuna.importance.get_param_importances(study)
         tree.log_metrics(node, {f"importance/{path}": value for path, value in importances.items()})
-        figures["importances"] = optuna.visualization.plot_param_importances
-    for name, plot in figures.items():
-        figure = plot(study)
-        figure.update_layout(title=f"{figure.layout.title.text}, from {len(complete)} complete trials")
-        tree.log_text(node, f"figures/{name}.html", figure.to_html())
-        tree.log_json(node, f"figures/{name}.json", json.loads(figure.to_json()))  # for `rdpp report`
+    figures = figures_of(study, len(complete), importances=bool(ranked))
+    tree.log_text(node, FIGURES, figures_page(f"Study {sweep.name}", figures))
+    for name, figure in figures.items():
+        tree.log_json(node, f"figures/{name}.json", figure_data(figure))  # for `rdpp report`
 
 
 def remaining_trials(sweep: SweepConfig, points: Points) -> int:

@@ -31,6 +31,7 @@ Kind = Literal[
     "state",
     "take_over",
     "forget",
+    "view",
     "close",
 ]
 _ARRAY = "array in this file"

@@ -12,7 +12,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_PARENT_RUN_ID
 
-from rdpp.runs import Locks, WorkFolder
+from rdpp.runs import Locks, View, WorkFolder
 from rdpp.tracking.figures import Scale, heatmap
 from rdpp.tracking.forgetting import TAKEN_BY, forget_if_unwanted, forget_runs
 from rdpp.tracking.location import sqlite_file
@@ -22,6 +22,7 @@ from rdpp.tracking.records import Record
 from rdpp.tracking.repeats import Repeats
 from rdpp.tracking.states import remove_states, store_state
 from rdpp.tracking.store import NODE, Store
+from rdpp.tracking.views import write_view
 
 _AT_ONCE = 2  # pictures drawn and logged
 WORK_FOLDER = "work_folder"
@@ -124,6 +125,9 @@ class StoreSink:
             case "forget":
                 if self.knows(record.node):  # nothing is to be forgotten of what was deleted in MLflow
                     forget_runs(self.store, self.run_id(record.node), self._changing)
+            case "view":
+                view = View.from_data(record.payload["view"])
+                write_view(self.store, view, record.node, self.run_id(record.node), record.time, self._changing)
             case _:
                 _KINDS[record.kind](self.store, self.run_id(record.node), record, **record.payload)
 

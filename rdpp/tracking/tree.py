@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rdpp.addresses import shown
 from rdpp.config import digest
 from rdpp.engine import RunSpec
-from rdpp.runs import Finished, Hold, Locks, Node, run_lock
+from rdpp.runs import Finished, Hold, Locks, Node, View, run_lock
 from rdpp.runs.patience import PATIENCE, Patience
 from rdpp.tracking.delivery import Delivery, tell
+from rdpp.tracking.labels import leaf_name
 from rdpp.tracking.location import check_location, is_empty, tracking_uri, work_folder
 from rdpp.tracking.outbox import CHECKPOINT, Home, Outboxes
 from rdpp.tracking.recorder import RunRecorder, ending
@@ -188,6 +189,10 @@ class MlflowTree:
         """See `Tree.log_text`."""
         self._put(node, "text", path=path, text=text)
 
+    def save_view(self, node: Node, view: View) -> None:
+        """See `Tree.save_view`."""
+        self._put(node, "view", view=view.to_data())
+
     def record(self, spec: RunSpec, parent: Node, tags: Mapping[str, object]) -> RunRecorder:
         """See `Tree.record`."""
         training = spec.identity.training
@@ -196,7 +201,7 @@ class MlflowTree:
         if outbox.is_over():  # its process died before it could forget that run
             outbox = self._outboxes.of_node(home.new_node(), training)
         self._recorded.add(outbox.node)
-        outbox.open(spec.name, parent.id, _texts({**tags, "level": "run", "key_training": training}))
+        outbox.open(leaf_name(spec, tags), parent.id, _texts({**tags, "level": "run", "key_training": training}))
         self._delivery.notice(outbox)
         return RunRecorder(self._delivery, outbox, home, states=spec.experiment.state == "tracking")
 

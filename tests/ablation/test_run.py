@@ -40,7 +40,9 @@ def test_the_tree_in_mlflow(small):
     assert {v.data.tags["variant"] for v in variants} == {"rd", "ot"}
     for variant in variants:
         leaves = store.search(f"tags.`mlflow.parentRunId` = '{variant.info.run_id}'")
-        assert sorted(leaf.info.run_name for leaf in leaves) == ["bolt-seed1", "bolt-seed2"]
+        assert sorted(leaf.info.run_name for leaf in leaves) == [
+            f"{variant.info.run_name} · bolt · seed {n}" for n in (1, 2)
+        ]
         assert {leaf.data.tags["variant"] for leaf in leaves} == {variant.data.tags["variant"]}
         assert {leaf.data.tags["selection"] for leaf in leaves} == {"held_out"}
 

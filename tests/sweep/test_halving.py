@@ -73,13 +73,13 @@ def test_a_bad_trial_is_given_up_within_a_run_and_a_good_one_is_not(sweep, small
     of_trials = store.search(f"tags.`mlflow.parentRunId` = '{run_id}'")
     runs = {run.info.run_name: run for run in of_trials}
     leaves = {name: store.search(f"tags.`mlflow.parentRunId` = '{run.info.run_id}'") for name, run in runs.items()}
-    (leaf,) = leaves["trial-001"]
+    (leaf,) = leaves["trial 1"]
     assert (leaf.info.status, leaf.data.tags["state"]) == ("KILLED", "pruned")
     assert "error" not in leaf.data.tags
     assert leaf.data.metrics["loss/total"] > 0
-    assert (runs["trial-001"].info.status, runs["trial-001"].data.tags["state"]) == ("FINISHED", "pruned")
-    assert runs["trial-001"].data.metrics["steps"] == PER_EPOCH
-    assert {leaf.info.status for leaf in leaves["trial-002"]} == {"FINISHED"}
+    assert (runs["trial 1"].info.status, runs["trial 1"].data.tags["state"]) == ("FINISHED", "pruned")
+    assert runs["trial 1"].data.metrics["steps"] == PER_EPOCH
+    assert {leaf.info.status for leaf in leaves["trial 2"]} == {"FINISHED"}
     assert store.client.get_run(run_id).data.metrics["steps"] == spent_steps(trials) == 9 * PER_EPOCH
     assert list(table(sweep, points.study).columns[-1].cells)[-1] == "pruned in run 1"
     again, _ = tracked_study(sweep, storage, store)

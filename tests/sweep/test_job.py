@@ -154,7 +154,7 @@ def test_the_objective_is_the_mean_over_runs_and_metrics_that_choices_look_at(sw
     assert trial.user_attrs[STEPS] == 12
     told = job.tree.metrics["trial 0"]
     assert told["objective"] == trial.value
-    assert told["image_auroc/category/bolt"] == pytest.approx(0.1)  # on the test images
+    assert told["test/image_auroc/category/bolt"] == pytest.approx(0.1)  # on the test images
     assert job.tree.tags["trial 0"]["state"] == "complete"
     assert job.tree.closed == [("trial 0", None)]
 
@@ -218,7 +218,7 @@ def test_a_metric_has_one_value_a_step(sweep, worker):
     job = worker(sweep)
     job.open_more()
     settle(job, 0.1, 0.2, 0.3, 0.4)
-    assert [step for _, name, step in job.tree.points if name == "objective_running_mean"] == [0, 1, 2, 3]
+    assert [step for _, name, step in job.tree.points if name == "running_mean/objective"] == [0, 1, 2, 3]
     assert len(set(job.tree.points)) == len(job.tree.points)
 
 
@@ -434,7 +434,7 @@ def test_trials_in_work_are_closed_when_the_work_is_interrupted_and_opened_again
     job.tree.closed.clear()
 
     def go_on():
-        assert job.tree.opened == ["trial-000", "trial-000"]
+        assert job.tree.opened == ["trial 0", "trial 0"]
         settle(job, 0.2, 0.3, 0.4)
         job.open_more()
         settle(job, DIVERGED)

@@ -71,7 +71,7 @@ def test_a_study_runs_its_trials_under_one_mlflow_tree(sweep, storage, store_uri
     assert parent.info.status == "FINISHED"
     assert parent.data.metrics["best_objective"] == pytest.approx(points.study.best_value)
     trials = store.client.search_runs([store.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'")
-    assert sorted(t.info.run_name for t in trials) == ["trial-000", "trial-001"]
+    assert sorted(t.info.run_name for t in trials) == ["trial 0", "trial 1"]
     assert {t.info.status for t in trials} == {"FINISHED"}
     for trial in trials:
         query = f"tags.`mlflow.parentRunId` = '{trial.info.run_id}'"
@@ -81,7 +81,7 @@ def test_a_study_runs_its_trials_under_one_mlflow_tree(sweep, storage, store_uri
     artifacts = {a.path for a in store.client.list_artifacts(run_id)} | {
         a.path for a in store.client.list_artifacts(run_id, "figures")
     }
-    assert {"best.json", "trials.csv", "figures/history.html", "figures/slices.html"} <= artifacts
+    assert {"best.json", "trials.csv", "figures.html", "figures/slices.json"} <= artifacts
 
 
 def test_a_study_that_stopped_goes_on_as_it_would_have_gone(sweep, storage, store_uri):
@@ -107,9 +107,9 @@ def test_a_study_that_stopped_goes_on_as_it_would_have_gone(sweep, storage, stor
     assert [trial.number for trial in points.all()] == [0, 1]
     assert sum(isinstance(event, RunStarted) for event in begun) == 3
     trials = store.search(f"tags.`mlflow.parentRunId` = '{run_id}'")
-    assert sorted(run.info.run_name for run in trials) == ["trial-000", "trial-001"]
+    assert sorted(run.info.run_name for run in trials) == ["trial 0", "trial 1"]
     assert {run.info.status for run in [*trials, store.client.get_run(run_id)]} == {"FINISHED"}
-    (first,) = (run for run in trials if run.info.run_name == "trial-000")
+    (first,) = (run for run in trials if run.info.run_name == "trial 0")
     leaves = store.search(f"tags.`mlflow.parentRunId` = '{first.info.run_id}'")
     assert [leaf.info.status for leaf in leaves] == ["FINISHED"] * 2  # the interrupted one went on as itself
 
@@ -250,7 +250,7 @@ def test_the_table_and_json_show_every_trial_by_category(sweep):
     rows = table(sweep, study)
     assert rows.row_count == 2
     assert list(rows.columns[0].cells) == ["1", "0"]  # the best first
-    data = as_json(sweep, study, "run", Best(study.best_trial, "small", None))
+    data = as_json(sweep, study, "run", Best(study.best_trial, "small", None, None))
     values = dict.fromkeys(SPACE, 0.1)
     assert data["best"] == {"trial": 1, "value": 0.8, "params": values, "source": "small", "model": None}
     assert data["trials"][1]["test_value"] == pytest.approx(0.4)

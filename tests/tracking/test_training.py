@@ -10,7 +10,7 @@ from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, RunSpec, RunStarted, evaluate_checkpoint, grid, train
 from rdpp.experiment import ExperimentConfig
 from rdpp.metrics import auroc
-from rdpp.runs import Outcome, means
+from rdpp.runs import Outcome, summary
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.store import Store
 
@@ -58,15 +58,15 @@ def test_the_store_opens_in_the_model_training_view(trained):
 def test_the_parent_holds_the_means_over_categories(trained):
     _, _, results, parent = trained
     values = [r.metrics["pixel_auroc"] for r in results]
-    assert parent.data.metrics["pixel_auroc"] == pytest.approx(np.mean(values))
-    assert parent.data.metrics["pixel_auroc/category/bolt"] == pytest.approx(values[1])
+    assert parent.data.metrics["test/pixel_auroc"] == pytest.approx(np.mean(values))
+    assert parent.data.metrics["test/pixel_auroc/category/bolt"] == pytest.approx(values[1])
     assert parent.info.status == "FINISHED"
 
 
 def test_a_leaf_can_be_found_by_its_tags(trained):
     store, _, _, parent = trained
     leaf = leaf_of(store, parent, "bolt")
-    assert leaf.info.run_name == "bolt-seed1"
+    assert leaf.info.run_name == "bolt · seed 1"
     assert {"level": "run", "seed": "1", "variant": "tracked", "teacher": "builtin", "device": "cpu"}.items() <= (
         leaf.data.tags.items()
     )
@@ -183,10 +183,18 @@ def test_means_weigh_categories_equally_whatever_their_number_of_seeds():
     def outcome(category: str, seed: int, value: float) -> Outcome:
         spec = SimpleNamespace(category=SimpleNamespace(name=category), seed=seed)
         metrics = {"image_auroc": value, "image_auroc/defect_type/hole": 0.0}
-        return Outcome(spec=spec, run_id=None, epoch=1, metrics=metrics, deciding=metrics, steps=3)
+        deciding = {"image_auroc": value + 0.1}
+        return Outcome(spec=spec, run_id=None, epoch=1, metrics=metrics, deciding=deciding, steps=3)
 
-    found = means([outcome("a", 1, 0.8), outcome("a", 2, 0.6), outcome("b", 1, 0.9)])
-    assert found == pytest.approx({"image_auroc": 0.8, "image_auroc/category/a": 0.7, "image_auroc/category/b": 0.9})
+    outcomes = [outcome("a", 1, 0.8), outcome("a", 2, 0.6), outcome("b", 1, 0.9)]
+    spread = 0.125 * 2**0.5  # of 0.85 and 0.6, the means of the seeds
+    means = {"image_auroc": 0.8, "image_auroc/category/a": 0.7, "image_auroc/category/b": 0.9}
+    test = {**{f"test/{name}": value for name, value in means.items()}, "spread/test/image_auroc": spread}
+    assert summary(outcomes, held_out=False) == pytest.approx(test)
+    held_out = {f"held_out/{name}": value + 0.1 for name, value in means.items()}
+    both = {**test, **held_out, "spread/held_out/image_auroc": spread}
+    assert summary(outcomes, held_out=True) == pytest.approx(both)
+    assert np.isnan(summary(outcomes[:1], held_out=False)["spread/test/image_auroc"])
 
 
 def test_a_run_without_checkpoint_says_so(trained):

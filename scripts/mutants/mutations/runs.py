@@ -400,4 +400,18 @@ MUTATIONS = [
         "            _users = 0\n",
         f"{_FOLDER} -k last_block",
     ),
+    Mutation(
+        "summary: the spread is that of all runs",
+        "rdpp/runs/summary.py",
+        "        by_seed.setdefault(seed, []).append(value)\n",
+        "        by_seed.setdefault(len(by_seed), []).append(value)\n",
+        "tests/tracking/test_training.py -k means_weigh",
+    ),
+    Mutation(
+        "summary: held-out values are those of the test images",
+        "rdpp/runs/summary.py",
+        "(done.spec, done.deciding) for done in outcomes",
+        "(done.spec, done.metrics) for done in outcomes",
+        "tests/tracking/test_training.py -k means_weigh",
+    ),
 ]

@@ -131,8 +131,8 @@ MUTATIONS = [
     Mutation(
         "judge: a running mean twice at the first step",
         "rdpp/sweep/judge.py",
-        '{"objective_running_mean": value}, step=len(way.specs) - 1)',
-        '{"objective_running_mean": value})',
+        '{"running_mean/objective": value}, step=len(way.specs) - 1)',
+        '{"running_mean/objective": value})',
         f"{_JOB} -k one_value_a_step",
     ),
     Mutation(

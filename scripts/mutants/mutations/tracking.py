@@ -11,6 +11,8 @@ _LEFTOVERS = "tests/tracking/test_leftovers.py"
 _FORGETTING = "tests/tracking/test_forgetting.py"
 _PRESENCE = "tests/tracking/test_presence.py"
 _STATES = "tests/tracking/test_states.py"
+_VIEWS = "tests/tracking/test_views.py"
+_UI = "tests/tracking/test_ui.py"
 
 MUTATIONS = [
     Mutation(
@@ -411,5 +413,61 @@ MUTATIONS = [
         'if "checkpoint" in {artifact.path',
         'if "checkpoint" not in {artifact.path',
         "tests/tracking/test_recorded.py -k model_of_a_trial",
+    ),
+    Mutation(
+        "views: the link says how to search too, so that the UI passes over the view",
+        "rdpp/tracking/views.py",
+        '        facets = {"viewStateShareKey": view.id}\n',
+        '        facets = {"viewStateShareKey": view.id, "orderByKey": view.state["orderByKey"]}\n',
+        f"{_VIEWS} -k switch_it_off",
+    ),
+    Mutation(
+        "views: the newest of ours makes room",
+        "rdpp/tracking/views.py",
+        "for old in reversed(_saved(tags)) if old.id != own]",
+        "for old in _saved(tags) if old.id != own]",
+        f"{_VIEWS} -k makes_room",
+    ),
+    Mutation(
+        "views: those of a person are not counted",
+        "rdpp/tracking/views.py",
+        "if key.startswith(TAG)} - {TAG + own}",
+        "if key.startswith(TAG + _OURS)} - {TAG + own}",
+        f"{_VIEWS} -k makes_room",
+    ),
+    Mutation(
+        "views: the worst comes first",
+        "rdpp/tracking/views.py",
+        '"orderByAsc": False,',
+        '"orderByAsc": True,',
+        f"{_VIEWS} -k sorts",
+    ),
+    Mutation(
+        "views: a view that is written again was made just now",
+        "rdpp/tracking/views.py",
+        "tag_value(view.name, before, now,",
+        "tag_value(view.name, now, now,",
+        f"{_VIEWS} -k replaced",
+    ),
+    Mutation(
+        "ui: a taken port is not looked at",
+        "rdpp/tracking/ui.py",
+        "        require(_is_free(wanted),",
+        "        require(True,",
+        f"{_UI} -k taken",
+    ),
+    Mutation(
+        "ui: the store's address stands in the list of processes",
+        "rdpp/tracking/ui.py",
+        '"--port", str(port)]\n',
+        '"--port", str(port), "--backend-store-uri", store.uri]\n',
+        f"{_UI} -k list_of_processes",
+    ),
+    Mutation(
+        "ui: a server that ended is waited for",
+        "rdpp/tracking/ui.py",
+        "        require(code is None,",
+        "        require(code != 1,",
+        f"{_UI} -k does_not_start",
     ),
 ]

@@ -1,0 +1,99 @@
+"""Screenshots of MLflow's UI for docs/: the pages of a study and of an ablation, and one run.
+
+    python scripts/docs/screenshots.py --tracking-uri sqlite:////path/to/mlflow.db
+
+Takes the newest study and ablation of the store, such as those of `make sweep` and `make ablation`, and writes
+docs/images/*.png. It needs Debian's chromium.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from rdpp.tracking.store import Store
+
+CHROMIUM = "/usr/bin/chromium"
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+_SIZE = (1400, 620)
+_WAIT = 120_000
+"""Milliseconds until a page must be there."""
+_CALM = 4_000
+"""Milliseconds in which what was drawn comes to rest."""
+
+
+def main() -> None:
+    """Take all of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tracking-uri", help="the store; by default that of rdpp")
+    options = parser.parse_args()
+    store = Store(options.tracking_uri, create=False)
+    IMAGES.mkdir(exist_ok=True)
+    with served(store.uri) as pages, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": _SIZE[0], "height": _SIZE[1]})
+        trials, variants = (newest(pages, kind) for kind in ("trials", "variants"))
+        take(page, trials, "objective", "study")
+        take(page, f"{trials}&compareRunsMode=CHART", "trial vs. objective", "study-charts")
+        take(page, variants, "test/image_auroc", "ablation")
+        runs = pages["all runs"].partition("?")[0]
+        take(page, f"{runs}/{pictured_run(store)}/model-metrics", "miss", "run")
+        browser.close()
+
+
+@contextmanager
+def served(uri: str) -> Iterator[dict[str, str]]:
+    """`rdpp ui` within the block: the addresses of its pages, by name."""
+    command = [sys.executable, "-m", "rdpp", "ui", "--port", "0", "--tracking-uri", uri]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        lines: list[str] = []
+        for line in server.stderr:
+            lines.append(line.strip())
+            if line.startswith("Ctrl-C"):
+                break
+        try:
+            yield dict(reversed([line.rsplit(": ", 1) for line in lines if ": http" in line]))
+        finally:
+            server.terminate()
+
+
+def newest(pages: dict[str, str], kind: str) -> str:
+    """The address of the newest page of a kind."""
+    return next(address for name, address in reversed(pages.items()) if name.endswith(f": {kind}"))
+
+
+def pictured_run(store: Store) -> str:
+    """The id of a finished run that has heatmaps."""
+    for run in store.search("tags.level = 'run' and attributes.status = 'FINISHED'"):
+        if store.client.list_artifacts(run.info.run_id, "images"):
+            return run.info.run_id
+    raise SystemExit("no run has heatmaps; set heatmaps in the experiment")
+
+
+def take(page: Page, address: str, text: str, name: str) -> None:
+    """Open a page, wait until a text stands there, and write a picture of it."""
+    page.goto(address)
+    page.get_by_text(text, exact=False).first.wait_for(timeout=_WAIT)
+    close_assistant(page)
+    page.wait_for_timeout(_CALM)
+    picture = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(128)
+    picture.save(IMAGES / f"{name}.png", optimize=True)
+    print(f"{name}.png: {(IMAGES / f'{name}.png').stat().st_size / 1e3:.0f} kB")
+
+
+def close_assistant(page: Page) -> None:
+    """MLflow opens it beside the first page that a browser sees."""
+    title = page.get_by_text("MLflow Assistant", exact=True)
+    if title.count():
+        title.locator("xpath=ancestor::div[.//button][1]//button").last.click()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""MLflow's UI as a person sees it: what the links of `rdpp ui` open on."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+WAIT = 60_000
+"""Milliseconds; a busy machine is slow."""
+_PIXELS = """image => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+    const context = canvas.getContext("2d");
+    context.drawImage(image, 0, 0);
+    const at = x => [...context.getImageData(x, canvas.height / 2, 1, 1).data].slice(0, 3);
+    return [at(canvas.width / 4), at(3 * canvas.width / 4)];
+}"""
+
+
+def rows(page, count):
+    """The runs' names from top to bottom, once so many are there."""
+    links = page.get_by_role("link", name=re.compile(r"^trial \d+"))
+    page.wait_for_function(
+        "count => [...document.querySelectorAll('a')].filter(a => /^trial \\d+/.test(a.textContent)).length == count",
+        arg=count,
+        timeout=WAIT,
+    )
+    found = [(link.bounding_box()["y"], link.inner_text()) for link in links.all()]
+    return [name for _, name in sorted(found)]
+
+
+def columns(page):
+    """The heads of the table."""
+    return [head.inner_text().strip() for head in page.get_by_role("columnheader").all()]
+
+
+def test_a_study_opens_on_its_trials_the_best_first(page, ui):
+    page.goto(ui["seen: trials"])
+    assert rows(page, 4) == ["trial 1", "trial 3", "trial 2", "trial 0"]
+    heads = columns(page)
+    wanted = ["objective", "spread/objective", "losses.distillation.weight", "training.batch_size"]
+    wanted += ["held_out/image_auroc", "held_out/pixel_aupro", "test/image_auroc", "test/pixel_aupro", "Duration"]
+    assert [head for head in heads if head in wanted] == wanted
+    assert "chosen_epoch" not in heads
+
+
+def test_a_click_sorts_the_other_way(page, ui):
+    page.goto(ui["seen: trials"])
+    rows(page, 4)
+    page.get_by_role("columnheader", name="objective", exact=True).click()
+    page.wait_for_url(re.compile("orderByAsc=true"), timeout=WAIT)
+    page.wait_for_timeout(1000)
+    assert rows(page, 4) == ["trial 0", "trial 2", "trial 3", "trial 1"]
+
+
+def test_its_charts_show_every_swept_value(page, ui):
+    page.goto(ui["seen: trials"] + "&compareRunsMode=CHART")
+    page.get_by_text("trial vs. objective").first.wait_for(timeout=WAIT)
+    for title in ("Parallel Coordinates", "losses.distillation.weight vs. objective"):
+        assert page.get_by_text(title).count() >= 1, title
+
+
+def test_a_picture_is_seen(page, ui, pictured):
+    base, _, _ = ui["all runs"].partition("/runs")
+    page.goto(f"{base}/runs/{pictured}/model-metrics")
+    image = page.locator("img[src*='artifact']").first
+    image.wait_for(timeout=WAIT)
+    image.evaluate("image => image.decode()")
+    left, right = image.evaluate(_PIXELS)
+    assert left[0] > 150 > 60 > left[1]
+    assert right[1] > 150 > 60 > right[0]
+
+
+def test_the_figures_need_no_network(page, seen, tmp_path):
+    store, study = seen
+    file = store.client.download_artifacts(study, "figures.html", str(tmp_path))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"file://{file}")
+    page.locator("#history .scatterlayer .point").first.wait_for(timeout=WAIT)
+    assert page.locator("#history .scatterlayer .point").count() >= 4
+    assert page.locator("#slices .main-svg").count() > 0
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_the_study_says_what_it_came_to(page, ui, seen):
+    base, _, _ = ui["all runs"].partition("/runs")
+    page.goto(f"{base}/runs/{seen[1]}")
+    page.get_by_text("The best is trial 1, with objective 90.00 %").first.wait_for(timeout=WAIT)
+    assert page.get_by_role("cell", name="0.01 to 1.0, logarithmic").count() == 1
