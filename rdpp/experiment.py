@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 
+from rdpp.built_in import check_kind
 from rdpp.config import ConfigError, Registered, choose, decode, encode, require
 from rdpp.data import AUTO, DEFAULT_READER, MAX_MEGAPIXELS, READERS, Fit, Folder, Reader, Reading
 from rdpp.interval import Interval
@@ -329,9 +330,11 @@ class ExperimentConfig:
         """Read a file and its base.
 
         Raises:
-            ConfigError: no such file, not YAML, or what `decode` objects to.
+            ConfigError: no such file, not YAML, a sweep or an ablation, or what `decode` objects to.
         """
-        return cls.from_mapping(read_yaml(path), str(path))
+        data = read_yaml(path)
+        check_kind("experiment", data, path)
+        return cls.from_mapping(data, str(path))
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any], source: str) -> "ExperimentConfig":

@@ -278,6 +278,31 @@ def test_seeds_that_are_no_numbers_are_refused(capsys):
     assert "argument --seeds: invalid whole numbers value: 'one'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--set", "noise.scale", "=", "0.3"],
+            "--set takes KEY=VALUE as one word, without blanks: --set noise.scale=0.3",
+        ),
+        (["--set", "noise.scale", "=0.3"], "one word, without blanks: --set noise.scale=0.3"),
+        (["--set", "noise.scale", "="], "one word, without blanks: --set noise.scale=VALUE"),
+        (
+            ["--seeds", "1", "2", "x"],
+            "unexpected x; --seeds takes whole numbers, such as --seeds 1,2,3; rdpp train --help",
+        ),
+        (["--sedes", "1"], "unexpected --sedes 1; rdpp train --help lists what it takes"),
+    ],
+)
+def test_words_that_cannot_be_meant_are_one_line(capsys, arguments, message):
+    assert message in fails(capsys, "train", "a.yaml", *arguments)
+
+
+def test_blanks_within_a_setting_do_not_count(tiny):
+    options = build_parser().parse_args(["train", "a.yaml", "--set", "noise.scale = 0.3"])
+    assert changes_of(options) == {"noise.scale": 0.3}
+
+
 def test_completion_knows_the_commands_and_their_flags(capsys):
     assert main(["completion", "bash"]) == 0
     script = capsys.readouterr().out
@@ -324,7 +349,9 @@ def test_numbers_that_are_none_are_refused_by_the_parser(capsys, experiment_file
 
 
 def test_a_missing_or_broken_experiment_file_is_named(capsys, tmp_path):
-    assert f"no file {tmp_path / 'x.yaml'}" in fails(capsys, "train", tmp_path / "x.yaml")
+    assert f"no experiment file {tmp_path / 'x.yaml'}; built-in: demo, rd, rdpp" in fails(
+        capsys, "train", tmp_path / "x.yaml"
+    )
     (tmp_path / "x.yaml").write_text("a: [")
     assert "is not YAML" in fails(capsys, "train", tmp_path / "x.yaml")
 

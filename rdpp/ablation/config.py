@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rdpp.built_in import check_kind, find_file
 from rdpp.config import ConfigError, choose, require
 from rdpp.engine import resolve
 from rdpp.experiment import HOLD_OUT, SELECT_ON_HELD_OUT, ExperimentConfig
@@ -46,8 +47,8 @@ class AblationConfig:
     def from_yaml(cls, path: Path, changes: Mapping[str, Any] | None = None) -> "AblationConfig":
         """Read an ablation file.
 
-        `experiment` is the path of a base experiment, relative to the file; `set` holds values by dotted path that
-        replace the base's in every variant, and `changes` are laid over these; `variants` gives each
+        `experiment` is the path of a base experiment, relative to the file, or a built-in name; `set` holds values by
+        dotted path that replace the base's in every variant, and `changes` are laid over these; `variants` gives each
         variant's own values, nested or by dotted path. Unless `set` says otherwise, epochs are chosen on held-out
         images (evaluation.selection), and the same images are held out in every variant.
 
@@ -55,6 +56,7 @@ class AblationConfig:
             ConfigError: what a user can mend, in one line.
         """
         data = read_yaml(path)
+        check_kind("ablation", data, path)
         for key in data:
             choose(str(key), _KEYS, f"key in {path}")
         for key in ("name", "experiment", "baseline"):
@@ -62,7 +64,7 @@ class AblationConfig:
         variants, overrides = data.get("variants", {}), data.get("set", {})
         for key, value in (("variants", variants), ("set", overrides)):
             require(isinstance(value, dict), f"{path}: {key} must be a mapping")
-        base = ExperimentConfig.from_yaml(path.parent / data["experiment"])
+        base = ExperimentConfig.from_yaml(find_file("experiment", Path(data["experiment"]), path.parent))
         shared = {**SELECT_ON_HELD_OUT, "evaluation.hold_out": HOLD_OUT, **overrides, **(changes or {})}
         try:
             base = resolve(base.with_overrides(shared))

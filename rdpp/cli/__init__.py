@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from rdpp.cli import (
     data,
     evaluate,
     export,
+    init,
     predict,
     register,
     replay,
@@ -26,10 +26,12 @@ from rdpp.cli import (
     train,
     ui,
 )
+from rdpp.cli.words import parse
 from rdpp.display.output import results_alone
 from rdpp.stopping import Stopped
 
 COMMANDS = {
+    "init": init,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
@@ -64,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code; see `rdpp --help`.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # inherited by workers and by MLflow's UI
-    options = build_parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
+        options = parse(build_parser(), sys.argv[1:] if arguments is None else arguments)
         with results_alone():
             return options.run(options) or 0
     except ValueError as error:
@@ -110,17 +112,3 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=module.run)
         module.declare(command)
     return parser
-
-
-def _joined(arguments: Sequence[str]) -> list[str]:
-    """`--seeds 1 2 3` as `--seeds 1,2,3`: argparse would take a file after the seeds for one of them."""
-    joined: list[str] = []
-    in_seeds = False
-    for argument in arguments:
-        number = re.fullmatch(r"\d+(,\d+)*", argument)
-        if in_seeds and number and joined[-1] != "--seeds":
-            joined[-1] += f",{argument}"
-        else:
-            joined.append(argument)
-        in_seeds = argument == "--seeds" or (in_seeds and number is not None)
-    return joined

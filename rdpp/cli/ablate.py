@@ -3,17 +3,19 @@
 import argparse
 from pathlib import Path
 
+from rdpp.built_in import FILES, find_file
 from rdpp.cli.flags import changes_of, declare_training, work_options
 from rdpp.cli.results import say_ui
 
 HELP = "run what is missing of variants x categories x seeds, and compare"
-EXAMPLES = """  rdpp ablate sweeps/ablation.yaml
+EXAMPLES = """  rdpp ablate demo
   rdpp ablate sweeps/ablation_mvtec.yaml --data /path/to/mvtec --seeds 1,2,3"""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
-    parser.add_argument("file", type=Path, metavar="ABLATION.yaml", help="the ablation's file")
+    built_in = ", ".join(FILES["ablation"])
+    parser.add_argument("file", type=Path, metavar="ABLATION", help=f"the ablation's file, or built-in: {built_in}")
     declare_training(parser)
 
 
@@ -24,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     from rdpp.stopping import stopping
 
     with stopping() as stop:
-        run_id, failed = ablate(options.file, changes_of(options), work_options(options), stop)
+        run_id, failed = ablate(find_file("ablation", options.file), changes_of(options), work_options(options), stop)
     run_compare([run_id], tracking_uri=options.tracking_uri, as_json=options.json)
     say_ui(options, run_id)
     return 1 if failed else 0

@@ -5,8 +5,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rdpp.built_in import FILES
+
 if TYPE_CHECKING:
     from rdpp.workers import WorkOptions
+
+
+EXPERIMENT_HELP = f"the experiment's file, or built-in: {', '.join(FILES['experiment'])}"
 
 
 def declare_training(parser: argparse.ArgumentParser) -> None:
@@ -171,7 +176,7 @@ def pairs_of(given: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise ConfigError(f"--set takes key=value, such as losses.ssot.weight=0.3, got '{item}'")
         try:
-            pairs[path] = yaml.safe_load(text)
+            pairs[path.strip()] = yaml.safe_load(text)
         except yaml.YAMLError:
             raise ConfigError(f"--set {path}: '{text}' is not a YAML value") from None
     return pairs

@@ -4,17 +4,20 @@ import argparse
 import sys
 from pathlib import Path
 
+from rdpp.built_in import FILES, find_file
 from rdpp.cli.flags import changes_of, declare_training, work_options
 from rdpp.cli.results import say_ui
 
 HELP = "run a study, or go on with it"
-EXAMPLES = """  rdpp sweep sweeps/demo.yaml --trials 20
+EXAMPLES = """  rdpp sweep demo --trials 20
   rdpp sweep sweeps/demo.yaml --storage postgresql+psycopg://user@host/optuna --json"""
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
-    parser.add_argument("file", type=Path, metavar="SWEEP.yaml", help="the study's file")
+    parser.add_argument(
+        "file", type=Path, metavar="SWEEP", help=f"the study's file, or built-in: {', '.join(FILES['sweep'])}"
+    )
     parser.add_argument("--trials", type=int, metavar="N", help="number of trials of the whole study")
     declare_training(parser)
 
@@ -26,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
 
     with stopping() as stop:
         best = run_sweep(
-            options.file,
+            find_file("sweep", options.file),
             changes_of(options),
             work_options(options),
             stop,

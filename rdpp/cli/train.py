@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rdpp.cli.flags import changes_of, declare_training, work_options
+from rdpp.cli.flags import EXPERIMENT_HELP, changes_of, declare_training, work_options
 from rdpp.cli.results import failed_row, print_results, result_row, say_predict, say_ui
 
 if TYPE_CHECKING:
     from rdpp.experiment import ExperimentConfig
 
 HELP = "train every category with every seed of an experiment, or of the best trial of a study"
-EXAMPLES = """  rdpp train experiments/demo.yaml
+EXAMPLES = """  rdpp train demo
   rdpp train experiments/rdpp.yaml --data /path/to/mvtec --categories screw,pill --seeds 1,2,3
   rdpp train --from demo --epochs 100 --seeds 1,2,3"""
 
@@ -20,7 +20,7 @@ EXAMPLES = """  rdpp train experiments/demo.yaml
 def declare(parser: argparse.ArgumentParser) -> None:
     """Its flags."""
     either = parser.add_mutually_exclusive_group(required=True)
-    either.add_argument("experiment", type=Path, nargs="?", metavar="EXPERIMENT.yaml", help="the experiment's file")
+    either.add_argument("experiment", type=Path, nargs="?", metavar="EXPERIMENT", help=EXPERIMENT_HELP)
     either.add_argument(
         "--from",
         dest="recorded",
@@ -54,11 +54,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _experiment(options: argparse.Namespace) -> "ExperimentConfig":
     """Of the file, or as MLflow has it; with the flags laid over it."""
+    from rdpp.built_in import find_file
     from rdpp.experiment import ExperimentConfig
 
     changes = changes_of(options)
     if options.recorded is None:
-        return ExperimentConfig.from_yaml(options.experiment).with_overrides(changes)
+        return ExperimentConfig.from_yaml(find_file("experiment", options.experiment)).with_overrides(changes)
     from rdpp.tracking.recorded import recorded_experiment
     from rdpp.tracking.store import Store
 

@@ -27,17 +27,20 @@ def sentences(compared: Compared) -> list[str]:
             raw = ", ".join(f"{c.metric} {_signed(c.difference)}" for c in own)
             lines.append(f"{start} {raw} with one seed. Nothing can be said: train it with at least two (--seeds 1,2).")
             continue
-        these = _answered(own, [c.these_categories for c in own], "pairs")
-        new = _answered(own, [c.new_categories for c in own], "categories")
-        lines.append(f"{start} on these {len(own[0].by_category)} categories {these}. On new categories {new}.")
+        these = _answered(own, [c.these_categories for c in own], "pair", "pairs")
+        new = _answered(own, [c.new_categories for c in own], "category", "categories")
+        count = len(own[0].by_category)
+        where = "this category" if count == 1 else f"these {count} categories"
+        lines.append(f"{start} on {where} {these}. On new categories {new}.")
     return lines
 
 
-def _answered(comparisons: Sequence[Comparison], answers: Sequence[Answer], units: str) -> str:
+def _answered(comparisons: Sequence[Comparison], answers: Sequence[Answer], unit: str, units: str) -> str:
     """One question in every metric."""
     first = answers[0]
     if all(answer.units < answer.least for answer in answers):
-        return f"not enough to tell: {first.units} {units} can show nothing, {first.least} are the least that could"
+        counted = f"{first.units} {unit if first.units == 1 else units}"
+        return f"not enough to tell: {counted} can show nothing, {first.least} are the least that could"
     return ", ".join(_clause(c, answer) for c, answer in zip(comparisons, answers, strict=True))
 
 

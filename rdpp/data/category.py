@@ -11,7 +11,7 @@ from rdpp.data.files import file_digest, image_size, printable
 from rdpp.data.item import Item
 from rdpp.data.listing import list_images
 from rdpp.data.readers import AUTO, DEFAULT_READER, READERS, Reader
-from rdpp.data.recognising import advice, reader_at
+from rdpp.data.recognising import advice, no_folder, reader_at
 
 _DESCRIPTIONS = frozenset({"", ".txt", ".md", ".json", ".csv", ".yaml", ".yml", ".pdf"})
 """Suffixes of files about a category; nobody takes them for images."""
@@ -172,7 +172,7 @@ def scan(root: Path, name: str, reader: str | Reader = DEFAULT_READER, *, test: 
 
 def _categories(root: Path, reader: Reader) -> list[str]:
     if not root.is_dir():
-        raise ConfigError(f"no data folder at {root}; give one in the {reader.title} layout with --data DIR")
+        raise no_folder(root, f" in the {reader.title} layout")
     names = reader.categories(root)
     if not names:
         raise ConfigError(

@@ -1,5 +1,6 @@
 """Which layout a data set has, by the names of its folders and files."""
 
+import shlex
 from pathlib import Path
 
 from rdpp.config import ConfigError, choose
@@ -9,6 +10,8 @@ from rdpp.data.readers import AUTO, READERS, Reader
 _GENERAL = "mvtec_ad"
 """It takes every folder with a folder `train`, and so gives way to all other layouts."""
 _NAMED_ONLY = "folder"
+_SYNTHETIC = "synthetic"
+"""Name of the folder that the demonstrations read."""
 
 
 def reader_at(root: Path, reader: str | Reader) -> Reader:
@@ -37,6 +40,16 @@ def described(reader: Reader) -> str:
     return "; ".join(filter(None, (f"{reader.title} (data.reader: {name_of(reader)})", reader.not_computed)))
 
 
+def no_folder(root: Path, layout: str = "") -> ConfigError:
+    """The error for a data set that is not there, with how to get one. `layout`: such as ` in the BTAD layout`."""
+    if root.name == _SYNTHETIC:
+        return ConfigError(f"no data in {printable(root)}; run: rdpp data synth {shlex.quote(str(root))}")
+    return ConfigError(
+        f"no data folder at {printable(root)}; give one{layout} with --data DIR, or get one by rdpp data download "
+        "or rdpp data synth"
+    )
+
+
 def advice(root: Path, categories: list[str]) -> str:
     """What to do about a folder without categories, given the names of those in the folder above it."""
     root = root.absolute()
@@ -47,7 +60,7 @@ def advice(root: Path, categories: list[str]) -> str:
 
 def _recognise(root: Path) -> str:
     if not root.is_dir():
-        raise ConfigError(f"no data folder at {printable(root)}; give one with --data DIR")
+        raise no_folder(root)
     found = _claims(root)
     if not found:
         above = [name for names in _claims(root.absolute().parent).values() for name in names]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rdpp.built_in import check_kind, find_file
 from rdpp.config import ConfigError, choose, decode, digest, encode, require
 from rdpp.engine import resolve
 from rdpp.experiment import SELECT_ON_HELD_OUT, ExperimentConfig
@@ -46,7 +47,7 @@ class SweepConfig:
     name: str
     """Name of the study, in Optuna and in MLflow."""
     experiment: ExperimentConfig
-    """The base experiment's file; its path is relative to the sweep file."""
+    """The base experiment's file, whose path is relative to the sweep file; or the name of a built-in one."""
     space: Mapping[str, Dimension]
     """What is searched: a dotted path into the experiment, and its range or choices."""
     trials: int | None = None
@@ -86,17 +87,18 @@ class SweepConfig:
 
     @classmethod
     def from_yaml(cls, path: Path, changes: Mapping[str, Any] | None = None) -> "SweepConfig":
-        """Read a sweep file. `experiment` is the path of a base experiment, relative to the file; `set` holds
-        values by dotted path that replace the base's; `changes` are laid over these. Unless they say otherwise,
-        evaluation.selection is held_out, whatever the base has. The result is resolved.
+        """Read a sweep file. `experiment` is the path of a base experiment, relative to the file, or a built-in name;
+        `set` holds values by dotted path that replace the base's; `changes` are laid over these. Unless they say
+        otherwise, evaluation.selection is held_out, whatever the base has. The result is resolved.
 
         Raises:
             ConfigError: what a user can mend, in one line.
         """
         data = read_yaml(path)
+        check_kind("sweep", data, path)
         base = data.pop("experiment", None)
-        require(isinstance(base, str), f"{path}: experiment must be the path of an experiment file")
-        experiment = ExperimentConfig.from_yaml(path.parent / str(base))
+        require(isinstance(base, str), f"{path}: experiment must be the path of an experiment file, or a built-in name")
+        experiment = ExperimentConfig.from_yaml(find_file("experiment", Path(str(base)), path.parent))
         overrides = data.pop("set", {})
         require(isinstance(overrides, dict), f"{path}: set must be a mapping of dotted paths to values")
         try:
@@ -122,9 +124,12 @@ class SweepConfig:
     def fingerprint(self) -> str:
         """Changes with anything that decides a trial's value, not with the number of trials, the budget, the
         device or the place of the files."""
+        return digest(self.definition())
+
+    def definition(self) -> dict[str, Any]:
+        """What the fingerprint is made of, as plain data."""
         aside = dict.fromkeys(("trials", "budget", "keep_runs"))
-        data = {**encode(self), **aside, "experiment": self.experiment.essence()}
-        return digest(data)
+        return {**encode(self), **aside, "experiment": self.experiment.essence()}
 
     def chosen_pruner(self, instances: int) -> tuple[str, str]:
         """The pruner's name and why it is used."""

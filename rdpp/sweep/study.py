@@ -2,7 +2,8 @@
 
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import optuna
@@ -12,7 +13,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from rdpp.addresses import shown
-from rdpp.config import ConfigError
+from rdpp.config import ConfigError, flatten
 from rdpp.engine import grid, prepare, prepare_all
 from rdpp.runs import Locks, Node, RunObserver, Tree, usable_of
 from rdpp.runs.patience import PATIENCE, Patience
@@ -30,6 +31,10 @@ from rdpp.tracking.schema import IMPORTANCES_NEED, SCHEMA
 
 # the signed-rank pruner and constant_liar are marked experimental since years; rdpp's tests cover its use of them
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+
+_DEFINED = "definition_values"
+"""Attribute of a study: its definition as plain data, beside its digest, to say what differs."""
+_NAMED = 6  # differences that a message names
 
 
 def open_study(sweep: SweepConfig, storage: str | None, locks: Locks, *, must_be_there: bool = True) -> Points:
@@ -94,6 +99,7 @@ def _check_definition(study: optuna.Study, sweep: SweepConfig) -> None:
         study.set_user_attr("key", uuid.uuid4().hex)
         study.set_user_attr("schema", SCHEMA)
         study.set_user_attr("definition", sweep.fingerprint())
+        study.set_user_attr(_DEFINED, sweep.definition())
     elif schema != SCHEMA:
         raise ConfigError(
             f"the study '{sweep.name}' was started by another version of rdpp (schema {schema}, this one: {SCHEMA}); "
@@ -101,9 +107,22 @@ def _check_definition(study: optuna.Study, sweep: SweepConfig) -> None:
         )
     elif known != sweep.fingerprint():
         raise ConfigError(
-            f"the study '{sweep.name}' was started with another definition (space, experiment, categories, seeds, "
-            "objective, sampler, pruner or halving); give the sweep another name, or take up the old definition"
+            f"the study '{sweep.name}' was started with another definition: "
+            f"{_differences(study.user_attrs.get(_DEFINED), sweep)}; give the sweep another name, or take up the old "
+            "definition"
         )
+    elif study.user_attrs.get(_DEFINED) is None:
+        study.set_user_attr(_DEFINED, sweep.definition())
+
+
+def _differences(known: Mapping[str, Any] | None, sweep: SweepConfig) -> str:
+    """What differs from the definition that a study has: the old and the new value of each path."""
+    if known is None:  # a study from before definitions were kept beside their digests
+        return "another space, experiment, categories, seeds, objective, sampler, pruner or halving"
+    old, new = flatten(known), flatten(sweep.definition())
+    paths = [path for path in {**old, **new} if old.get(path) != new.get(path)]
+    told = [f"{path} was {old.get(path, 'not there')}, is {new.get(path, 'not there')}" for path in paths[:_NAMED]]
+    return "; ".join([*told, *([f"and {len(paths) - _NAMED} more"] if len(paths) > _NAMED else [])])
 
 
 def chosen_pruner(sweep: SweepConfig, study: optuna.Study) -> tuple[str, str]:

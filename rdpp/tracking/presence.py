@@ -18,6 +18,12 @@ ARTIFACTS = "artifacts"
 
 def absent(uri: str) -> ConfigError:
     """The error for a store that is to be read and is not there."""
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        return ConfigError(
+            f"no runs here: there is no {file}; the store lies in the folder where you trained (runs/mlflow.db): go "
+            "there, or give it with --tracking-uri or MLFLOW_TRACKING_URI"
+        )
     return ConfigError(
         f"no runs of rdpp are in {shown(uri)}: there is no MLflow experiment of its name; train first, or give another "
         "store with --tracking-uri or MLFLOW_TRACKING_URI"

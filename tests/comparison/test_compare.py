@@ -178,7 +178,10 @@ def test_in_words():
         "On new categories not enough to tell: 3 categories can show nothing, 6 are the least that could."
     )
     (line,) = sentences(compare_runs(run_set(made(0.05, categories=1, seeds=3)), metrics=["image_auroc"]))
-    assert "on these 1 categories not enough to tell: 3 pairs can show nothing, 6 are the least that could." in line
+    assert "on this category not enough to tell: 3 pairs can show nothing, 6 are the least that could." in line
+    assert line.endswith(
+        "On new categories not enough to tell: 1 category can show nothing, 6 are the least that could."
+    )
 
 
 def test_the_table_and_the_data():
@@ -244,7 +247,7 @@ def test_the_command_prints_tables_and_logs_them(small, capsys):
     uri = ["--tracking-uri", store.uri]
     assert main(["compare", "small", *uri, "--metrics", "image_auroc", "--published"]) == 0
     out = capsys.readouterr().out
-    assert "ot against rd: on these 1 categories not enough to tell: 2 pairs can show nothing, 6 are the least" in out
+    assert "ot against rd: on this category not enough to tell: 2 pairs can show nothing, 6 are the least" in out
     assert "RD++ (published)" in out
     assert "not paired" in out
     logged = {a.path for a in store.client.list_artifacts(parent, "compare")}

@@ -117,10 +117,29 @@ def test_a_study_that_stopped_goes_on_as_it_would_have_gone(sweep, storage, stor
 def test_a_changed_definition_is_not_mixed_into_an_old_study(sweep, opened):
     opened(sweep)
     changed = dataclasses.replace(sweep, objective=("pixel_aupro",))
-    with pytest.raises(ValueError, match="was started with another definition"):
+    told = r"definition: objective was \['image_auroc', 'pixel_auroc'\], is \['pixel_aupro'\]; give the sweep another"
+    with pytest.raises(ValueError, match=told):
         opened(changed)
     more = dataclasses.replace(sweep, trials=50, keep_runs="all")
     assert opened(more).study.study_name == sweep.name
+
+
+def test_what_differs_in_a_definition_is_named_with_its_old_and_new_value(sweep, opened):
+    study = opened(sweep).study
+    path, dimension = next(iter(sweep.space.items()))
+    space = {path: dataclasses.replace(dimension, high=0.75), "noise.scale": dimension}
+    experiment = sweep.experiment.with_overrides({"seeds": [8, 9], "evaluation.sigma": 3, "training.batch_size": 2})
+    with pytest.raises(ValueError, match=rf"space\.{path}\.high was {dimension.high}, is 0\.75; "):
+        opened(dataclasses.replace(sweep, space={path: space[path]}))
+    changed = dataclasses.replace(sweep, experiment=experiment, space=space)
+    with pytest.raises(ValueError, match=r"is \[8, 9\]; .*is not there; and 6 more; give the sweep another name"):
+        opened(changed)
+    study.set_user_attr("definition_values", None)  # one from before they were kept
+    with pytest.raises(ValueError, match="another definition: another space, experiment, categories, seeds"):
+        opened(changed)
+    opened(sweep)
+    with pytest.raises(ValueError, match=r"and \d+ more"):
+        opened(changed)
 
 
 def test_a_study_of_an_older_version_is_refused(sweep, opened):

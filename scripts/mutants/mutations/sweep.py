@@ -276,6 +276,13 @@ MUTATIONS = [
         "tests/sweep/test_study.py -k changed_definition",
     ),
     Mutation(
+        "study: what differs is told without the old value",
+        "rdpp/sweep/study.py",
+        "if old.get(path) != new.get(path)]",
+        "]",
+        "tests/sweep/test_study.py -k definition",
+    ),
+    Mutation(
         "study: the environment's storage is passed over",
         "rdpp/tracking/location.py",
         'os.environ.get("RDPP_STORAGE") or ',
