@@ -152,7 +152,7 @@ def test_a_file_or_a_recorded_configuration_and_not_both(capsys, experiment_file
         with pytest.raises(SystemExit) as stopped:
             main(["train", *arguments])
         assert stopped.value.code == 2
-    assert "argument --from: not allowed with argument EXPERIMENT.yaml" in capsys.readouterr().err
+    assert "argument --from: not allowed with argument EXPERIMENT\n" in capsys.readouterr().err
 
 
 def test_data_synth_writes_the_categories(tmp_path):
