@@ -179,7 +179,9 @@ def test_in_words():
     )
     (line,) = sentences(compare_runs(run_set(made(0.05, categories=1, seeds=3)), metrics=["image_auroc"]))
     assert "on this category not enough to tell: 3 pairs can show nothing, 6 are the least that could." in line
-    assert line.endswith("On new categories not enough to tell: 1 category can show nothing, 6 are the least that could.")
+    assert line.endswith(
+        "On new categories not enough to tell: 1 category can show nothing, 6 are the least that could."
+    )
 
 
 def test_the_table_and_the_data():
