@@ -319,6 +319,22 @@ def test_ctrl_c_says_how_to_go_on(capsys, experiment_file, tracked, monkeypatch)
     assert "run the same command again" in capsys.readouterr().err
 
 
+def test_ctrl_c_while_the_commands_are_imported_is_one_line():
+    code = """
+import builtins, sys
+from rdpp.__main__ import start
+known = builtins.__import__
+def interrupted(name, *rest):
+    if name == "rdpp.cli":
+        raise KeyboardInterrupt
+    return known(name, *rest)
+builtins.__import__ = interrupted
+sys.exit(start())
+"""
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (130, "rdpp: stopped before it began\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -46,6 +46,16 @@ def percent(value: float | None) -> str:
     return "-" if value is None or value != value else f"{100 * value:.2f}"
 
 
+def with_unit(value: float | None) -> str:
+    """The same in a line of text, where no heading says the unit.
+
+    >>> with_unit(0.98765)
+    '98.77 %'
+    """
+    shown = percent(value)
+    return shown if shown == "-" else f"{shown} %"
+
+
 _CHOICES = {
     "last": "last epoch",
     "official": f"best epoch chosen on the test set, by the mean of {_named(OFFICIAL_METRICS)}",
@@ -74,7 +84,7 @@ def results_table(rows: Sequence[Mapping[str, Any]], selection: str | None = Non
 
 
 def _headline(metrics: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {percent(metrics[name])}" for name in _HEADLINE)
+    return "  ".join(f"{name} {with_unit(metrics[name])}" for name in _HEADLINE)
 
 
 class ConsoleObserver:
@@ -158,6 +168,11 @@ class ConsoleObserver:
     def line(self, text: str) -> None:
         """Print one line above the live display."""
         self.screen.line(text)
+
+    def show_best(self, best: str) -> None:
+        """Take another text for what is best so far, and show it."""
+        self.best = best
+        self._show()
 
     def _show(self, description: str | None = None) -> None:
         done = self._done + self._batch / max(1, self._batches)

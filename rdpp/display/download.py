@@ -3,7 +3,9 @@
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from rdpp.display.screen import times
 
 
 class DownloadBar:
@@ -15,8 +17,7 @@ class DownloadBar:
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn())
         self._progress = Progress(
             *columns,
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            *times(),
             console=self.console,
             disable=not self.console.is_terminal,
         )

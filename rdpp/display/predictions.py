@@ -8,11 +8,12 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from rdpp.display.console import output_console
 from rdpp.display.output import print_json
+from rdpp.display.screen import times
 
 _MOST_ROWS = 20
 _VERDICTS = {True: "DEFECTIVE", False: "good", None: "-"}
@@ -22,7 +23,7 @@ _VERDICTS = {True: "DEFECTIVE", False: "good", None: "-"}
 def progress(count: int, what: str = "images") -> Iterator[Callable[[], None]]:
     """A bar on standard error where that is a terminal; what it gives is called after each."""
     console = Console(stderr=True, markup=False)
-    columns = (TextColumn(what), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(what), BarColumn(bar_width=24), MofNCompleteColumn(), *times())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=count)
         yield lambda: bar.advance(task)

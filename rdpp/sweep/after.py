@@ -7,7 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rdpp.addresses import shown
-from rdpp.display.console import percent
+from rdpp.display.console import with_unit
 from rdpp.runs import Node
 from rdpp.tracking.listing import StoredRun
 from rdpp.tracking.recorded import run_with_checkpoint, studies_and_ablations
@@ -34,7 +34,7 @@ class Best:
         )
         store = f" --tracking-uri {shlex.quote(shown(tracking_uri))}" if tracking_uri else ""
         lines = [
-            f"Best: trial {self.trial.number}, objective {percent(self.trial.value)}, {values}",
+            f"Best: trial {self.trial.number}, objective {with_unit(self.trial.value)}, {values}",
             "Train it in full (--categories, --seeds, --epochs and other flags change what it is trained on):",
             f"  rdpp train --from {shlex.quote(self.source)}{store}",
         ]

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 
 from rdpp.config import require
-from rdpp.display.console import ConsoleObserver, output_console, percent
+from rdpp.display.console import ConsoleObserver, output_console, with_unit
 from rdpp.display.output import print_json
 from rdpp.display.screen import Screen, Terminal
 from rdpp.engine import Event, RunStarted
@@ -75,6 +75,7 @@ def run_sweep(
             prepare_study(sweep, [console], screen.line)
             job = _job(sweep, points, tree, open_study_node(sweep, points, tree), team.members[0], console)
             run_study(job, lambda: _work(job, team, console, screen, options, stop))
+            TrialDisplay(points, sweep, console).show_best()  # several workers may each have known another
         run_id, best = tree.known_run_id(job.node), best_of(points.study, job.node, tree)
     _print(sweep, points, run_id, best, options, json_wanted=as_json)
     return best
@@ -130,8 +131,8 @@ class TrialDisplay:
 
     def begun(self, number: int) -> None:
         """See `Notices.begun`."""
-        self.console.best = self._best()
-        self.console.line(f"trial {number}: {describe(self.points.get(number).params)}   {self.console.best}")
+        self.show_best()
+        self.console.line(f"trial {number}: {describe(self.points.get(number).params)}")
 
     def ended(self, number: int, runs_left: int) -> None:
         """See `Notices.ended`."""
@@ -140,7 +141,10 @@ class TrialDisplay:
             ended = "failed" if FAILURE in self.points.get(number).user_attrs else "pruned"
             self.console.line(f"trial {number} {ended} after {of - runs_left} of {of} runs")
             self.console.skip(runs_left)
-        self.console.best = self._best()
+        self.show_best()
+        value = self.points.get(number).value
+        if not runs_left and value is not None:
+            self.console.line(f"trial {number}: objective {with_unit(value)}, {self.console.best}")
 
     def of_run(self, number: int) -> RunObserver:
         """See `Notices.of_run`."""
@@ -151,12 +155,17 @@ class TrialDisplay:
 
         return name
 
+    def show_best(self) -> None:
+        """What the storage has as the best trial now."""
+        self.console.show_best(self._best())
+
     def _best(self) -> str:
-        spent = f"{_spent(self.sweep, self.points)}  " if self.sweep.budget is not None else ""
+        spent = _spent(self.sweep, self.points) if self.sweep.budget is not None else ""
         study = self.points.study
         if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
             return spent
-        return f"{spent}best so far: trial {study.best_trial.number}, {percent(study.best_value)}"
+        best = f"best so far: trial {study.best_trial.number} with {with_unit(study.best_value)}"
+        return f"{spent}, {best}" if spent else best
 
 
 def _progress(sweep: SweepConfig, points: Points) -> str:

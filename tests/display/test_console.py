@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -25,6 +26,44 @@ def test_a_run_is_reported_in_one_line_and_live_only_in_a_terminal(tiny, termina
     text = stream.getvalue()
     assert "trial 3 bolt seed 1: epoch 2  image_auroc" in text
     assert ("\x1b[" in text) == terminal
+
+
+def test_without_a_terminal_there_is_a_line_a_minute_with_the_time_left(monkeypatch):
+    console, stream = shown(terminal=False)
+    now = [0.0]
+    monkeypatch.setattr("rdpp.display.screen.time.monotonic", lambda: now[0])
+    screen = Terminal(12, console)
+    screen.show(done=2, running="trial 0 bolt seed 1 epoch 1/5", best="best so far: trial 0 with 71.00 %")  # taken over
+    for second in range(1, 181):
+        now[0] = float(second)
+        screen.show(done=2 + second / 90)  # a run takes 90 s
+    assert stream.getvalue().splitlines() == [
+        f"trial 0 bolt seed 1 epoch 1/5, {done} of 12 runs, elapsed 0:0{minute}:00, left 0:{left}:00, "
+        "best so far: trial 0 with 71.00 %"
+        for minute, done, left in ((1, "2.7", 14), (2, "3.3", 13), (3, "4.0", 12))
+    ]
+
+
+def test_the_times_of_a_bar_are_named_and_runs_of_workers_are_summed(monkeypatch):
+    console, stream = shown(terminal=True)
+    now = [0.0]
+    monkeypatch.setattr("rdpp.display.screen.time.monotonic", lambda: now[0])
+    with Terminal(4, console) as screen:
+        now[0] = 30.0
+        screen.show_worker(1, done=0.5, running="bolt seed 1")
+        screen.show_worker(2, done=0.5, running="bolt seed 2")
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert re.search(r"all workers .* 25% elapsed \d:\d\d:\d\d left 0:01:30", plain)
+
+
+def test_a_study_without_a_known_number_of_runs_says_what_is_done(monkeypatch):
+    console, stream = shown(terminal=False)
+    now = [0.0]
+    monkeypatch.setattr("rdpp.display.screen.time.monotonic", lambda: now[0])
+    screen = Terminal(None, console)
+    now[0] = 61.0
+    screen.show(done=0.5, running="trial 0 bolt seed 1 epoch 1/5")
+    assert stream.getvalue() == "trial 0 bolt seed 1 epoch 1/5, 0.5 runs, elapsed 0:01:01\n"
 
 
 def test_the_table_shows_every_metric_over_all_defects():

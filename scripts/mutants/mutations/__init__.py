@@ -1,6 +1,7 @@
 """The mutations by package. Each breaks the method in one way that a reader of the paper would call wrong."""
 
 from mutations import (
+    cli,
     comparison,
     config,
     data,
@@ -22,6 +23,7 @@ from mutations import (
 from mutations.mutation import Mutation
 
 _MODULES = (
+    cli,
     comparison,
     config,
     data,

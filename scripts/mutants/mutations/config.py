@@ -4,34 +4,6 @@ from mutations.mutation import Mutation
 
 MUTATIONS = [
     Mutation(
-        "built-in: init writes over a user's file",
-        "rdpp/built_in.py",
-        "if path.exists() and not replace:",
-        "if False:",
-        "tests/test_built_in.py -k init",
-    ),
-    Mutation(
-        "built-in: a name goes before a file",
-        "rdpp/built_in.py",
-        "if path.is_file():",
-        "if path.is_file() and str(given) not in FILES[kind]:",
-        "tests/test_built_in.py -k before",
-    ),
-    Mutation(
-        "built-in: a file of another kind is read",
-        "rdpp/built_in.py",
-        "if found is None or found == kind:",
-        "if True:",
-        "tests/test_built_in.py -k another_kind",
-    ),
-    Mutation(
-        "cli: a setting in three words is not told",
-        "rdpp/cli/words.py",
-        'if flag == "--set" and',
-        "if False and",
-        "tests/test_cli.py -k words",
-    ),
-    Mutation(
         "merge: settings of another kind kept",
         "rdpp/yaml_file.py",
         'return {"weight": old["weight"]} if "weight" in old else {}',
