@@ -21,7 +21,7 @@ from rdpp.tracking.store import Store
 
 CHROMIUM = "/usr/bin/chromium"
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-_SIZE = (1400, 620)
+_SIZE = (1600, 640)
 _WAIT = 120_000
 """Milliseconds until a page must be there."""
 _CALM = 4_000
@@ -43,7 +43,8 @@ def main() -> None:
         take(page, f"{trials}&compareRunsMode=CHART", "trial vs. objective", "study-charts")
         take(page, variants, "test/image_auroc", "ablation")
         runs = pages["all runs"].partition("?")[0]
-        take(page, f"{runs}/{pictured_run(store)}/model-metrics", "miss", "run")
+        run = f"{runs}/{pictured_run(store)}/model-metrics?workflowType=machine_learning"
+        take(page, run, "Auto-refresh", "run", search="miss")
         browser.close()
 
 
@@ -77,22 +78,33 @@ def pictured_run(store: Store) -> str:
     raise SystemExit("no run has heatmaps; set heatmaps in the experiment")
 
 
-def take(page: Page, address: str, text: str, name: str) -> None:
-    """Open a page, wait until a text stands there, and write a picture of it."""
+def take(page: Page, address: str, text: str, name: str, *, search: str = "") -> None:
+    """Open a page, wait until a text stands there, and write a picture of it.
+
+    Args:
+        page: of the browser.
+        address: of the page.
+        text: to be waited for.
+        name: of the picture.
+        search: what charts are searched for.
+    """
     page.goto(address)
-    page.get_by_text(text, exact=False).first.wait_for(timeout=_WAIT)
+    page.get_by_text(text).first.wait_for(timeout=_WAIT)
+    if search:
+        page.get_by_placeholder("Search metric charts").fill(search)
+    page.wait_for_timeout(_CALM)
     close_assistant(page)
     page.wait_for_timeout(_CALM)
-    picture = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(128)
-    picture.save(IMAGES / f"{name}.png", optimize=True)
-    print(f"{name}.png: {(IMAGES / f'{name}.png').stat().st_size / 1e3:.0f} kB")
+    file = IMAGES / f"{name}.png"
+    Image.open(BytesIO(page.screenshot())).convert("RGB").save(file, optimize=True)
+    print(f"{file.name}: {file.stat().st_size / 1e3:.0f} kB")
 
 
 def close_assistant(page: Page) -> None:
     """MLflow opens it beside the first page that a browser sees."""
     title = page.get_by_text("MLflow Assistant", exact=True)
     if title.count():
-        title.locator("xpath=ancestor::div[.//button][1]//button").last.click()
+        title.first.locator("xpath=ancestor::div[.//button][1]//button").last.click()
 
 
 if __name__ == "__main__":
