@@ -72,8 +72,8 @@ def run_ablation(
             name: {**tags, "variant": name, COLOUR: colour(number)} for number, name in enumerate(ablation.variants)
         }
         variants: dict[str, Node] = {}
-        for name, own in tags_of.items():
-            variant = tree.open(name, level="variant", key=name, parent=node, tags=own)
+        for name, of_variant in tags_of.items():
+            variant = tree.open(name, level="variant", key=name, parent=node, tags=of_variant)
             variants[name] = stack.enter_context(opened(tree, variant))
         planned = [Planned(spec=spec, parent=variants[name], tags=tags_of[name]) for name, spec in whole]
         job = train_all(planned, unusable)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import quote
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -21,7 +22,7 @@ from rdpp.tracking.store import Store
 
 CHROMIUM = "/usr/bin/chromium"
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-_SIZE = (1400, 620)
+_SIZE = (1600, 640)
 _WAIT = 120_000
 """Milliseconds until a page must be there."""
 _CALM = 4_000
@@ -43,7 +44,7 @@ def main() -> None:
         take(page, f"{trials}&compareRunsMode=CHART", "trial vs. objective", "study-charts")
         take(page, variants, "test/image_auroc", "ablation")
         runs = pages["all runs"].partition("?")[0]
-        take(page, f"{runs}/{pictured_run(store)}/model-metrics", "miss", "run")
+        take(page, f"{runs}/{missed(store)}?workflowType=machine_learning", "images", "run")
         browser.close()
 
 
@@ -69,30 +70,41 @@ def newest(pages: dict[str, str], kind: str) -> str:
     return next(address for name, address in reversed(pages.items()) if name.endswith(f": {kind}"))
 
 
-def pictured_run(store: Store) -> str:
-    """The id of a finished run that has heatmaps."""
+def missed(store: Store) -> str:
+    """The newest finished run's worst miss, at its last epoch: the end of the page's address."""
     for run in store.search("tags.level = 'run' and attributes.status = 'FINISHED'"):
-        if store.client.list_artifacts(run.info.run_id, "images"):
-            return run.info.run_id
+        pictures = [file.path for file in store.client.list_artifacts(run.info.run_id, "images")]
+        worst = sorted(path for path in pictures if "miss~1_" in path and path.endswith(".png"))
+        if worst:
+            return f"{run.info.run_id}/artifacts/{quote(worst[-1])}"
     raise SystemExit("no run has heatmaps; set heatmaps in the experiment")
 
 
 def take(page: Page, address: str, text: str, name: str) -> None:
-    """Open a page, wait until a text stands there, and write a picture of it."""
+    """Open a page, wait until a text stands there, and write a picture of it.
+
+    Args:
+        page: of the browser.
+        address: of the page.
+        text: to be waited for.
+        name: of the picture.
+    """
     page.goto(address)
-    page.get_by_text(text, exact=False).first.wait_for(timeout=_WAIT)
+    page.get_by_text(text).first.wait_for(timeout=_WAIT)
+    page.wait_for_timeout(_CALM)
     close_assistant(page)
     page.wait_for_timeout(_CALM)
-    picture = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(128)
-    picture.save(IMAGES / f"{name}.png", optimize=True)
-    print(f"{name}.png: {(IMAGES / f'{name}.png').stat().st_size / 1e3:.0f} kB")
+    file = IMAGES / f"{name}.png"
+    Image.open(BytesIO(page.screenshot())).convert("RGB").save(file, optimize=True)
+    print(f"{file.name}: {file.stat().st_size / 1e3:.0f} kB")
 
 
 def close_assistant(page: Page) -> None:
     """MLflow opens it beside the first page that a browser sees."""
-    title = page.get_by_text("MLflow Assistant", exact=True)
-    if title.count():
-        title.locator("xpath=ancestor::div[.//button][1]//button").last.click()
+    question = page.get_by_placeholder("Ask a question")
+    if question.count():
+        page.get_by_role("button", name="Close", exact=True).last.click()
+        question.wait_for(state="detached")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def browser():
 @pytest.fixture
 def page(browser):
     """A page that has seen nothing yet, and reaches this machine alone."""
-    context = browser.new_context(viewport={"width": 1900, "height": 1000})
+    context = browser.new_context(viewport={"width": 2600, "height": 1000})
     context.route("**", lambda route: route.continue_() if is_here(route.request.url) else route.abort())
     yield context.new_page()
     context.close()

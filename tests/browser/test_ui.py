@@ -31,8 +31,10 @@ def rows(page, count):
 
 
 def columns(page):
-    """The heads of the table."""
-    return [head.inner_text().strip() for head in page.get_by_role("columnheader").all()]
+    """The heads of the table from left to right; the table draws each at its place, in any order."""
+    heads = [head for head in page.get_by_role("columnheader").all() if head.is_visible()]
+    found = [(head.bounding_box()["x"], head.inner_text().strip()) for head in heads]
+    return list(dict.fromkeys(name for _, name in sorted(found)))
 
 
 def test_a_study_opens_on_its_trials_the_best_first(page, ui):
@@ -47,10 +49,12 @@ def test_a_study_opens_on_its_trials_the_best_first(page, ui):
 
 def test_a_click_sorts_the_other_way(page, ui):
     page.goto(ui["seen: trials"])
-    rows(page, 4)
-    page.get_by_role("columnheader", name="objective", exact=True).click()
-    page.wait_for_url(re.compile("orderByAsc=true"), timeout=WAIT)
-    page.wait_for_timeout(1000)
+    before = rows(page, 4)
+    page.get_by_role("columnheader").filter(has_text=re.compile("^objective$")).first.click()
+    for _ in range(WAIT // 500):
+        if rows(page, 4) != before:
+            break
+        page.wait_for_timeout(500)
     assert rows(page, 4) == ["trial 0", "trial 2", "trial 3", "trial 1"]
 
 

@@ -22,6 +22,7 @@ from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, remaining_trials
 from rdpp.tracking.schema import SCHEMA
 from rdpp.tracking.store import Store
+from rdpp.tracking.views import saved_views
 
 METRICS = ("image_auroc", "pixel_auroc")
 RATE = "optimizer.restoration_lr"
@@ -82,6 +83,21 @@ def test_a_study_runs_its_trials_under_one_mlflow_tree(sweep, storage, store_uri
         a.path for a in store.client.list_artifacts(run_id, "figures")
     }
     assert {"best.json", "trials.csv", "figures.html", "figures/slices.json"} <= artifacts
+    assert f"The best is trial {points.study.best_trial.number}, " in parent.data.tags["mlflow.note.content"]
+    assert {view.name for view in saved_views(store) if view.root == run_id} == {
+        f"{sweep.name}: trials",
+        f"{sweep.name}: runs",
+    }
+
+
+def test_a_trial_and_its_runs_share_a_colour_and_a_name(sweep, storage, store_uri):
+    store = Store(store_uri)
+    _, run_id = tracked_study(dataclasses.replace(sweep, trials=1), storage, store)
+    trial, *leaves = sorted(store.search(f"tags.root = '{run_id}'"), key=lambda run: run.data.tags["level"] == "run")
+    assert trial.info.run_name == "trial 0"
+    assert {leaf.info.run_name for leaf in leaves} == {"trial 0 · weave · seed 1", "trial 0 · bolt · seed 1"}
+    assert {run.data.tags["mlflow.runColor"] for run in (trial, *leaves)} == {"#3375bd"}
+    assert {"test/image_auroc", "test/pixel_auroc/category/bolt", "trial"} <= trial.data.metrics.keys()
 
 
 def test_a_study_that_stopped_goes_on_as_it_would_have_gone(sweep, storage, store_uri):
