@@ -239,6 +239,8 @@ def _disturbed(
             while process.poll() is None:
                 if time.monotonic() < until:
                     striker.strike(process.pid)
+                else:
+                    striker.release()
                 time.sleep(_LOOK)
         striker.release()
         if process.returncode == 0:
