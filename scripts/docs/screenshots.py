@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from urllib.parse import quote
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -23,6 +22,8 @@ from rdpp.tracking.store import Store
 CHROMIUM = "/usr/bin/chromium"
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 _SIZE = (1600, 640)
+_LARGEST = 150_000
+"""Bytes of a picture; a larger one gets fewer colours."""
 _WAIT = 120_000
 """Milliseconds until a page must be there."""
 _CALM = 4_000
@@ -44,7 +45,9 @@ def main() -> None:
         take(page, f"{trials}&compareRunsMode=CHART", "trial vs. objective", "study-charts")
         take(page, variants, "test/image_auroc", "ablation")
         runs = pages["all runs"].partition("?")[0]
-        take(page, f"{runs}/{missed(store)}?workflowType=machine_learning", "images", "run")
+        run_id, picture = missed(store)
+        artifacts = f"{runs}/{run_id}/artifacts?workflowType=machine_learning"
+        take(page, artifacts, "images", "run", clicks=("images", picture))
         browser.close()
 
 
@@ -70,17 +73,17 @@ def newest(pages: dict[str, str], kind: str) -> str:
     return next(address for name, address in reversed(pages.items()) if name.endswith(f": {kind}"))
 
 
-def missed(store: Store) -> str:
-    """The newest finished run's worst miss, at its last epoch: the end of the page's address."""
+def missed(store: Store) -> tuple[str, str]:
+    """The newest finished run with heatmaps, and the file of its worst miss at the last epoch."""
     for run in store.search("tags.level = 'run' and attributes.status = 'FINISHED'"):
         pictures = [file.path for file in store.client.list_artifacts(run.info.run_id, "images")]
         worst = sorted(path for path in pictures if "miss~1_" in path and path.endswith(".png"))
         if worst:
-            return f"{run.info.run_id}/artifacts/{quote(worst[-1])}"
+            return run.info.run_id, Path(worst[-1]).name
     raise SystemExit("no run has heatmaps; set heatmaps in the experiment")
 
 
-def take(page: Page, address: str, text: str, name: str) -> None:
+def take(page: Page, address: str, text: str, name: str, clicks: tuple[str, ...] = ()) -> None:
     """Open a page, wait until a text stands there, and write a picture of it.
 
     Args:
@@ -88,14 +91,21 @@ def take(page: Page, address: str, text: str, name: str) -> None:
         address: of the page.
         text: to be waited for.
         name: of the picture.
+        clicks: on which texts to click before.
     """
     page.goto(address)
     page.get_by_text(text).first.wait_for(timeout=_WAIT)
+    for label in clicks:
+        page.get_by_text(label, exact=True).first.click(timeout=_WAIT)
     page.wait_for_timeout(_CALM)
     close_assistant(page)
+    page.get_by_text("Path: file:").evaluate_all("found => found.forEach(path => path.remove())")  # of this machine
     page.wait_for_timeout(_CALM)
     file = IMAGES / f"{name}.png"
-    Image.open(BytesIO(page.screenshot())).convert("RGB").save(file, optimize=True)
+    picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    picture.save(file, optimize=True)
+    if file.stat().st_size > _LARGEST:
+        picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
     print(f"{file.name}: {file.stat().st_size / 1e3:.0f} kB")
 
 
