@@ -126,7 +126,7 @@ def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, held_out, tracked,
     printed = capsys.readouterr()
     assert [t["number"] for t in json.loads(printed.out)["trials"]] == [0, 1]
     assert "1 of 2 trials done" in printed.err
-    assert "pruner median: 1 instances" in printed.err
+    assert "1 run a trial; pruner median: 1 instance (category x seed) is too few" in printed.err
     best = json.loads(printed.out)["best"]
     assert main(["sweep", str(sweep), *tracked, *storage, "--trials", "2"]) == 0
     again = capsys.readouterr()

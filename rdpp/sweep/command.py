@@ -68,10 +68,9 @@ def run_sweep(
         with Terminal(left and left * runs_a_trial(sweep.experiment)) as screen:
             console = ConsoleObserver(screen)
             pruner, reason = chosen_pruner(sweep, points.study)
-            per_trial = runs_a_trial(sweep.experiment)
-            screen.line(
-                f"study {sweep.name}: {_progress(sweep, points)}; {per_trial} runs a trial; pruner {pruner}: {reason}"
-            )
+            runs = runs_a_trial(sweep.experiment)
+            per_trial = f"{runs} {'run' if runs == 1 else 'runs'} a trial"
+            screen.line(f"study {sweep.name}: {_progress(sweep, points)}; {per_trial}; pruner {pruner}: {reason}")
             prepare_study(sweep, [console], screen.line)
             job = _job(sweep, points, tree, open_study_node(sweep, points, tree), team.members[0], console)
             run_study(job, lambda: _work(job, team, console, screen, options, stop))

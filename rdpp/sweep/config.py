@@ -141,7 +141,10 @@ class SweepConfig:
             return "halving", f"{self.trials} trials are enough for rungs to choose among"
         if instances >= WILCOXON_NEEDS:
             return "wilcoxon", f"{instances} instances (category x seed) are enough for a signed-rank test"
-        return "median", f"{instances} instances (category x seed) are too few for a signed-rank test"
+        counted = (
+            "1 instance (category x seed) is" if instances == 1 else f"{instances} instances (category x seed) are"
+        )
+        return "median", f"{counted} too few for a signed-rank test"
 
 
 def runs_a_trial(experiment: ExperimentConfig) -> int:
