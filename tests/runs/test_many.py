@@ -172,7 +172,7 @@ def test_training_that_was_stopped_goes_on_under_the_same_parent(store, experime
     finished = [run for run in runs(store, experiment) if run.info.status == "FINISHED"]
     assert [run.data.tags["mlflow.parentRunId"] for run in finished] == [parent.info.run_id] * 2
     values = [outcome.metrics["pixel_auroc"] for outcome in outcomes]
-    assert parent.data.metrics["pixel_auroc"] == pytest.approx(np.mean(values))
+    assert parent.data.metrics["test/pixel_auroc"] == pytest.approx(np.mean(values))
 
 
 def test_other_test_files_are_evaluated_and_nothing_is_trained(store, honest):
