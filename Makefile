@@ -40,7 +40,7 @@ cluster-stop: .venv/installed ## stop them; their data stays
 
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-test: .venv/installed ## run the tests, but for the exhaustive ones and those that need servers (7 minutes on 2 cores)
+test: .venv/installed ## run the tests, but for the exhaustive ones and those that need servers or a browser (6.5 minutes on 2 cores)
 	$(PYTEST) --numprocesses auto -m "not slow and not cluster and not browser"
 
 test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`
@@ -49,10 +49,10 @@ test-slow: .venv/installed ## run the tests that are exhaustive: each has a smal
 test-cluster: .venv/installed ## run the tests on a PostgreSQL and an MLflow server, which they start
 	$(PYTEST) --numprocesses 2 -m cluster --durations 5 tests/cluster
 
-test-browser: .venv/installed ## look at MLflow's UI in Debian's chromium (1 minute)
+test-browser: .venv/installed ## look at the UI of MLflow in the chromium of Debian (1.5 minutes)
 	$(PYTEST) -m browser --durations 5 tests/browser
 
-test-all: .venv/installed ## run all tests, and sweeps whose processes are killed (20 minutes on 2 cores)
+test-all: .venv/installed ## run all tests, and sweeps whose processes are killed (25 minutes on 2 cores)
 	$(PYTEST) --numprocesses auto -m "not cluster and not browser"
 	$(MAKE) test-browser test-cluster soak-short
 
