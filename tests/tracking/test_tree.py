@@ -122,7 +122,7 @@ def test_nodes_differ_by_level_key_and_parent(store):
     with MlflowTree(store=store) as tree:
 
         def node(level, key, parent):
-            return tree.open("n", level=level, key=key, parent=parent, tags={})
+            return tree.open("n", level=level, key=key, parent=parent, tags={level: "n"})
 
         one = node("study", "a", None)
         assert len({one, node("study", "b", None), node("ablation", "a", None), node("study", "a", one)}) == 4
@@ -324,7 +324,7 @@ def test_only_a_command_that_begins_needs_the_store(tmp_path, monkeypatch):
         pass
     told = []
     with MlflowTree("http://127.0.0.1:9", must_be_there=False, tell=told.append, patience=0.1) as tree:
-        tree.open("n", level="study", key="k", parent=None, tags={})
+        tree.open("n", level="study", key="k", parent=None, tags={"study": "n"})
     assert "1 record waits in" in told[-1]
 
 
