@@ -40,7 +40,7 @@ cluster-stop: .venv/installed ## stop them; their data stays
 
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-test: .venv/installed ## run the tests, but for the exhaustive ones and those that need servers or a browser (6.5 minutes on 2 cores)
+test: .venv/installed ## run the tests, but for the exhaustive ones and those that need servers or a browser (6 minutes on 2 cores)
 	$(PYTEST) --numprocesses auto -m "not slow and not cluster and not browser"
 
 test-slow: .venv/installed ## run the tests that are exhaustive: each has a smaller case in `make test`
