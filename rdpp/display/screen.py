@@ -18,6 +18,8 @@ from rich.progress import (
 
 _UNITS = 1000
 """Of progress a run: its batches differ from category to category."""
+_KNOWN = 1e-3
+"""Of a run, from which on its pace is known: differences of sums leave rounding behind."""
 _PACE = 60.0
 """Seconds between lines of progress where there is no live display."""
 
@@ -103,7 +105,7 @@ class Terminal:
 
     def _left(self) -> str:
         """`left 0:05:20`, by what a run has taken until now; nothing where that cannot be known yet."""
-        if self._runs is None or self._worked <= 0:
+        if self._runs is None or self._worked < _KNOWN:
             return ""
         pace = (time.monotonic() - self._begun) / self._worked
         return f"left {timedelta(seconds=round(pace * max(0.0, self._runs - sum(self._done.values()))))}"
