@@ -4,12 +4,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from rdpp.ablation.config import AblationConfig
+from rdpp.ablation.views import METRICS
 from rdpp.config import flatten
 from rdpp.display.console import percent
 from rdpp.experiment import ExperimentConfig
 from rdpp.runs import Outcome, summary
 
-_METRICS = ("image_auroc", "pixel_aupro")
 _NAMED = 6
 """Settings that are named of one variant."""
 
@@ -55,7 +55,7 @@ def _result(outcomes: Mapping[str, Sequence[Outcome]]) -> str:
     if not any(outcomes.values()):
         return "No run has ended yet."
     rows = "\n".join(_row(variant, done) for variant, done in outcomes.items() if done)
-    heads = " | ".join(_METRICS)
+    heads = " | ".join(METRICS)
     return f"\n\n| variant | {heads} | runs |\n|---|---|---|---|\n{rows}"
 
 
@@ -64,6 +64,6 @@ def _row(variant: str, outcomes: Sequence[Outcome]) -> str:
     nan = float("nan")
     cells = [
         f"{percent(found.get(f'test/{name}', nan))} ({percent(found.get(f'spread/test/{name}', nan))})"
-        for name in _METRICS
+        for name in METRICS
     ]
     return f"| {variant} | {' | '.join(cells)} | {len(outcomes)} |"

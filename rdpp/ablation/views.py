@@ -3,7 +3,8 @@
 from rdpp.ablation.config import AblationConfig
 from rdpp.runs import DURATION, Chart, Column, View
 
-_METRICS = ("image_auroc", "pixel_aupro")
+METRICS = ("image_auroc", "pixel_aupro")
+"""That pages about an ablation name."""
 
 
 def ablation_views(ablation: AblationConfig) -> list[View]:
@@ -13,9 +14,9 @@ def ablation_views(ablation: AblationConfig) -> list[View]:
 
 
 def _variants(ablation: AblationConfig, holds_out: bool) -> View:
-    test: list[Column] = [("metrics", f"test/{name}") for name in _METRICS]
-    spread: list[Column] = [("metrics", f"spread/test/{name}") for name in _METRICS]
-    held_out: list[Column] = [("metrics", f"held_out/{name}") for name in _METRICS] if holds_out else []
+    test: list[Column] = [("metrics", f"test/{name}") for name in METRICS]
+    spread: list[Column] = [("metrics", f"spread/test/{name}") for name in METRICS]
+    held_out: list[Column] = [("metrics", f"held_out/{name}") for name in METRICS] if holds_out else []
     pairs = [column for pair in zip(test, spread, strict=True) for column in pair]
     charts = tuple(Chart("bar", (column,)) for column in (*test, *held_out))
     return View(f"{ablation.name}: variants", "variant", test[0], (*pairs, *held_out, DURATION), charts)
@@ -24,8 +25,8 @@ def _variants(ablation: AblationConfig, holds_out: bool) -> View:
 def _runs(ablation: AblationConfig, holds_out: bool) -> View:
     """Of each category and seed, with its losses before its values."""
     place: list[Column] = [("tags", "variant"), ("tags", "category"), ("tags", "seed")]
-    test: list[Column] = [("metrics", f"chosen/{name}") for name in _METRICS]
-    held_out: list[Column] = [("metrics", f"chosen/held_out/{name}") for name in _METRICS] if holds_out else []
-    lines = ["loss/total", *(f"held_out/{name}" if holds_out else name for name in _METRICS)]
+    test: list[Column] = [("metrics", f"chosen/{name}") for name in METRICS]
+    held_out: list[Column] = [("metrics", f"chosen/held_out/{name}") for name in METRICS] if holds_out else []
+    lines = ["loss/total", *(f"held_out/{name}" if holds_out else name for name in METRICS)]
     charts = tuple(Chart("line", (("metrics", name),)) for name in lines)
     return View(f"{ablation.name}: runs", "run", test[0], (*place, *test, *held_out, DURATION), charts)

@@ -1,11 +1,11 @@
 """What commands print at their end."""
 
 import argparse
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rdpp.addresses import store_flag
 from rdpp.display.output import print_json
 
 
@@ -32,14 +32,17 @@ def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool, selection
 
 def say_predict(options: argparse.Namespace, run_id: str, of: str) -> None:
     """How to use a trained network. `of`: what it was trained on."""
-    print(f"predict with the network for {of}: rdpp predict IMAGES --model {run_id}{_store(options)}", file=sys.stderr)
+    print(
+        f"predict with the network for {of}: rdpp predict IMAGES --model {run_id}{store_flag(options.tracking_uri)}",
+        file=sys.stderr,
+    )
 
 
 def say_ui(options: argparse.Namespace, root: str | None = None) -> None:
     """How to look at the runs. `root`: MLflow's id of the study's or the ablation's run, whose page is named."""
     page = None if root is None else _page(options, root)
     then = f", then open {page}" if page else ""
-    print(f"browse the runs: rdpp ui{_store(options)}{then}", file=sys.stderr)
+    print(f"browse the runs: rdpp ui{store_flag(options.tracking_uri)}{then}", file=sys.stderr)
 
 
 def _page(options: argparse.Namespace, root: str) -> str | None:
@@ -55,10 +58,3 @@ def _page(options: argparse.Namespace, root: str) -> str | None:
         return None
     views = [view for view in saved_views(store) if view.root == root]
     return link(base_address(FIRST_PORT), store.experiment_id, views[0]) if views else None
-
-
-def _store(options: argparse.Namespace) -> str:
-    """The flag that names the store, where it was given, to be pasted into a shell; without a password."""
-    from rdpp.addresses import shown
-
-    return f" --tracking-uri {shlex.quote(shown(options.tracking_uri))}" if options.tracking_uri else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from rdpp.addresses import shown
+from rdpp.addresses import store_flag
 from rdpp.display.console import with_unit
 from rdpp.runs import Node
 from rdpp.tracking.listing import StoredRun
@@ -32,7 +32,7 @@ class Best:
             f"{path} {value:.6g}" if isinstance(value, float) else f"{path} {value}"
             for path, value in self.trial.params.items()
         )
-        store = f" --tracking-uri {shlex.quote(shown(tracking_uri))}" if tracking_uri else ""
+        store = store_flag(tracking_uri)
         lines = [
             f"Best: trial {self.trial.number}, objective {with_unit(self.trial.value)}, {values}",
             "Train it in full (--categories, --seeds, --epochs and other flags change what it is trained on):",

@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from rdpp.display.console import percent
+from rdpp.runs import seed_spread
 from rdpp.sweep.after import Best
 from rdpp.sweep.attributes import FAILURE, STEPS, value_on_test, values_by_run
 from rdpp.sweep.config import SweepConfig
@@ -33,15 +34,11 @@ def spread(sweep: SweepConfig, study: optuna.Study) -> Spread:
     """Between trials and between seeds, over the complete trials."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     values = [t.value for t in complete if t.value is not None]
-    variances, seeds = [], 1
-    for trial in complete:
-        by_seed: dict[int, list[float]] = {}
-        for (_, seed), value in values_by_run(trial, sweep.objective).items():
-            by_seed.setdefault(seed, []).append(value)
-        seeds = len(by_seed)
-        if seeds > 1:
-            variances.append(np.var([np.mean(v) for v in by_seed.values()], ddof=1))
-    between_seeds = float(np.sqrt(np.mean(variances))) if variances else float("nan")
+    by_run = [values_by_run(trial, sweep.objective) for trial in complete]
+    apart = [seed_spread(found) for found in by_run]
+    seeds = len({seed for _, seed in by_run[-1]}) if by_run else 1
+    known = [deviation for deviation in apart if not np.isnan(deviation)]
+    between_seeds = float(np.sqrt(np.mean(np.square(known)))) if known else float("nan")
     between_trials = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return Spread(between_trials, between_seeds, between_seeds / np.sqrt(seeds))
 

@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from rdpp.config import ConfigError, require
 from rdpp.folders import write_whole
 from rdpp.metrics import METRICS
-from rdpp.tracking.finished import read_evaluations
+from rdpp.tracking.finished import CHOSEN, HELD_OUT, evaluations_of
 from rdpp.tracking.names import from_key
 from rdpp.tracking.provenance import code_tags
 from rdpp.tracking.store import NODE, Store, check_schema
@@ -25,7 +25,7 @@ ORIGIN = "origin"
 IMPORT = "import"
 """Level of the run under which they stand."""
 _FINISHED = "tags.level = 'run' and attributes.status = 'FINISHED'"
-_RESULTS = ("chosen/", "selection_gap/", "audit/", "threshold/", "false_alarm_rate/", "detection_rate/")
+_RESULTS = (CHOSEN, "selection_gap/", "audit/", "threshold/", "false_alarm_rate/", "detection_rate/")
 _COUNTS = ("chosen_epoch", "epochs", "steps", "seconds", "images_per_second", "peak_memory_mb")
 _LEFT_OUT = ("mlflow.", "taken_by", "root", NODE, "work_folder")
 """Beginnings of tags that say where a run stands in its own store."""
@@ -90,7 +90,7 @@ def _line(store: Store, run: Run) -> dict[str, Any]:
         "params": {from_key(k): v for k, v in data.params.items()},
         "metrics": {from_key(k): v for k, v in wanted.items()},
         "evaluations": [
-            [epoch, {k: v for k, v in found.items() if v == v}] for epoch, found in read_evaluations(store, info.run_id)
+            [epoch, {k: v for k, v in found.items() if v == v}] for epoch, found in evaluations_of(store, run)
         ],
     }
 
@@ -113,8 +113,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 def _take_in(store: Store, parent: str, line: Mapping[str, Any]) -> None:
     """A run with its own times. It has no checkpoint and no maps here, whatever it kept where it was trained."""
-    held_out = any(name.startswith("chosen/held_out/") for name in line["metrics"])
-    prefix = "held_out/" if held_out else ""
+    prefix = HELD_OUT if any(name.startswith(CHOSEN + HELD_OUT) for name in line["metrics"]) else ""
     of_epochs = [
         (prefix + name, value, epoch)
         for epoch, found in line["evaluations"]

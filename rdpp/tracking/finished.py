@@ -12,7 +12,7 @@ from rdpp.runs import Finished, Node
 from rdpp.tracking.names import from_key
 from rdpp.tracking.store import NODE, Store
 
-_CHOSEN, _HELD_OUT = "chosen/", "held_out/"
+CHOSEN, HELD_OUT = "chosen/", "held_out/"
 
 
 def find_finished(store: Store, spec: RunSpec, since: float = 0.0) -> Finished | None:
@@ -42,8 +42,8 @@ def find_finished(store: Store, spec: RunSpec, since: float = 0.0) -> Finished |
 
 def _finished(run: Run, *, same_test_files: bool) -> Finished:
     metrics = chosen_metrics(run.data.metrics)
-    on_test = {name: value for name, value in metrics.items() if not name.startswith(_HELD_OUT)}
-    held_out = {name.removeprefix(_HELD_OUT): v for name, v in metrics.items() if name.startswith(_HELD_OUT)}
+    on_test = {name: value for name, value in metrics.items() if not name.startswith(HELD_OUT)}
+    held_out = {name.removeprefix(HELD_OUT): v for name, v in metrics.items() if name.startswith(HELD_OUT)}
     return Finished(
         run_id=run.info.run_id,
         node=Node(run.data.tags[NODE]) if NODE in run.data.tags else None,
@@ -67,7 +67,7 @@ def _with_undefined(metrics: Mapping[str, float]) -> dict[str, float]:
 def chosen_metrics(logged: Mapping[str, float]) -> dict[str, float]:
     """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/defect_type/scratch`, on
     the held-out ones as `held_out/image_auroc`."""
-    keys = {key.removeprefix(_CHOSEN): value for key, value in logged.items() if key.startswith(_CHOSEN)}
+    keys = {key.removeprefix(CHOSEN): value for key, value in logged.items() if key.startswith(CHOSEN)}
     return {_metric_name(from_key(key)): value for key, value in keys.items()}
 
 
@@ -79,8 +79,13 @@ def _metric_name(logged: str) -> str:
 
 def read_evaluations(store: Store, run_id: str) -> Sequence[tuple[int, Mapping[str, float]]]:
     """Epoch and metrics on the watched images, of every epoch that was evaluated, in order."""
-    logged = store.client.get_run(run_id).data.metrics
-    prefix = _HELD_OUT if any(name.startswith(_HELD_OUT) for name in logged) else ""
+    return evaluations_of(store, store.client.get_run(run_id))
+
+
+def evaluations_of(store: Store, run: Run) -> Sequence[tuple[int, Mapping[str, float]]]:
+    """The same of a run that has been read already."""
+    logged, run_id = run.data.metrics, run.info.run_id
+    prefix = HELD_OUT if any(name.startswith(HELD_OUT) for name in logged) else ""
     by_epoch: dict[int, dict[str, float]] = {}
     for name in METRICS:
         if f"{prefix}{name}" in logged:
