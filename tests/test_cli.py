@@ -145,6 +145,33 @@ def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, held_out, tracked,
     assert float(run.data.params[WEIGHT]) == pytest.approx(best["params"][WEIGHT])
 
 
+@pytest.mark.usefixtures("printing_store")
+def test_the_best_trial_is_confirmed_on_fresh_seeds(capsys, held_out, tracked, new_storage, tmp_path):
+    (tmp_path / "experiment.yaml").write_text(held_out.with_overrides({**PLAIN, "seeds": [41]}).to_yaml())
+    sweep = tmp_path / "sweep.yaml"
+    space = {WEIGHT: {"low": 0.1, "high": 0.5}}
+    definition = {"name": "confirming", "experiment": "experiment.yaml", "space": space, "trials": 1, "confirm": 2}
+    sweep.write_text(yaml.safe_dump(definition))
+    command = ["sweep", str(sweep), *tracked, "--storage", new_storage(tmp_path / "optuna.db")]
+    assert main([*command, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    compared = printed["confirmed"]
+    assert compared["baseline"] == "base"
+    assert {row["variant"] for row in compared["comparisons"]} == {"trial-000"}
+    runs = Store(tracked[1]).search("tags.ablation = 'confirming-confirmed' and tags.level = 'run'")
+    assert sorted((r.data.tags["variant"], r.data.tags["seed"]) for r in runs) == [
+        ("base", "42"),
+        ("base", "43"),
+        ("trial-000", "42"),
+        ("trial-000", "43"),
+    ]
+    point = printed["best"]["params"][WEIGHT]
+    weights = {run.data.tags["variant"]: float(run.data.params[WEIGHT]) for run in runs}
+    assert weights == {"base": held_out.losses["distillation"].weight, "trial-000": point}
+    assert main(command) == 0
+    assert "trial-000 against base: " in capsys.readouterr().out
+
+
 def test_a_file_or_a_recorded_configuration_and_not_both(capsys, experiment_file):
     for arguments in ([], [str(experiment_file), "--from", "study"]):
         with pytest.raises(SystemExit) as stopped:

@@ -1,9 +1,6 @@
 """`rdpp ablate`."""
 
-from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from rdpp.ablation.config import AblationConfig
 from rdpp.ablation.run import matrix, missing, run_ablation
@@ -13,8 +10,8 @@ from rdpp.stopping import Stop
 from rdpp.workers import WorkOptions, work_at_grid
 
 
-def ablate(file: Path, changes: Mapping[str, Any], options: WorkOptions, stop: Stop) -> tuple[str, int]:
-    """Run what is missing of an ablation file's matrix.
+def ablate(ablation: AblationConfig, options: WorkOptions, stop: Stop) -> tuple[str, int]:
+    """Run what is missing of an ablation's matrix.
 
     Returns:
         The id of its MLflow run, and how many runs failed.
@@ -22,7 +19,6 @@ def ablate(file: Path, changes: Mapping[str, Any], options: WorkOptions, stop: S
     Raises:
         ConfigError: what a user can mend.
     """
-    ablation = AblationConfig.from_yaml(file, changes)
     whole = matrix(ablation)
     with options.tree() as tree, Terminal(len(whole)) as screen:
         done = len(whole) - len(missing(whole, tree))

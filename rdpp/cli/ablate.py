@@ -21,12 +21,13 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train the missing runs, and print the comparison."""
-    from rdpp.ablation import ablate
-    from rdpp.comparison import run_compare
+    from rdpp.ablation import AblationConfig, ablate
+    from rdpp.comparison import run_compare, show_comparison
     from rdpp.stopping import stopping
 
     with stopping() as stop:
-        run_id, failed = ablate(find_file("ablation", options.file), changes_of(options), work_options(options), stop)
-    run_compare([run_id], tracking_uri=options.tracking_uri, as_json=options.json)
+        ablation = AblationConfig.from_yaml(find_file("ablation", options.file), changes_of(options))
+        run_id, failed = ablate(ablation, work_options(options), stop)
+    show_comparison(*run_compare([run_id], tracking_uri=options.tracking_uri), as_json=options.json)
     say_ui(options, run_id)
     return 1 if failed else 0

@@ -35,21 +35,28 @@ def declare(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="pair runs by category and seed alone, though images, image size, selection or teacher differ",
     )
+    parser.add_argument(
+        "--last",
+        type=int,
+        metavar="N",
+        help="compare means over each run's last N evaluated epochs instead of its chosen epoch",
+    )
     declare_store(parser)
     declare_json(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Compare and print."""
-    from rdpp.comparison import run_compare
+    from rdpp.comparison import run_compare, show_comparison
 
-    run_compare(
+    run_id, compared = run_compare(
         options.sources,
         baseline=options.baseline,
         metrics=options.metrics,
         by=options.by,
         published=options.published,
         tracking_uri=options.tracking_uri,
-        as_json=options.json,
         loosely=options.loosely,
+        last=options.last,
     )
+    show_comparison(run_id, compared, as_json=options.json)

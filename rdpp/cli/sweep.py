@@ -3,10 +3,15 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rdpp.built_in import FILES, find_file
 from rdpp.cli.flags import changes_of, declare_training, work_options
 from rdpp.cli.results import say_ui
+
+if TYPE_CHECKING:
+    from rdpp.stopping import Stop
+    from rdpp.sweep import Ended
 
 HELP = "run a study, or go on with it"
 EXAMPLES = """  rdpp sweep demo --trials 20
@@ -23,22 +28,41 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the trials that are missing, and print the study."""
+    """Run the trials that are missing, print the study, and confirm its best trial."""
+    from rdpp.display.output import print_json
     from rdpp.stopping import stopping
-    from rdpp.sweep import run_sweep
+    from rdpp.sweep import load_sweep, run_sweep
 
+    confirmed = None
     with stopping() as stop:
-        best = run_sweep(
-            find_file("sweep", options.file),
-            changes_of(options),
-            work_options(options),
-            stop,
-            trials=options.trials,
-            as_json=options.json,
-        )
-    if best is not None and best.model is not None:
-        log_best(best.model.run_id, options.tracking_uri)
-    say_ui(options, best and best.study)
+        sweep = load_sweep(find_file("sweep", options.file), changes_of(options), options.trials)
+        ended = run_sweep(sweep, work_options(options), stop)
+        if not options.json:
+            ended.show(options.tracking_uri)
+        try:
+            if ended.best is not None and ended.best.model is not None:
+                log_best(ended.best.model.run_id, options.tracking_uri)
+            confirmed = confirm(ended, options, stop)
+        finally:
+            if options.json:
+                print_json({**ended.data(), "confirmed": confirmed})
+    say_ui(options, ended.best and ended.best.study)
+
+
+def confirm(ended: "Ended", options: argparse.Namespace, stop: "Stop") -> dict[str, Any] | None:
+    """Compare the best trial with the experiment as it stands, on fresh seeds; None where there is nothing to."""
+    from rdpp.ablation import AblationConfig, ablate
+    from rdpp.comparison import comparison_data, run_compare, show_comparison
+    from rdpp.sweep import BASE, confirmation
+
+    variants = confirmation(ended.sweep, ended.best.trial) if ended.best else {}
+    if not variants:
+        return None
+    run_id, _ = ablate(AblationConfig(f"{ended.sweep.name}-confirmed", BASE, variants), work_options(options), stop)
+    found = run_compare([run_id], metrics=ended.sweep.objective, tracking_uri=options.tracking_uri)
+    if not options.json:
+        show_comparison(*found, as_json=False)
+    return comparison_data(*found)
 
 
 def log_best(run_id: str, tracking_uri: str | None) -> None:

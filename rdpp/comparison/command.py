@@ -5,12 +5,14 @@ import tempfile
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rdpp.comparison.figures import differences
-from rdpp.comparison.pairing import Compared, compare_runs, read_published
+from rdpp.comparison.pairing import HEADLINE, Compared, compare_runs, read_published
 from rdpp.comparison.rescoring import rescore
 from rdpp.comparison.search import find_runs
 from rdpp.comparison.tables import as_csv, as_data, print_comparison
+from rdpp.comparison.window import over_last_epochs
 from rdpp.display.console import output_console, results_table
 from rdpp.display.output import print_json
 from rdpp.runs import opened
@@ -26,22 +28,37 @@ def run_compare(
     by: str | None = None,
     published: Path | None = None,
     tracking_uri: str | None = None,
-    as_json: bool = False,
     loosely: bool = False,
-) -> None:
-    """Compare, print, and log the comparison to the parent run, or to a run of its own for a query.
+    last: int | None = None,
+) -> tuple[str, Compared]:
+    """Compare, and log the comparison to the parent run, or to a run of its own for a query. With `last`, each run's
+    values are means over so many last epochs.
+
+    Returns:
+        That run's id, and the comparison.
 
     Raises:
         ConfigError: what a user can mend.
     """
     store = Store(tracking_uri, create=False)
     found = find_runs(store, sources, by)
+    if last is not None:
+        found = over_last_epochs(store, found, metrics or HEADLINE, last)
     compared = compare_runs(found, baseline, metrics, read_published(published), loosely=loosely)
-    run_id = log_comparison(store, compared)
+    return log_comparison(store, compared), compared
+
+
+def show_comparison(run_id: str, compared: Compared, *, as_json: bool) -> None:
+    """Print what `run_compare` found."""
     if as_json:
-        print_json({"mlflow_run": run_id, **as_data(compared)})
+        print_json(comparison_data(run_id, compared))
     else:
         print_comparison(compared, output_console())
+
+
+def comparison_data(run_id: str, compared: Compared) -> dict[str, Any]:
+    """The same for a program."""
+    return {"mlflow_run": run_id, **as_data(compared)}
 
 
 def log_comparison(store: Store, compared: Compared) -> str:

@@ -20,7 +20,6 @@ from rdpp.config import ConfigError
 from rdpp.display.console import percent
 from rdpp.folders import ensure_writable
 from rdpp.metrics import METRICS, of_defect_type
-from rdpp.tracking.schema import IMPORTANCES_NEED
 from rdpp.tracking.store import Store
 
 
@@ -64,7 +63,7 @@ def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
     """The page."""
     compared, problem = _compared(run_set, baseline)
     trials = ranked_trials(store, run_set.parent or "") if run_set.kind == "study" else None
-    figures = _plotly_figures(store, run_set, trials) if trials else []
+    figures = _plotly_figures(store, run_set) if trials else []
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rdpp.comparison", "."),
         autoescape=True,
@@ -188,11 +187,10 @@ def _mean_of(runs: Sequence[TrainedRun], key: str) -> str:
     return f"{np.mean(values):.3g}" if values else "-"
 
 
-def _plotly_figures(store: Store, run_set: RunSet, trials: Trials) -> list[str]:
+def _plotly_figures(store: Store, run_set: RunSet) -> list[str]:
     """Optuna's own figures of a study, as HTML; plotly's code comes with the first."""
     parent, found = run_set.parent or "", list[str]()
-    many = trials.complete >= IMPORTANCES_NEED
-    for name in ("importances", "history", "slices") if many else ("history", "slices"):
+    for name in ("importances", "history", "slices"):
         data = store.read_json(parent, f"figures/{name}.json")
         if data is not None:
             figure = plotly.io.from_json(json.dumps(data))

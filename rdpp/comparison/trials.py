@@ -18,8 +18,6 @@ class Trials:
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    complete: int
-    """Trials that were trained to their end."""
 
 
 def ranked_trials(store: Store, study: str) -> Trials:
@@ -38,7 +36,7 @@ def ranked_trials(store: Store, study: str) -> Trials:
     what = " and ".join(metrics) or "objective"
     header = ("trial", *swept, f"objective: {what}, {images} images", f"{what}, test images", "state")
     rows = tuple(_row(run, swept, metrics) for run in runs)
-    return Trials(header, rows, sum("objective" in run.metrics for run in runs))
+    return Trials(header, rows)
 
 
 def _row(run: StoredRun, swept: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Optuna studies over an experiment."""
 
-from rdpp.sweep.command import run_sweep
+from rdpp.sweep.after import BASE, confirmation
+from rdpp.sweep.command import Ended, load_sweep, run_sweep
 from rdpp.sweep.config import SweepConfig
 
-__all__ = ["SweepConfig", "run_sweep"]
+__all__ = ["BASE", "Ended", "SweepConfig", "confirmation", "load_sweep", "run_sweep"]

@@ -1,4 +1,4 @@
-"""What a person does next with a study's best trial: train it in full, and predict with it."""
+"""What a person does next with a study's best trial: confirm it, train it in full, and predict with it."""
 
 import shlex
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rdpp.addresses import store_flag
 from rdpp.display.console import with_unit
+from rdpp.experiment import ExperimentConfig
 from rdpp.runs import Node
+from rdpp.sweep.config import SweepConfig
+from rdpp.sweep.space import base_point
 from rdpp.tracking.listing import StoredRun
 from rdpp.tracking.recorded import run_with_checkpoint, studies_and_ablations
 from rdpp.tracking.tree import MlflowTree
@@ -45,6 +48,25 @@ class Best:
                 f"  rdpp predict IMAGES --model {self.model.run_id}{store}",
             ]
         return lines
+
+
+BASE = "base"
+"""The variant of a confirmation that is the sweep's experiment as it stands."""
+
+
+def confirmation(sweep: SweepConfig, best: FrozenTrial) -> dict[str, ExperimentConfig]:
+    """The experiment as it stands and the best trial, with fresh seeds: those after the study's.
+
+    Returns:
+        Experiments by the names of variants; none where the study confirms nothing, or the best trial is the experiment
+        as it stands.
+    """
+    first = max(sweep.experiment.seeds) + 1
+    fresh = {"seeds": list(range(first, first + sweep.confirm)), "name": BASE}
+    if not sweep.confirm or best.params == base_point(sweep.space, sweep.experiment):
+        return {}
+    base, name = sweep.experiment.with_overrides(fresh), f"trial-{best.number:03d}"
+    return {BASE: base, name: base.with_overrides({**best.params, "name": name})}
 
 
 def best_of(study: optuna.Study, node: Node, tree: MlflowTree) -> Best | None:

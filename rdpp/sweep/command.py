@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,18 @@ import optuna
 
 from rdpp.config import require
 from rdpp.display.console import ConsoleObserver, output_console, with_unit
-from rdpp.display.output import print_json
 from rdpp.display.screen import Screen, Terminal
 from rdpp.engine import Event, RunStarted
 from rdpp.runs import Node, RunFailed, RunObserver, TakenOver, work
 from rdpp.stopping import Stop
-from rdpp.sweep import report
 from rdpp.sweep.after import Best, best_of
 from rdpp.sweep.attributes import FAILURE
 from rdpp.sweep.config import SweepConfig, describe, runs_a_trial
+from rdpp.sweep.importance import importances
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.judge import done_trials, spent_steps
 from rdpp.sweep.points import Points
-from rdpp.sweep.report import spread, spread_sentence, table
+from rdpp.sweep.report import as_json, importance_sentences, spread, spread_sentence, table
 from rdpp.sweep.study import (
     chosen_pruner,
     open_study,
@@ -34,33 +34,44 @@ from rdpp.tracking.tree import MlflowTree
 from rdpp.workers import Member, Team, WorkOptions
 
 
-def run_sweep(
-    file: Path,
-    changes: Mapping[str, Any],
-    options: WorkOptions,
-    stop: Stop,
-    *,
-    trials: int | None = None,
-    as_json: bool = False,
-) -> Best | None:
-    """Run the study of a sweep file to its number of trials and print its result on standard output.
+@dataclass(frozen=True)
+class Ended:
+    """A study that has come to its number of trials."""
+
+    sweep: SweepConfig
+    study: optuna.Study
+    run_id: str | None
+    """Of its MLflow run; None where MLflow is away."""
+    best: Best | None
+
+    def show(self, tracking_uri: str | None) -> None:
+        """Print it on standard output; `tracking_uri` as it was given, for the commands that are printed."""
+        console = output_console()
+        console.print(table(self.sweep, self.study))
+        found = spread(self.sweep, self.study)
+        lines = [spread_sentence(found)]
+        lines += importance_sentences(self.sweep, importances(self.sweep, self.study), found.seeds)
+        lines += self.best.lines(tracking_uri) if self.best else []
+        for line in lines:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def data(self) -> dict[str, Any]:
+        """The same for a program."""
+        return as_json(self.sweep, self.study, self.run_id, self.best)
+
+
+def run_sweep(sweep: SweepConfig, options: WorkOptions, stop: Stop) -> Ended:
+    """Run a study to its number of trials.
 
     Args:
-        file: the sweep.
-        changes: overrides of the base experiment by dotted path.
+        sweep: its definition.
         options: stores, workers and the like.
         stop: whether the process was asked to stop.
-        trials: of the whole study, instead of the file's.
-        as_json: print JSON instead of tables.
-
-    Returns:
-        Its best trial.
 
     Raises:
         ConfigError: what a user can mend.
         Stopped: the process was asked to stop; the same command goes on.
     """
-    sweep = load_sweep(file, changes, trials)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with options.team(sweep.experiment) as team, options.tree() as tree:
         points = open_study(sweep, options.storage, tree.locks)
@@ -75,9 +86,7 @@ def run_sweep(
             job = _job(sweep, points, tree, open_study_node(sweep, points, tree), team.members[0], console)
             run_study(job, lambda: _work(job, team, console, screen, options, stop))
             TrialDisplay(points, sweep, console).show_best()  # several workers may each have known another
-        run_id, best = tree.known_run_id(job.node), best_of(points.study, job.node, tree)
-    _print(sweep, points, run_id, best, options, json_wanted=as_json)
-    return best
+        return Ended(sweep, points.study, tree.known_run_id(job.node), best_of(points.study, job.node, tree))
 
 
 def _work(
@@ -116,7 +125,7 @@ def _job(
 
 
 def load_sweep(file: Path, changes: Mapping[str, Any], trials: int | None) -> SweepConfig:
-    """The sweep of a file with overrides."""
+    """The sweep of a file with overrides; `trials`: of the whole study, instead of the file's."""
     sweep = SweepConfig.from_yaml(file, changes)
     require(trials is None or trials >= 1, f"--trials must be at least 1, got {trials}")
     return sweep if trials is None else dataclasses.replace(sweep, trials=trials)
@@ -175,23 +184,3 @@ def _progress(sweep: SweepConfig, points: Points) -> str:
 
 def _spent(sweep: SweepConfig, points: Points) -> str:
     return f"{spent_steps(points.all()):,} of {sweep.budget:,} steps spent"
-
-
-def _print(
-    sweep: SweepConfig,
-    points: Points,
-    run_id: str | None,
-    best: Best | None,
-    options: WorkOptions,
-    *,
-    json_wanted: bool,
-) -> None:
-    study = points.study
-    if json_wanted:
-        print_json(report.as_json(sweep, study, run_id, best))
-        return
-    console = output_console()
-    console.print(table(sweep, study))
-    console.print(spread_sentence(spread(sweep, study)), highlight=False)
-    for line in best.lines(options.tracking_uri) if best else ():
-        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -71,7 +71,12 @@ class SweepConfig:
     budget: int | None = None
     """Training steps (batches) of the whole study: once they are spent no further trial begins."""
 
+    confirm: int = 0
+    """At the study's end the best trial and the experiment as it stands are trained with so many fresh seeds, and
+    compared: the best of many trials looks better than it is. 0: they are not; else at least 2."""
+
     def __post_init__(self) -> None:
+        require(self.confirm == 0 or self.confirm >= 2, f"confirm must be 0 or at least 2 seeds, got {self.confirm}")
         choose(self.pruner, ("auto", *PRUNERS), "pruner")
         require(
             self.trials is not None or self.budget is not None,
@@ -128,7 +133,7 @@ class SweepConfig:
 
     def definition(self) -> dict[str, Any]:
         """What the fingerprint is made of, as plain data."""
-        aside = dict.fromkeys(("trials", "budget", "keep_runs"))
+        aside = dict.fromkeys(("trials", "budget", "keep_runs", "confirm"))
         return {**encode(self), **aside, "experiment": self.experiment.essence()}
 
     def chosen_pruner(self, instances: int) -> tuple[str, str]:

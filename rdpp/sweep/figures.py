@@ -8,6 +8,8 @@ from typing import Any
 import optuna
 from plotly.graph_objects import Figure
 
+from rdpp.sweep.importance import Importances
+
 FIGURES = "figures.html"
 """Artifact of a study's run."""
 _PAGE = """<!doctype html>
@@ -21,24 +23,26 @@ _PAGE = """<!doctype html>
 """
 
 
-def figures_of(study: optuna.Study, complete: int, *, importances: bool) -> dict[str, Figure]:
-    """By name; each title tells the number of complete trials.
+def figures_of(study: optuna.Study, complete: int, found: Importances | None) -> dict[str, Figure]:
+    """By name; each title tells from how many trials it is.
 
     Args:
         study: Optuna's.
         complete: how many of its trials are complete.
-        importances: whether there are trials enough for those.
+        found: what matters, if there are trials enough to tell.
     """
     plots = {
         "history": optuna.visualization.plot_optimization_history,
         "slices": optuna.visualization.plot_slice,
         "parallel": optuna.visualization.plot_parallel_coordinate,
     }
-    if importances:
-        plots["importances"] = optuna.visualization.plot_param_importances
     figures = {name: plot(study) for name, plot in plots.items()}
     for figure in figures.values():
         figure.update_layout(title=f"{figure.layout.title.text}, from {complete} complete trials")
+    if found is not None:
+        plot = optuna.visualization.plot_param_importances(found.study, evaluator=found.evaluator())
+        plot.update_layout(title=f"{plot.layout.title.text}, from {len(found.values)} trials by the runs that all have")
+        figures["importances"] = plot
     return figures
 
 

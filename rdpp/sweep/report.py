@@ -1,6 +1,6 @@
 """What a study comes to, for a person and for a program."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from rdpp.runs import seed_spread
 from rdpp.sweep.after import Best
 from rdpp.sweep.attributes import FAILURE, STEPS, value_on_test, values_by_run
 from rdpp.sweep.config import SweepConfig
+from rdpp.sweep.importance import Importances, importances
+from rdpp.sweep.space import Choice, Dimension
+from rdpp.tracking.schema import IMPORTANCES_NEED
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,36 @@ def spread_sentence(found: Spread) -> str:
     )
 
 
+def importance_sentences(sweep: SweepConfig, found: Importances | None, seeds: float) -> list[str]:
+    """Which value matters, by how much, and where it is good; beside what seeds alone do.
+
+    Args:
+        sweep: the definition.
+        found: None where there are too few trials.
+        seeds: standard deviation between seeds of one trial, see `Spread.seeds`.
+    """
+    if found is None:
+        return [f"Which value matters cannot be told: at least {IMPORTANCES_NEED} trials that differ are needed."]
+    chance = seeds / np.sqrt(found.seeds)
+    trials = f"{len(found.values)} trials (standard deviation {100 * found.spread:.2f} points"
+    trials += ")" if np.isnan(chance) else f"; by the choice of seeds alone {100 * chance:.2f})"
+    if not np.isnan(chance) and found.spread <= 2 * chance:
+        return [f"No swept value can be seen to matter: the difference between {trials} may be chance."]
+    shares = [f"{path} {100 * share:.0f} %" for path, share in found.shares.items()]
+    first = next(iter(found.shares))
+    count, values = found.best_quarter(first)
+    return [
+        f"What explains the variance between {trials}: {', '.join(shares)}.",
+        f"The best {count} of them have {first} {_covered(sweep.space[first], values)}.",
+    ]
+
+
+def _covered(dimension: Dimension, values: Sequence[Any]) -> str:
+    if isinstance(dimension, Choice):
+        return f"{' or '.join(map(str, values))}, of {' or '.join(map(str, dimension.choices))}"
+    return f"from {_short(values[0])} to {_short(values[-1])}, of {_short(dimension.low)} to {_short(dimension.high)}"
+
+
 def table(sweep: SweepConfig, study: optuna.Study) -> Table:
     """One row a trial, the best first: its values, the objective by category (mean over seeds) and overall."""
     rows = sorted(study.get_trials(deepcopy=False), key=lambda t: (t.state != TrialState.COMPLETE, -(t.value or 0)))
@@ -87,13 +120,14 @@ def _row(trial: FrozenTrial, sweep: SweepConfig, categories: list[str]) -> list[
 
 def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str | None, best: Best | None) -> dict[str, Any]:
     """The study for a program."""
-    found = spread(sweep, study)
+    found, ranked = spread(sweep, study), importances(sweep, study)
     return {
         "study": sweep.name,
         "mlflow_run": mlflow_run,
         "objective": list(sweep.objective),
         "best": best and _best(best),
         "spread": {k: _known(v) for k, v in vars(found).items()},
+        "importances": None if ranked is None else dict(ranked.shares),
         "trials": [
             {
                 "number": t.number,

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
@@ -20,6 +19,7 @@ from rdpp.runs.patience import PATIENCE, Patience
 from rdpp.sweep.config import SweepConfig, runs_a_trial
 from rdpp.sweep.description import describe_study
 from rdpp.sweep.figures import FIGURES, figure_data, figures_of, figures_page
+from rdpp.sweep.importance import importances
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
@@ -27,7 +27,7 @@ from rdpp.sweep.views import study_views
 from rdpp.sweep.way import planned_evaluations
 from rdpp.tracking.labels import DESCRIPTION
 from rdpp.tracking.location import create_sqlite, sqlite_file, storage_url
-from rdpp.tracking.schema import IMPORTANCES_NEED, SCHEMA
+from rdpp.tracking.schema import SCHEMA
 
 # the signed-rank pruner and constant_liar are marked experimental since years; rdpp's tests cover its use of them
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -196,11 +196,10 @@ def _log(sweep: SweepConfig, tree: Tree, node: Node, study: optuna.Study) -> Non
     tree.set_tags(node, {"best_trial": best.number, **{f"best/{k}": v for k, v in best.params.items()}})
     tree.log_json(node, "best.json", {"trial": best.number, "value": best.value, "params": best.params})
     tree.log_text(node, "trials.csv", study.trials_dataframe().to_csv(index=False))
-    ranked = len(complete) >= IMPORTANCES_NEED and np.ptp([t.value for t in complete if t.value is not None]) > 0
-    if ranked:
-        importances = optuna.importance.get_param_importances(study)
-        tree.log_metrics(node, {f"importance/{path}": value for path, value in importances.items()})
-    figures = figures_of(study, len(complete), importances=bool(ranked))
+    found = importances(sweep, study)
+    if found is not None:
+        tree.log_metrics(node, {f"importance/{path}": share for path, share in found.shares.items()})
+    figures = figures_of(study, len(complete), found)
     tree.log_text(node, FIGURES, figures_page(f"Study {sweep.name}", figures))
     for name, figure in figures.items():
         tree.log_json(node, f"figures/{name}.json", figure_data(figure))  # for `rdpp report`

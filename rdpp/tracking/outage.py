@@ -1,4 +1,4 @@
-"""Which errors mean that the MLflow store is away for a while, so that the same may be tried again."""
+"""Which errors mean that the same may be tried again: the MLflow store is away for a while, or two wrote at once."""
 
 import errno
 
@@ -6,9 +6,18 @@ import requests
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+_INTEGRITY = "/gkpj"
+"""End of the address of SQLAlchemy's page about IntegrityError, which stands in the text of every such error, whichever
+the database. A server of MLflow's tells nothing else of it."""
 _OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EROFS})
 _TOO_MANY = 429
 _SERVER_ERRORS = 500
+
+
+def collided(error: BaseException) -> bool:
+    """Whether MLflow inserted a row that another process had inserted since it looked: it looks for a data set, and
+    makes it where there is none. The same call finds the other's row."""
+    return isinstance(error, MlflowException) and _INTEGRITY in str(error)
 
 
 def outage(error: BaseException, uri: str) -> str | None:

@@ -7,4 +7,4 @@ ablations had one."""
 ABLATION_INDEX = "ablation.json"
 """Artifact of an ablation's run: its baseline, and which runs belong to it today, by variant."""
 IMPORTANCES_NEED = 10
-"""Complete trials of a study below which importances of its parameters are noise, and neither logged nor shown."""
+"""Trials of a study below which importances of its parameters are noise, and neither logged nor shown."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
+from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_PARENT_RUN_ID
 
@@ -18,6 +19,7 @@ from rdpp.tracking.forgetting import TAKEN_BY, forget_if_unwanted, forget_runs
 from rdpp.tracking.location import sqlite_file
 from rdpp.tracking.maps import log_maps
 from rdpp.tracking.names import printable, to_picture_key
+from rdpp.tracking.outage import collided
 from rdpp.tracking.records import Record
 from rdpp.tracking.repeats import Repeats
 from rdpp.tracking.states import remove_states, store_state
@@ -25,6 +27,7 @@ from rdpp.tracking.store import NODE, Store
 from rdpp.tracking.views import write_view
 
 _AT_ONCE = 2  # pictures drawn and logged
+_COLLISIONS = 4  # with other processes, after which a record is tried again
 WORK_FOLDER = "work_folder"
 """Tag of a run in a store that several machines may share: the id of the work folder that it is worked at in."""
 _CHANGES = "mlflow"
@@ -109,6 +112,15 @@ class StoreSink:
 
         `failure`: of another record, which a run is marked by that would end well.
         """
+        for _ in range(_COLLISIONS):
+            try:
+                return self._write(record, failure)
+            except MlflowException as error:
+                if not collided(error):
+                    raise
+        return self._write(record, failure)
+
+    def _write(self, record: Record, failure: BaseException | None) -> None:
         if record.kind == "open":
             self._open(record, **record.payload)
             return

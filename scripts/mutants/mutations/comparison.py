@@ -99,4 +99,18 @@ MUTATIONS = [
         "ask(differences, alpha)",
         f"{_STATISTICS} -k one_seed",
     ),
+    Mutation(
+        "window: the first epochs",
+        "rdpp/comparison/window.py",
+        "sorted(by_epoch)[-count:]",
+        "sorted(by_epoch)[:count]",
+        "tests/comparison/test_window.py",
+    ),
+    Mutation(
+        "window: held-out values under the name of the test images",
+        "rdpp/comparison/window.py",
+        'return name if name.startswith(HELD_OUT) or not watched_held_out else f"{_AUDIT}{name}"',
+        'return name if name.startswith(HELD_OUT) or not watched_held_out else f"{HELD_OUT}{name}"',
+        "tests/comparison/test_window.py",
+    ),
 ]

@@ -470,4 +470,18 @@ MUTATIONS = [
         "        require(code != 1,",
         f"{_UI} -k does_not_start",
     ),
+    Mutation(
+        "sink: two that insert one row at once",
+        "rdpp/tracking/sink.py",
+        "if not collided(error):",
+        "if error is not None:",
+        "tests/tracking/test_collisions.py -k another",
+    ),
+    Mutation(
+        "outage: every refusal is a collision",
+        "rdpp/tracking/outage.py",
+        "isinstance(error, MlflowException) and _INTEGRITY in str(error)",
+        "isinstance(error, MlflowException)",
+        "tests/tracking/test_collisions.py -k other",
+    ),
 ]

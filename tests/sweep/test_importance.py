@@ -1,0 +1,99 @@
+"""Which swept value matters, and what a study says of it."""
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState
+
+from rdpp.sweep.config import SweepConfig
+from rdpp.sweep.importance import importances
+from rdpp.sweep.report import importance_sentences
+from rdpp.sweep.space import Choice, FloatRange
+
+MATTERS, IDLE, BATCH = "losses.distillation.weight", "optimizer.projection_lr", "training.batch_size"
+SPACE = {MATTERS: FloatRange(0.01, 1.0), IDLE: FloatRange(0.001, 0.1), BATCH: Choice((2, 3))}
+DISTRIBUTIONS = {
+    MATTERS: FloatDistribution(0.01, 1.0),
+    IDLE: FloatDistribution(0.001, 0.1),
+    BATCH: CategoricalDistribution((2, 3)),
+}
+
+
+@pytest.fixture
+def sweep(tiny):
+    return SweepConfig("matters", tiny, SPACE, 30, objective=("image_auroc",))
+
+
+def study_of(value, count=30, *, runs=4):
+    """Trials whose value depends on their point by `value`; every second one is pruned after `runs` of its 4 runs."""
+    random = np.random.default_rng(0)
+    study = optuna.create_study(direction="maximize")
+    for number in range(count):
+        point = {MATTERS: random.uniform(0.01, 1), IDLE: random.uniform(0.001, 0.1), BATCH: int(random.integers(2, 4))}
+        pruned = number % 2 == 1
+        cells = [(1, "a"), (1, "b"), (2, "a"), (2, "b")][: runs if pruned else 4]
+        # the second seed adds the same to all: a mean over other runs is another value
+        found = {f"run/{s}/{c}": {"metrics": {"image_auroc": value(point) + 0.3 * (s - 1)}} for s, c in cells}
+        study.add_trial(
+            optuna.create_trial(
+                state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
+                value=None if pruned else value(point) + 0.15,
+                params=point,
+                distributions=DISTRIBUTIONS,
+                user_attrs=found,
+            )
+        )
+    return study
+
+
+def by_the_first(point):
+    """Highest at 1."""
+    return 0.2 + 0.3 * point[MATTERS]
+
+
+def test_the_value_that_decides_stands_first_and_pruned_trials_count(sweep):
+    found = importances(sweep, study_of(by_the_first, runs=2))
+    assert found is not None
+    assert next(iter(found.shares)) == MATTERS
+    assert found.shares[MATTERS] > 0.9
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert (len(found.values), found.seeds) == (30, 1)
+    assert found.values == pytest.approx([by_the_first(trial.params) for trial in found.study.trials])
+
+
+def test_trials_that_ended_within_their_first_run_are_left_out(sweep):
+    found = importances(sweep, study_of(by_the_first, runs=0))
+    assert found is not None
+    assert (len(found.values), found.seeds) == (15, 2)
+    assert found.values == pytest.approx([by_the_first(trial.params) + 0.15 for trial in found.study.trials])
+
+
+@pytest.mark.parametrize(
+    "study", [study_of(by_the_first, 9), study_of(lambda _: 0.5), optuna.create_study()], ids=["few", "alike", "none"]
+)
+def test_few_trials_or_equal_ones_tell_nothing(sweep, study):
+    assert importances(sweep, study) is None
+    assert "cannot be told" in importance_sentences(sweep, None, 0.01)[0]
+
+
+def test_the_sentences_name_share_spread_and_good_values(sweep):
+    found = importances(sweep, study_of(by_the_first, runs=2))
+    explains, best = importance_sentences(sweep, found, 0.01)
+    assert explains.startswith("What explains the variance between 30 trials (standard deviation ")
+    assert f"{100 * found.spread:.2f} points; by the choice of seeds alone 1.00)" in explains
+    assert f": {MATTERS} {100 * found.shares[MATTERS]:.0f} %, " in explains
+    highest = sorted(trial.params[MATTERS] for trial in found.study.trials)[-7:]
+    assert best == (f"The best 7 of them have {MATTERS} from {highest[0]:.3g} to {highest[-1]:.3g}, of 0.01 to 1.")
+
+
+def test_choices_are_listed(sweep):
+    found = importances(sweep, study_of(lambda point: 0.1 * point[BATCH]))
+    assert importance_sentences(sweep, found, 0.001)[1] == f"The best 7 of them have {BATCH} 3, of 2 or 3."
+
+
+def test_nothing_matters_where_seeds_differ_as_much(sweep):
+    found = importances(sweep, study_of(by_the_first, runs=2))
+    (sentence,) = importance_sentences(sweep, found, found.spread)
+    assert sentence.startswith("No swept value can be seen to matter")
+    assert len(importance_sentences(sweep, found, float("nan"))) == 2  # one seed: nothing to set beside it
