@@ -24,6 +24,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "file", type=Path, metavar="SWEEP", help=f"the study's file, or built-in: {', '.join(FILES['sweep'])}"
     )
     parser.add_argument("--trials", type=int, metavar="N", help="number of trials of the whole study")
+    parser.add_argument(
+        "--confirm", type=int, metavar="N", help="fresh seeds to compare the best trial with; 0 for none"
+    )
     declare_training(parser)
 
 
@@ -35,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
 
     confirmed = None
     with stopping() as stop:
-        sweep = load_sweep(find_file("sweep", options.file), changes_of(options), options.trials)
+        sweep = load_sweep(find_file("sweep", options.file), changes_of(options), options.trials, options.confirm)
         ended = run_sweep(sweep, work_options(options), stop)
         if not options.json:
             ended.show(options.tracking_uri)

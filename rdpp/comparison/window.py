@@ -42,8 +42,8 @@ def _mean(store: Store, run: TrainedRun, name: str, count: int) -> float:
     if len(by_epoch) < count:
         raise ConfigError(
             f"the run {run.run_id} ({run.variant}, {run.category}, seed {run.seed}) has {name} of {len(by_epoch)} "
-            f"epochs, and --last {count} needs {count}; set evaluation.every to 1, and evaluation.audit where images are "
-            "held out"
+            f"epochs, and --last {count} needs {count}; set evaluation.every to 1, and evaluation.audit where images "
+            "are held out"
         )
     return float(np.mean([by_epoch[epoch] for epoch in sorted(by_epoch)[-count:]]))
 

@@ -50,7 +50,7 @@ class Ended:
         console.print(table(self.sweep, self.study))
         found = spread(self.sweep, self.study)
         lines = [spread_sentence(found)]
-        lines += importance_sentences(self.sweep, importances(self.sweep, self.study), found.seeds)
+        lines += importance_sentences(self.sweep, importances(self.sweep, self.study), found)
         lines += self.best.lines(tracking_uri) if self.best else []
         for line in lines:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -124,11 +124,14 @@ def _job(
     )
 
 
-def load_sweep(file: Path, changes: Mapping[str, Any], trials: int | None) -> SweepConfig:
-    """The sweep of a file with overrides; `trials`: of the whole study, instead of the file's."""
+def load_sweep(
+    file: Path, changes: Mapping[str, Any], trials: int | None = None, confirm: int | None = None
+) -> SweepConfig:
+    """The sweep of a file with overrides; `trials`, of the whole study, and `confirm` instead of the file's."""
     sweep = SweepConfig.from_yaml(file, changes)
     require(trials is None or trials >= 1, f"--trials must be at least 1, got {trials}")
-    return sweep if trials is None else dataclasses.replace(sweep, trials=trials)
+    wanted = {"trials": trials, "confirm": confirm}
+    return dataclasses.replace(sweep, **{name: value for name, value in wanted.items() if value is not None})
 
 
 class TrialDisplay:

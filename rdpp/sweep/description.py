@@ -61,7 +61,7 @@ def _result(sweep: SweepConfig, study: optuna.Study) -> str:
         return f"{len(trials)} trials begun: {counted}."
     best = study.best_trial
     found = spread(sweep, study)
-    matters = importance_sentences(sweep, importances(sweep, study), found.seeds)
+    matters = importance_sentences(sweep, importances(sweep, study), found)
     apart = seed_spread(values_by_run(best, sweep.objective))
     between = "" if apart != apart else f" (standard deviation between seeds {100 * apart:.2f} points)"
     return (

@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich import box
 from rich.table import Table
+from scipy.stats import f
 
 from rdpp.display.console import percent
 from rdpp.runs import seed_spread
@@ -19,6 +20,9 @@ from rdpp.sweep.importance import Importances, importances
 from rdpp.sweep.space import Choice, Dimension
 from rdpp.tracking.schema import IMPORTANCES_NEED
 
+SIGNIFICANT = 0.05
+"""A p below it counts: the differences are no chance."""
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -26,11 +30,33 @@ class Spread:
 
     trials: float
     """Standard deviation of the complete trials' objectives; NaN with fewer than two."""
+    complete: int
+    """How many these are."""
     seeds: float
     """Standard deviation of the objective (mean over categories) between seeds of one trial, pooled over trials;
     NaN with one seed."""
     seeds_of_mean: float
     """The same for a trial's mean over its seeds: seeds / sqrt(number of seeds)."""
+    degrees: int
+    """Of freedom of `seeds`: over the trials, the number of seeds less one."""
+
+    def of_mean(self, seeds: int) -> float:
+        """Standard deviation of a mean over so many seeds."""
+        return self.seeds / float(np.sqrt(seeds))
+
+
+def is_chance(between: float, trials: int, chance: float, degrees: int) -> bool:
+    """Whether values that lie so far apart may differ by the choice of seeds alone: an F-test of their variance at 5 %.
+
+    Args:
+        between: standard deviation between the trials' values.
+        trials: how many there are.
+        chance: standard deviation that seeds alone give such a value.
+        degrees: of freedom of `chance`.
+    """
+    if chance == 0:
+        return between == 0
+    return bool(f.sf((between / chance) ** 2, trials - 1, degrees) > SIGNIFICANT)
 
 
 def spread(sweep: SweepConfig, study: optuna.Study) -> Spread:
@@ -43,38 +69,40 @@ def spread(sweep: SweepConfig, study: optuna.Study) -> Spread:
     known = [deviation for deviation in apart if not np.isnan(deviation)]
     between_seeds = float(np.sqrt(np.mean(np.square(known)))) if known else float("nan")
     between_trials = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return Spread(between_trials, between_seeds, between_seeds / np.sqrt(seeds))
+    degrees = sum(len({seed for _, seed in runs}) - 1 for runs in by_run)
+    return Spread(between_trials, len(values), between_seeds, between_seeds / np.sqrt(seeds), degrees)
 
 
 def spread_sentence(found: Spread) -> str:
     """The two spreads beside each other, and what follows."""
     if np.isnan(found.trials) or np.isnan(found.seeds):
         return "Too few trials or seeds to tell differences between trials from chance."
+    chance = is_chance(found.trials, found.complete, found.seeds_of_mean, found.degrees)
     verdict = (
-        "the trials differ by more than chance explains"
-        if found.trials > 2 * found.seeds_of_mean
-        else "differences of this size between trials may be chance"
+        "differences of this size between them may be chance"
+        if chance
+        else "they differ by more than the choice of seeds explains"
     )
     return (
-        f"Spread between trials {100 * found.trials:.2f} points, between seeds {100 * found.seeds:.2f} "
-        f"({100 * found.seeds_of_mean:.2f} for a trial's mean over its seeds): {verdict}."
+        f"Spread between the {found.complete} complete trials {100 * found.trials:.2f} points, between seeds "
+        f"{100 * found.seeds:.2f} ({100 * found.seeds_of_mean:.2f} for a trial's mean over its seeds): {verdict}."
     )
 
 
-def importance_sentences(sweep: SweepConfig, found: Importances | None, seeds: float) -> list[str]:
+def importance_sentences(sweep: SweepConfig, found: Importances | None, apart: Spread) -> list[str]:
     """Which value matters, by how much, and where it is good; beside what seeds alone do.
 
     Args:
         sweep: the definition.
         found: None where there are too few trials.
-        seeds: standard deviation between seeds of one trial, see `Spread.seeds`.
+        apart: how far seeds lie apart.
     """
     if found is None:
         return [f"Which value matters cannot be told: at least {IMPORTANCES_NEED} trials that differ are needed."]
-    chance = seeds / np.sqrt(found.seeds)
+    chance = apart.of_mean(found.seeds)
     trials = f"{len(found.values)} trials (standard deviation {100 * found.spread:.2f} points"
     trials += ")" if np.isnan(chance) else f"; by the choice of seeds alone {100 * chance:.2f})"
-    if not np.isnan(chance) and found.spread <= 2 * chance:
+    if not np.isnan(chance) and is_chance(found.spread, len(found.values), chance, apart.degrees):
         return [f"No swept value can be seen to matter: the difference between {trials} may be chance."]
     shares = [f"{path} {100 * share:.0f} %" for path, share in found.shares.items()]
     first = next(iter(found.shares))

@@ -1,5 +1,7 @@
 """Which swept value matters, and what a study says of it."""
 
+import math
+
 import numpy as np
 import optuna
 import pytest
@@ -8,7 +10,7 @@ from optuna.trial import TrialState
 
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.importance import importances
-from rdpp.sweep.report import importance_sentences
+from rdpp.sweep.report import Spread, importance_sentences
 from rdpp.sweep.space import Choice, FloatRange
 
 MATTERS, IDLE, BATCH = "losses.distillation.weight", "optimizer.projection_lr", "training.batch_size"
@@ -47,6 +49,11 @@ def study_of(value, count=30, *, runs=4):
     return study
 
 
+def apart(seeds):
+    """Seeds lie so far apart, known from 15 trials of two."""
+    return Spread(0.1, 15, seeds, seeds / math.sqrt(2), 15)
+
+
 def by_the_first(point):
     """Highest at 1."""
     return 0.2 + 0.3 * point[MATTERS]
@@ -74,12 +81,12 @@ def test_trials_that_ended_within_their_first_run_are_left_out(sweep):
 )
 def test_few_trials_or_equal_ones_tell_nothing(sweep, study):
     assert importances(sweep, study) is None
-    assert "cannot be told" in importance_sentences(sweep, None, 0.01)[0]
+    assert "cannot be told" in importance_sentences(sweep, None, apart(0.01))[0]
 
 
 def test_the_sentences_name_share_spread_and_good_values(sweep):
     found = importances(sweep, study_of(by_the_first, runs=2))
-    explains, best = importance_sentences(sweep, found, 0.01)
+    explains, best = importance_sentences(sweep, found, apart(0.01))
     assert explains.startswith("What explains the variance between 30 trials (standard deviation ")
     assert f"{100 * found.spread:.2f} points; by the choice of seeds alone 1.00)" in explains
     assert f": {MATTERS} {100 * found.shares[MATTERS]:.0f} %, " in explains
@@ -89,11 +96,11 @@ def test_the_sentences_name_share_spread_and_good_values(sweep):
 
 def test_choices_are_listed(sweep):
     found = importances(sweep, study_of(lambda point: 0.1 * point[BATCH]))
-    assert importance_sentences(sweep, found, 0.001)[1] == f"The best 7 of them have {BATCH} 3, of 2 or 3."
+    assert importance_sentences(sweep, found, apart(0.001))[1] == f"The best 7 of them have {BATCH} 3, of 2 or 3."
 
 
 def test_nothing_matters_where_seeds_differ_as_much(sweep):
     found = importances(sweep, study_of(by_the_first, runs=2))
-    (sentence,) = importance_sentences(sweep, found, found.spread)
+    (sentence,) = importance_sentences(sweep, found, apart(found.spread))
     assert sentence.startswith("No swept value can be seen to matter")
-    assert len(importance_sentences(sweep, found, float("nan"))) == 2  # one seed: nothing to set beside it
+    assert len(importance_sentences(sweep, found, apart(float("nan")))) == 2  # one seed: nothing to set beside it

@@ -4,6 +4,7 @@ import threading
 import time
 from itertools import islice, permutations, product
 
+import numpy as np
 import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
@@ -17,7 +18,7 @@ from rdpp.sweep import SweepConfig
 from rdpp.sweep import study as module
 from rdpp.sweep.after import Best
 from rdpp.sweep.config import SamplerConfig
-from rdpp.sweep.report import Spread, as_json, spread, spread_sentence, table
+from rdpp.sweep.report import as_json, is_chance, spread, spread_sentence, table
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, remaining_trials
 from rdpp.tracking.schema import SCHEMA
@@ -273,9 +274,21 @@ def test_the_spread_of_seeds_stands_beside_that_of_trials(sweep):
     assert found.trials == pytest.approx(0.2 / math.sqrt(2))
     assert found.seeds == pytest.approx(0.1 / math.sqrt(2))
     assert found.seeds_of_mean == pytest.approx(0.05)
-    assert "may be chance" not in spread_sentence(found)
-    assert "may be chance" in spread_sentence(Spread(0.05, 0.1, 0.07))
-    assert "Too few" in spread_sentence(Spread(float("nan"), 0.1, 0.07))
+    assert (found.complete, found.degrees) == (2, 2)
+    assert "may be chance" in spread_sentence(found)  # F = 8 of 1 and 2 degrees of freedom: p = 0.11
+    assert "may be chance" not in spread_sentence(dataclasses.replace(found, complete=6, degrees=6))
+    assert "Too few" in spread_sentence(dataclasses.replace(found, trials=float("nan")))
+
+
+def test_whether_trials_differ_is_an_f_test():
+    """Its level is kept where trials differ by their seeds alone."""
+    random = np.random.default_rng(0)
+    between = random.standard_normal((4000, 8)).std(axis=1, ddof=1)
+    within = np.sqrt(random.chisquare(8, 4000) / 8)
+    chance = [is_chance(one, 8, other, 8) for one, other in zip(between, within, strict=True)]
+    assert np.mean(chance) == pytest.approx(0.95, abs=0.01)
+    assert not is_chance(0.1, 8, 0.0, 8)
+    assert is_chance(0.0, 8, 0.0, 8)
 
 
 def test_the_table_and_json_show_every_trial_by_category(sweep):

@@ -334,7 +334,7 @@ MUTATIONS = [
     Mutation(
         "importances: chance is passed over",
         "rdpp/sweep/report.py",
-        "found.spread <= 2 * chance",
+        "is_chance(found.spread, len(found.values), chance, apart.degrees)",
         "found.spread < 0",
         "tests/sweep/test_importance.py -k nothing",
     ),
@@ -351,5 +351,12 @@ MUTATIONS = [
         "if not sweep.confirm or best.params",
         "if not sweep.confirm or [] and best.params",
         "tests/sweep/test_confirmation.py",
+    ),
+    Mutation(
+        "spread: the F-test of standard deviations, not of variances",
+        "rdpp/sweep/report.py",
+        "(between / chance) ** 2",
+        "(between / chance)",
+        "tests/sweep/test_study.py -k f_test",
     ),
 ]
