@@ -17,7 +17,7 @@ from anomalib.models.image.reverse_distillation.anomaly_map import AnomalyMapGen
 from anomalib.models.image.reverse_distillation.loss import ReverseDistillationLoss
 from anomalib.models.image.reverse_distillation.torch_model import ReverseDistillationModel
 from inputs import SIZE, draw_images, draw_pixels
-from serve import Work, nothing
+from serve import Work, arithmetic, nothing
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import nn
 from torchvision.models import get_model
@@ -56,7 +56,7 @@ def inference(name: str, method: str, *arguments: str) -> Work:
         assert all(map(math.isfinite, judge())), "the drawn weights gave no number"
         bank = getattr(model, "memory_bank", torch.empty(0))
         versions = {package: version(package) for package in ("anomalib", "torch")}
-        return {"threads": torch.get_num_threads(), "bank": list(bank.shape), **versions}
+        return {"bank": list(bank.shape), **arithmetic(judge), **versions}
 
     return judge, tell
 

@@ -27,26 +27,20 @@ def draw(rows: list[dict[str, Any]]) -> None:
         _measured(panel, [row for row in rows if row["backbone"] == backbone])
         panel.set_title(f"measured here: {_NAMES.get(backbone, backbone)}", fontsize=10)
         if panel is not panels[0]:
-            panel.set_yticklabels([])
+            panel.tick_params(labelleft=False)
     _published(panels[-1])
     figure.supxlabel("ms an image, batch of 1, 256 x 256 (line: range of the turns)", fontsize=9)
     figure.savefig(PICTURE, dpi=100, pil_kwargs={"optimize": True})
 
 
 def _measured(panel: Axes, rows: list[dict[str, Any]]) -> None:
-    bars = {row["method"]: (row["plain_s"], row["plain_range_s"]) for row in rows}
-    bars[rows[0]["beside"]] = rows[0]["rdpp_s"], rows[0]["rdpp_range_s"]
-    for name, (seconds, (low, high)) in sorted(bars.items(), key=_order):
+    for row in rows:
+        name, seconds, (low, high) = row["method"], row["plain_s"], row["plain_range_s"]
         colour = _COLOURS[name.partition(", ")[2]]
         panel.barh(name, 1000 * seconds, color=colour, height=0.7)
         panel.plot([1000 * low, 1000 * high], [name] * 2, color="black", linewidth=1)
         panel.annotate(f" {1000 * seconds:.0f}", (1000 * max(seconds, high), name), va="center", fontsize=9)
     _dress(panel)
-
-
-def _order(bar: tuple[str, Any]) -> tuple[bool, bool, float]:
-    name, (seconds, _) = bar
-    return name.startswith("PatchCore"), name.startswith("CFA"), seconds
 
 
 def _published(panel: Axes) -> None:
