@@ -4,8 +4,8 @@
 
 Each row's sides run in processes of their own that take turns, so that both meet the same machine; a ratio is the
 median of the turns' ratios. Without --data the built-in data is made at 512 x 512. --full adds WideResNet50-2, the
-whole epoch and what tracking adds to it. --anomalib adds rows beside anomalib's reverse distillation, for which uv makes
-an environment in its cache.
+whole epoch and what tracking adds to it. --anomalib adds rows beside anomalib's reverse distillation, for which uv
+makes an environment in its cache.
 The table is printed and appended, with machine, versions and commit, to docs/benchmarks.jsonl.
 """
 
@@ -14,7 +14,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -92,7 +92,7 @@ def _anomalibs_python() -> list[str]:
     ours = {name: version(name).partition("+")[0] for name in ("torch", "torchvision")}
     wanted = [f"--with={name}=={number}" for name, number in {"anomalib": ANOMALIB, **ours}.items()]
     uv = [sys.executable, "-m", "uv", "run", "--no-project", "--isolated"]
-    return [*uv, "--python", sys.executable, *wanted, "python"]
+    return [*uv, "--python", sys.executable, *wanted, "python", "-W", "ignore"]
 
 
 class Taken(NamedTuple):
@@ -103,13 +103,23 @@ class Taken(NamedTuple):
     told: dict[str, Any]
 
 
-def in_turn(commands: dict[str, list[str]], turns: int, warm: int = 1, repeats: int = 1) -> dict[str, Taken]:
-    """Workers take turns; the first `warm` turns do not count. A turn takes the median of `repeats` in a row."""
+def in_turn(
+    commands: dict[str, list[str]],
+    turns: int,
+    warm: int = 1,
+    repeats: int = 1,
+    before: Callable[[], None] = lambda: None,
+) -> dict[str, Taken]:
+    """Workers take turns; the first `warm` turns do not count. A turn takes the median of `repeats` in a row.
+
+    `before` is called before each worker's turn.
+    """
     with ExitStack() as stack:
         sides = {name: stack.enter_context(Side(*command)) for name, command in commands.items()}
         taken: dict[str, list[float]] = {name: [] for name in sides}
         for _ in range(warm + turns):
             for name, side in sides.items():
+                before()
                 taken[name].append(median(side.seconds() for _ in range(repeats)))
         return {name: Taken(taken[name][warm:], side.end()) for name, side in sides.items()}
 

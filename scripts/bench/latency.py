@@ -1,19 +1,22 @@
 """The paper's latency picture, measured: RD, RD++, PatchCore and CFA judge the same image, one at a time.
 
-    python scripts/bench/latency.py [--backbones resnet18,wide_resnet50_2] [--turns 5]        (4 minutes on 2 cores)
+    python scripts/bench/latency.py [--backbones resnet18,wide_resnet50_2] [--threads 2]      (4 minutes on 2 cores)
 
 Each method is a process of its own, with as many threads as the others; they take turns, and a turn is the median of
-three images in a row. RD and RD++ are rdpp's, RD++ also the released procedure of baseline.py, PatchCore and CFA
-anomalib's, and so is one more RD, so that methods and packages can be told apart. Each row has one of them beside
-rdpp's RD++. The table is printed and appended to docs/benchmarks.jsonl, and docs/images/latency.png is drawn.
+three images in a row. It begins when other programs leave as many cores idle. RD and RD++ are rdpp's, RD++ also the
+released procedure of baseline.py, PatchCore and CFA anomalib's, and so is one more RD, so that methods and packages can
+be told apart. Each row has one of them beside rdpp's RD++. The table is printed and appended to docs/benchmarks.jsonl,
+and docs/images/latency.png is drawn from the last rows there, so that one backbone may be measured anew alone.
 """
 
 import argparse
+import os
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 from bench import compared, in_turn, worker
-from latency_picture import draw
+from latency_picture import draw, recorded
 from record import keep, table
 
 from rdpp.display.console import output_console
@@ -40,9 +43,15 @@ def methods(backbone: str) -> dict[str, list[str]]:
     return ours | {name: worker("anomalib", "inference", backbone, "patchcore", bank) for name, bank in banks.items()}
 
 
-def measure(backbone: str, turns: int) -> Iterator[dict[str, Any]]:
+def measure(backbone: str, turns: int, threads: int) -> Iterator[dict[str, Any]]:
     """A row for each method."""
-    taken = in_turn(methods(backbone), turns, repeats=3)
+
+    def until_idle() -> None:
+        while cores * (1 - psutil.cpu_percent(0.3) / 100) < threads - 0.2:
+            pass
+
+    cores = psutil.cpu_count() or 1
+    taken = in_turn(methods(backbone), turns, repeats=3, before=until_idle)
     for name, other in taken.items():
         row = compared(f"{backbone}: {name}, beside {OURS}", other, taken[OURS])
         yield row | {"backbone": backbone, "method": name}
@@ -54,11 +63,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backbones", default="resnet18,wide_resnet50_2", help="(%(default)s)")
     parser.add_argument("--turns", type=int, default=5, help="of each method (%(default)s)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each method (%(default)s)")
     options = parser.parse_args()
-    rows = [row for backbone in options.backbones.split(",") for row in measure(backbone, options.turns)]
+    os.environ |= {f"{library}_NUM_THREADS": str(options.threads) for library in ("OMP", "NUMBA")}
+    names = options.backbones.split(",")
+    rows = [row for name in names for row in measure(name, options.turns, options.threads)]
     keep(rows)
     output_console().print(table(rows))
-    draw(rows)
+    draw(recorded())
 
 
 if __name__ == "__main__":

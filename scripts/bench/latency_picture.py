@@ -1,6 +1,6 @@
 """Draws docs/images/latency.png: what latency.py measured, and the paper's figures apart from it.
 
-    python scripts/bench/latency_picture.py          draws the last measurement of docs/benchmarks.jsonl anew
+python scripts/bench/latency_picture.py          draws it anew from docs/benchmarks.jsonl
 """
 
 import json
@@ -61,9 +61,10 @@ def _dress(panel: Axes) -> None:
 
 
 def recorded() -> list[dict[str, Any]]:
-    """The last rows of latency.py in docs/benchmarks.jsonl."""
+    """The last row of each backbone and method in docs/benchmarks.jsonl."""
     runs = [json.loads(line)["rows"] for line in RESULTS.read_text().splitlines()]
-    return [rows for rows in runs if "backbone" in rows[0]][-1]
+    last = {(row["backbone"], row["method"]): row for rows in runs for row in rows if "backbone" in row}
+    return list(last.values())
 
 
 if __name__ == "__main__":
