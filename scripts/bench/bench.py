@@ -14,7 +14,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -60,12 +60,12 @@ class Side:
         self._process.kill()
         self._process.wait()
 
-    def seconds(self) -> float:
-        """Do the work once."""
+    def seconds(self, clock: str = "seconds") -> float:
+        """Do the work once; `clock`: `seconds`, or `cpu_seconds` of all threads of the process."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return json.loads(self._read())["seconds"]
+        return json.loads(self._read())[clock]
 
     def end(self) -> dict[str, Any]:
         """What the worker tells at the end."""
@@ -104,23 +104,15 @@ class Taken(NamedTuple):
 
 
 def in_turn(
-    commands: dict[str, list[str]],
-    turns: int,
-    warm: int = 1,
-    repeats: int = 1,
-    before: Callable[[], None] = lambda: None,
+    commands: dict[str, list[str]], turns: int, warm: int = 1, repeats: int = 1, clock: str = "seconds"
 ) -> dict[str, Taken]:
-    """Workers take turns; the first `warm` turns do not count. A turn takes the median of `repeats` in a row.
-
-    `before` is called before each worker's turn.
-    """
+    """Workers take turns; the first `warm` turns do not count. A turn takes the median of `repeats` in a row."""
     with ExitStack() as stack:
         sides = {name: stack.enter_context(Side(*command)) for name, command in commands.items()}
         taken: dict[str, list[float]] = {name: [] for name in sides}
         for _ in range(warm + turns):
             for name, side in sides.items():
-                before()
-                taken[name].append(median(side.seconds() for _ in range(repeats)))
+                taken[name].append(median(side.seconds(clock) for _ in range(repeats)))
         return {name: Taken(taken[name][warm:], side.end()) for name, side in sides.items()}
 
 

@@ -3,10 +3,11 @@
     python scripts/bench/latency.py [--backbones resnet18,wide_resnet50_2] [--threads 2]      (4 minutes on 2 cores)
 
 Each method is a process of its own, with as many threads as the others; they take turns, and a turn is the median of
-three images in a row. It begins when other programs leave as many cores idle. RD and RD++ are rdpp's, RD++ also the
-released procedure of baseline.py, PatchCore and CFA anomalib's, and so is one more RD, so that methods and packages can
-be told apart. Each row has one of them beside rdpp's RD++. The table is printed and appended to docs/benchmarks.jsonl,
-and docs/images/latency.png is drawn from the last rows there, so that one backbone may be measured anew alone.
+three images in a row. With --shared it is the CPU seconds of one thread, which other programs on the machine change
+little. RD and RD++ are rdpp's, RD++ also the released procedure of baseline.py, PatchCore and CFA anomalib's, and so is
+one more RD, so that methods and packages can be told apart. Each row has one of them beside rdpp's RD++. The table is
+printed and appended to docs/benchmarks.jsonl, and docs/images/latency.png is drawn from the last rows there, so that
+one backbone may be measured anew alone.
 """
 
 import argparse
@@ -14,7 +15,6 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 from bench import compared, in_turn, worker
 from latency_picture import draw, recorded
 from record import keep, table
@@ -43,18 +43,12 @@ def methods(backbone: str) -> dict[str, list[str]]:
     return ours | {name: worker("anomalib", "inference", backbone, "patchcore", bank) for name, bank in banks.items()}
 
 
-def measure(backbone: str, turns: int, threads: int) -> Iterator[dict[str, Any]]:
+def measure(backbone: str, turns: int, clock: str) -> Iterator[dict[str, Any]]:
     """A row for each method."""
-
-    def until_idle() -> None:
-        while cores * (1 - psutil.cpu_percent(0.3) / 100) < threads - 0.2:
-            pass
-
-    cores = psutil.cpu_count() or 1
-    taken = in_turn(methods(backbone), turns, repeats=3, before=until_idle)
+    taken = in_turn(methods(backbone), turns, repeats=3, clock=clock)
     for name, other in taken.items():
         row = compared(f"{backbone}: {name}, beside {OURS}", other, taken[OURS])
-        yield row | {"backbone": backbone, "method": name}
+        yield row | {"backbone": backbone, "method": name, "clock": clock}
 
 
 def main() -> None:
@@ -64,10 +58,11 @@ def main() -> None:
     parser.add_argument("--backbones", default="resnet18,wide_resnet50_2", help="(%(default)s)")
     parser.add_argument("--turns", type=int, default=5, help="of each method (%(default)s)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each method (%(default)s)")
+    parser.add_argument("--shared", action="store_true", help="others use the machine: CPU seconds of one thread")
     options = parser.parse_args()
-    os.environ |= {f"{library}_NUM_THREADS": str(options.threads) for library in ("OMP", "NUMBA")}
-    names = options.backbones.split(",")
-    rows = [row for name in names for row in measure(name, options.turns, options.threads)]
+    threads, clock = (1, "cpu_seconds") if options.shared else (options.threads, "seconds")
+    os.environ |= {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "NUMBA")}
+    rows = [row for name in options.backbones.split(",") for row in measure(name, options.turns, clock)]
     keep(rows)
     output_console().print(table(rows))
     draw(recorded())
