@@ -57,6 +57,8 @@ class Side:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()  # uv is killed, not the worker that it started: this ends it
         self._process.kill()
         self._process.wait()
 

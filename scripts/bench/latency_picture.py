@@ -29,18 +29,19 @@ def draw(rows: list[dict[str, Any]]) -> None:
         if panel is not panels[0]:
             panel.tick_params(labelleft=False)
     _published(panels[-1])
-    figure.supxlabel("ms an image, batch of 1, 256 x 256 (line: range of the turns)", fontsize=9)
     figure.savefig(PICTURE, dpi=100, pil_kwargs={"optimize": True})
 
 
 def _measured(panel: Axes, rows: list[dict[str, Any]]) -> None:
     for row in rows:
-        name, seconds, (low, high) = row["method"], row["plain_s"], row["plain_range_s"]
-        colour = _COLOURS[name.partition(", ")[2]]
-        panel.barh(name, 1000 * seconds, color=colour, height=0.7)
+        method, _, package = row["method"].partition(", ")
+        bank = f" ({row['plain_bank'][0]:,})" if method.startswith("PatchCore") else ""
+        name, seconds, (low, high) = f"{method}{bank}, {package}", row["plain_s"], row["plain_range_s"]
+        panel.barh(name, 1000 * seconds, color=_COLOURS[package], height=0.7)
         panel.plot([1000 * low, 1000 * high], [name] * 2, color="black", linewidth=1)
         panel.annotate(f" {1000 * seconds:.0f}", (1000 * max(seconds, high), name), va="center", fontsize=9)
-    _dress(panel)
+    threads = "1 thread" if rows[0]["plain_threads"] == 1 else f"{rows[0]['plain_threads']} threads"
+    _dress(panel, f"{'CPU ms' if rows[0]['clock'] == 'cpu_seconds' else 'ms'} an image, {threads}")
 
 
 def _published(panel: Axes) -> None:
@@ -48,11 +49,12 @@ def _published(panel: Axes) -> None:
         panel.barh(name, milliseconds, color=_PUBLISHED, edgecolor="0.4", hatch="///", height=0.7)
         panel.annotate(f" {milliseconds}", (milliseconds, name), va="center", fontsize=9)
     panel.set_title("published, not measured here:\nthe authors' GPU", fontsize=10)
-    panel.set_facecolor("0.96")
-    _dress(panel)
+    panel.set_facecolor("0.95")
+    _dress(panel, "ms an image")
 
 
-def _dress(panel: Axes) -> None:
+def _dress(panel: Axes, label: str) -> None:
+    panel.set_xlabel(label, fontsize=9)
     panel.invert_yaxis()
     panel.margins(x=0.18)
     panel.set_xlim(left=0)
