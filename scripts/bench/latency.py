@@ -1,6 +1,6 @@
 """The paper's latency picture, measured: RD, RD++, PatchCore and CFA judge the same image, one at a time.
 
-    python scripts/bench/latency.py [--backbones resnet18,wide_resnet50_2] [--threads 2]      (4 minutes on 2 cores)
+    python scripts/bench/latency.py [--backbones resnet18,wide_resnet50_2] [--threads 2] [--shared]
 
 Each method is a process of its own, with as many threads as the others; they take turns, and a turn is the median of
 three images in a row. With --shared it is the CPU seconds of one thread, which other programs on the machine change
