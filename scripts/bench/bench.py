@@ -1,11 +1,11 @@
 """How fast rdpp is beside the released procedure, written plainly in baseline.py, and beside the hardware.
 
-    python scripts/bench/bench.py [--full] [--data DIR --category NAME] [--anomalib PYTHON]
+    python scripts/bench/bench.py [--full] [--data DIR --category NAME] [--anomalib]
 
 Each row's sides run in processes of their own that take turns, so that both meet the same machine; a ratio is the
 median of the turns' ratios. Without --data the built-in data is made at 512 x 512. --full adds WideResNet50-2, the
-whole epoch and what tracking adds to it. --anomalib names the Python of an environment that has anomalib 2: its reverse
-distillation is a row then.
+whole epoch and what tracking adds to it. --anomalib adds rows beside anomalib's reverse distillation, for which uv
+makes an environment in its cache.
 The table is printed and appended, with machine, versions and commit, to docs/benchmarks.jsonl.
 """
 
@@ -15,10 +15,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from record import keep, table
 
@@ -28,6 +30,7 @@ from rdpp.display.console import output_console
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+ANOMALIB = "2.7.0"
 FIRST_STEP = """
 import os, sys
 from rdpp.engine.step import Stepper
@@ -54,15 +57,17 @@ class Side:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()  # uv is killed, not the worker that it started: this ends it
         self._process.kill()
         self._process.wait()
 
-    def seconds(self) -> float:
-        """Do the work once."""
+    def seconds(self, clock: str = "seconds") -> float:
+        """Do the work once; `clock`: `seconds`, or `cpu_seconds` of all threads of the process."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return json.loads(self._read())["seconds"]
+        return json.loads(self._read())[clock]
 
     def end(self) -> dict[str, Any]:
         """What the worker tells at the end."""
@@ -80,28 +85,62 @@ class Side:
 
 def worker(side: str, *arguments: str) -> list[str]:
     """The command of a worker of ours."""
-    return [sys.executable, str(HERE / "worker.py"), side, *arguments]
+    python = _anomalibs_python() if side == "anomalib" else [sys.executable]
+    return [*python, str(HERE / "worker.py"), side, *arguments]
+
+
+def _anomalibs_python() -> list[str]:
+    """In an environment of its own, which uv makes once and keeps in its cache, with the torch that is here."""
+    ours = {name: version(name).partition("+")[0] for name in ("torch", "torchvision")}
+    wanted = [f"--with={name}=={number}" for name, number in {"anomalib": ANOMALIB, **ours}.items()]
+    uv = [sys.executable, "-m", "uv", "run", "--no-project", "--isolated"]
+    return [*uv, "--python", sys.executable, *wanted, "python", "-W", "ignore"]
+
+
+class Taken(NamedTuple):
+    """What a worker took and told."""
+
+    seconds: list[float]
+    """Of each turn."""
+    told: dict[str, Any]
+
+
+def in_turn(
+    commands: dict[str, list[str]], turns: int, warm: int = 1, repeats: int = 1, clock: str = "seconds"
+) -> dict[str, Taken]:
+    """Workers take turns; the first `warm` turns do not count. A turn takes the median of `repeats` in a row."""
+    with ExitStack() as stack:
+        sides = {name: stack.enter_context(Side(*command)) for name, command in commands.items()}
+        taken: dict[str, list[float]] = {name: [] for name in sides}
+        for _ in range(warm + turns):
+            for name, side in sides.items():
+                taken[name].append(median(side.seconds(clock) for _ in range(repeats)))
+        return {name: Taken(taken[name][warm:], side.end()) for name, side in sides.items()}
+
+
+def compared(what: str, plain: Taken, rdpp: Taken, scale: float = 1.0) -> dict[str, Any]:
+    """The row of two workers that took turns. Seconds are divided by `scale`; ranges are those of the turns."""
+    sides = {"plain": plain, "rdpp": rdpp}
+    row = {
+        "what": what,
+        **{f"{name}_s": median(side.seconds) / scale for name, side in sides.items()},
+        **{f"{name}_range_s": [min(side.seconds) / scale, max(side.seconds) / scale] for name, side in sides.items()},
+        "ratio": median(a / b for a, b in zip(plain.seconds, rdpp.seconds, strict=True)),
+        "memory_ratio": rdpp.told["peak_gb"] / plain.told["peak_gb"],
+        **{f"{name}_{key}": value for name, side in sides.items() for key, value in side.told.items()},
+    }
+    if "floor" in rdpp.told:
+        row["share_of_floor"] = rdpp.told["floor"] / min(rdpp.seconds)
+    print(f"{what}: {row['ratio']:.2f}x", file=sys.stderr)
+    return row
 
 
 def against(
     what: str, other: list[str], ours: list[str], turns: int, warm: int = 1, scale: float = 1.0
 ) -> dict[str, Any]:
-    """Two commands in turn; the first `warm` turns do not count. Seconds are divided by `scale`."""
-    with Side(*other) as first, Side(*ours) as second:
-        pairs = [(first.seconds(), second.seconds()) for _ in range(warm + turns)][warm:]
-        told = {"plain": first.end(), "rdpp": second.end()}
-    row = {
-        "what": what,
-        "plain_s": median(a for a, _ in pairs) / scale,
-        "rdpp_s": median(b for _, b in pairs) / scale,
-        "ratio": median(a / b for a, b in pairs),
-        "memory_ratio": told["rdpp"]["peak_gb"] / told["plain"]["peak_gb"],
-        **{f"{side}_{name}": value for side, values in told.items() for name, value in values.items()},
-    }
-    if "floor" in told["rdpp"]:
-        row["share_of_floor"] = told["rdpp"]["floor"] / min(b for _, b in pairs)
-    print(f"{what}: {row['ratio']:.2f}x", file=sys.stderr)
-    return row
+    """Two commands in turn, see in_turn and compared."""
+    taken = in_turn({"plain": other, "rdpp": ours}, turns, warm)
+    return compared(what, taken["plain"], taken["rdpp"], scale)
 
 
 def both(what: str, arguments: list[str], ours: list[str], turns: int, warm: int = 1, **more: float) -> dict[str, Any]:
@@ -165,7 +204,7 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     yield tracking("the demonstration", "demo", "builtin", str(options.demo), "weave,speckle,bolt", "5", turns=3)
     yield from start_up(options.demo)
     if options.anomalib:
-        theirs = [options.anomalib, str(HERE / "anomalib_side.py"), name]
+        theirs = worker("anomalib", "step", name)
         yield against("RD step beside anomalib's", theirs, worker("rdpp", "step", name, "cached", "rd"), 7, 3)
         uncached = worker("rdpp", "step", name, "uncached", "rd")
         yield against("the same, first epoch", theirs, uncached, 5, 3)
@@ -182,7 +221,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="WideResNet50-2 and a whole epoch too (half an hour more)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of categories; default: built-in, 512 x 512")
     parser.add_argument("--category", default="screw")
-    parser.add_argument("--anomalib", metavar="PYTHON", help="interpreter of an environment with anomalib 2")
+    parser.add_argument("--anomalib", action="store_true", help="beside anomalib too (downloads it: 94 packages)")
     options = parser.parse_args()
     options.demo = ROOT / "runs" / "bench-demo"
     if not options.demo.is_dir():

@@ -2,8 +2,8 @@
 
     python scripts/bench/worker.py SIDE WHAT [ARGUMENT ...]
 
-SIDE is `plain` (scripts/bench/plain_side.py) or `rdpp` (scripts/bench/rdpp_side.py), WHAT a piece of work there; see
-scripts/bench/serve.py for what is read and printed.
+SIDE is `plain` (scripts/bench/plain_side.py), `rdpp` (scripts/bench/rdpp_side.py) or `anomalib`
+(scripts/bench/anomalib_side.py), WHAT a piece of work there; see scripts/bench/serve.py for what is read and printed.
 """
 
 import importlib

@@ -1,6 +1,7 @@
 """The mutations by package. Each breaks the method in one way that a reader of the paper would call wrong."""
 
 from mutations import (
+    bench,
     cli,
     comparison,
     config,
@@ -23,6 +24,7 @@ from mutations import (
 from mutations.mutation import Mutation
 
 _MODULES = (
+    bench,
     cli,
     comparison,
     config,

@@ -1,0 +1,35 @@
+"""Mutations of scripts/bench."""
+
+from mutations.mutation import Mutation
+
+_BENCH = "scripts/bench/bench.py"
+_LATENCY = "tests/test_latency.py"
+
+MUTATIONS = [
+    Mutation("bench: first turns count", _BENCH, "Taken(taken[name][warm:],", "Taken(taken[name],", _LATENCY),
+    Mutation(
+        "bench: workers do not take turns",
+        _BENCH,
+        """        for _ in range(warm + turns):
+            for name, side in sides.items():
+""",
+        """        for name, side in sides.items():
+            for _ in range(warm + turns):
+""",
+        _LATENCY,
+    ),
+    Mutation(
+        "bench: ratio of medians",
+        _BENCH,
+        "median(a / b for a, b in zip(plain.seconds, rdpp.seconds, strict=True))",
+        "median(plain.seconds) / median(rdpp.seconds)",
+        _LATENCY,
+    ),
+    Mutation(
+        "latency: PatchCore's bank of one image",
+        "scripts/bench/latency.py",
+        "share * IMAGES * PATCHES",
+        "share * PATCHES",
+        _LATENCY,
+    ),
+]
