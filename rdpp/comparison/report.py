@@ -20,6 +20,14 @@ from rdpp.config import ConfigError
 from rdpp.display.console import percent
 from rdpp.folders import ensure_writable
 from rdpp.metrics import METRICS, of_defect_type
+from rdpp.tracking.metric_names import (
+    GRADIENT_NORM,
+    GRADIENT_ROUNDING,
+    LOSS,
+    LOSS_WEIGHT,
+    LOSS_WEIGHTED,
+    TIME_SHARE,
+)
 from rdpp.tracking.schema import IMPORTANCES_NEED
 from rdpp.tracking.store import Store
 
@@ -171,11 +179,11 @@ def _terms(run_set: RunSet) -> Tabulated:
     """What each loss term came to at the end of training, and how much it moved: means over a variant's runs."""
     rows = []
     for variant, runs in run_set.by_variant().items():
-        names = [key.removeprefix("loss_weight/") for key in runs[0].logged if key.startswith("loss_weight/")]
+        names = [key.removeprefix(LOSS_WEIGHT) for key in runs[0].logged if key.startswith(LOSS_WEIGHT)]
         for term in names:
-            keys = [f"{kind}/{term}" for kind in ("loss_weight", "loss", "loss_weighted")]
-            keys += [f"gradient_norm/{group}/{term}" for group in ("projection", "restoration")]
-            keys += [f"gradient_rounding/{term}", f"time_share/{term}"]
+            keys = [kind + term for kind in (LOSS_WEIGHT, LOSS, LOSS_WEIGHTED)]
+            keys += [f"{GRADIENT_NORM}{group}/{term}" for group in ("projection", "restoration")]
+            keys += [GRADIENT_ROUNDING + term, TIME_SHARE + term]
             dead = sum(term in run.tags.get("dead_terms", "").split() for run in runs)
             rows.append((variant, term, *(_mean_of(runs, key) for key in keys), f"{dead} of {len(runs)}"))
     header = ("variant", "term", "weight", "value", "weighted", "gradient at projection")

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from rdpp.tracking.gallery import GALLERY
 from rdpp.tracking.store import Store
 
 RUNS_KEPT = "runs_kept"
@@ -12,7 +13,7 @@ RUNS_KEPT = "runs_kept"
 TAKEN_BY = "taken_by/"
 """Beginning of the tags of a run that belongs to another tree too."""
 Lock = Callable[[], AbstractContextManager[None]]
-_FOLDERS = ("checkpoint", "images")
+_ARTIFACTS = ("checkpoint", "images", GALLERY)
 _DONE = "heatmaps_kept"
 _LOGGED_IMAGES = "mlflow.loggedImages"  # with this tag the UI looks for pictures
 
@@ -48,8 +49,8 @@ def _forget(store: Store, run_id: str, lock: Lock) -> None:
             return
         store.set_tags(run_id, {"keep": "none"})
         artifacts = get_artifact_repository(run.info.artifact_uri or "", tracking_uri=store.uri)
-        for folder in {file.path for file in artifacts.list_artifacts()} & set(_FOLDERS):
-            artifacts.delete_artifacts(folder)
+        for path in {file.path for file in artifacts.list_artifacts()} & set(_ARTIFACTS):
+            artifacts.delete_artifacts(path)
     if _LOGGED_IMAGES in run.data.tags:
         store.client.delete_tag(run_id, _LOGGED_IMAGES)
     store.set_tags(run_id, {_DONE: False})

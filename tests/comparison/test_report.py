@@ -128,7 +128,7 @@ def test_rescoring_adds_what_is_missing_and_tells_what_differs(small, capsys):
     run = find_runs(store, ["small"]).runs[0]
     (same,), without = rescore(store, [run.run_id])
     assert (same.added, same.changed, without) == ((), {}, 0)
-    store.log_metrics(run.run_id, {"chosen/image_auroc": 0.123})
+    store.log_metrics(run.run_id, {"test/image_auroc": 0.123})
     (found,), _ = rescore(store, [run.run_id])
     assert found.changed == {"image_auroc": 0.123}
     again = find_runs(store, ["small"]).runs[0]

@@ -80,7 +80,7 @@ def test_every_loss_term_is_logged_with_weight_and_gradient(trained):
     for name, term in experiment.terms.items():
         assert metrics[f"loss_weighted/{name}"] == pytest.approx(term.weight * metrics[f"loss/{name}"], rel=1e-5)
         assert metrics[f"loss_weight/{name}"] == term.weight
-        assert metrics[f"gradient_norm/projection/{name}"] > 0
+        assert metrics[f"loss_gradient_norm/projection/{name}"] > 0
     history = store.client.get_metric_history(leaf_of(store, parent, "bolt").info.run_id, "loss/total")
     assert sorted(m.step for m in history) == [1, 2, 3, 4]
 
@@ -91,9 +91,9 @@ def test_metrics_are_logged_by_epoch_and_for_the_chosen_one(trained):
     history = store.client.get_metric_history(leaf.info.run_id, "image_auroc")
     assert sorted(m.step for m in history) == [1, 2]
     expected = results[1].metrics
-    assert leaf.data.metrics["chosen/pixel_aupro"] == pytest.approx(expected["pixel_aupro"])
+    assert leaf.data.metrics["test/pixel_aupro"] == pytest.approx(expected["pixel_aupro"])
     for name in ("seconds_per_batch", "images_per_second", "peak_memory_mb"):
-        assert leaf.data.metrics[name] > 0
+        assert leaf.data.metrics[f"training/{name}"] > 0
 
 
 def test_the_logged_configuration_starts_the_same_run_again(trained, tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, EpochFinished, RunFinished, RunSpec, train
 from rdpp.runs import HoldLost, Node, run_lock
 from rdpp.tracking import delivery
+from rdpp.tracking.gallery import GALLERY, read_gallery
 from rdpp.tracking.location import work_folder
 from rdpp.tracking.outbox import Outboxes
 from rdpp.tracking.records import Record
@@ -128,6 +130,11 @@ def test_nodes_differ_by_level_key_and_parent(store):
         assert len({one, node("study", "b", None), node("ablation", "a", None), node("study", "a", one)}) == 4
 
 
+def shown(store, run):
+    """What the gallery of a run shows."""
+    return read_gallery(Path(store.client.download_artifacts(run.info.run_id, GALLERY)).read_text())
+
+
 def test_everything_that_is_sent_twice_is_there_once(store, tmp_path):
     sink = StoreSink(store, work_folder(store.uri))
     pixels = np.zeros((8, 8, 3), np.uint8)
@@ -171,6 +178,7 @@ def test_everything_that_is_sent_twice_is_there_once(store, tmp_path):
     assert run.data.tags["mlflow.loggedArtifacts"] == '[{"path": "scores.json", "type": "table"}]'
     images = [file.path for file in store.client.list_artifacts(run.info.run_id, "images")]
     assert sum(path.endswith(".png") for path in images) == sum(path.endswith(".webp") for path in images) == 2
+    assert len(shown(store, run)["pictures"][0]["frames"]) == 2
     assert run.data.tags[f"taken_by/{run.info.run_id}"] == '["1"]'
     assert (run.info.start_time, run.info.end_time) == (1000, 1000 + len(payloads) - 1)
 
@@ -198,6 +206,8 @@ def test_a_run_that_goes_on_from_a_state_logs_nothing_twice(store, spec, events,
     assert steps(store, run, "held_out/image_auroc") == [1, 2, 3]
     assert run.info.status == "FINISHED"
     assert "checkpoint/chosen.json" in {a.path for a in store.client.list_artifacts(run.info.run_id, "checkpoint")}
+    watched = [picture for picture in shown(store, run)["pictures"] if picture["held_out"]]
+    assert [[frame["epoch"] for frame in picture["frames"]] for picture in watched] == [[1, 2, 3]] * 3
 
 
 def test_a_run_that_begins_anew_after_a_death_is_one_run_and_logs_nothing_twice(store, spec, events, parent):
