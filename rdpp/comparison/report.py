@@ -13,7 +13,9 @@ import plotly.io
 from rdpp.comparison.figures import differences
 from rdpp.comparison.map_grid import MOST_MAPS, data_uri, image_rows
 from rdpp.comparison.pairing import HEADLINE, Compared, common_means, compare_runs
+from rdpp.comparison.scores import BINS, category_scores
 from rdpp.comparison.search import RunSet, TrainedRun, find_runs
+from rdpp.comparison.shown import MOST_VARIANTS, shown_categories
 from rdpp.comparison.tables import as_data
 from rdpp.comparison.trials import Trials, ranked_trials
 from rdpp.config import ConfigError
@@ -80,11 +82,13 @@ def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    categories = sorted({run.category for run in run_set.runs})
     leaderboard, ranking = _leaderboard(run_set, trials, baseline)
     images, missing = image_rows(store, run_set)
+    scores, without_scores = category_scores(store, run_set)
     return environment.get_template("report.html").render(
         run_set=run_set,
-        categories=sorted({run.category for run in run_set.runs}),
+        categories=categories,
         seeds=sorted({run.seed for run in run_set.runs}),
         leaderboard=leaderboard,
         ranking=ranking,
@@ -98,6 +102,11 @@ def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
         images=images,
         missing=missing,
         most_maps=MOST_MAPS,
+        scores=scores,
+        without_scores=without_scores,
+        most_variants=MOST_VARIANTS,
+        bins=BINS,
+        left_out=len(categories) - len(shown_categories(run_set)),
     )
 
 

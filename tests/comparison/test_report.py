@@ -56,6 +56,7 @@ def test_the_page_is_complete_and_fetches_nothing(page):
         "Differences from the baseline",
         "By category",
         "By defect type",
+        "ROC curves and scores",
         "Loss terms",
         "The same image under each variant",
     ]
@@ -106,7 +107,7 @@ def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, 
     for row, trial in zip(trials.rows, best_first, strict=True):
         assert row[2:] == (percent(trial.value), percent(value_on_test(trial, sweep.objective)), "complete")
         assert row[0] in text
-    assert "no run has its anomaly maps stored" in text
+    assert "no run logged heatmaps, or stored its anomaly maps" in text
 
 
 def test_stored_maps_are_what_was_evaluated(small):
