@@ -12,4 +12,4 @@ class ImageRow:
     picture: str
     """Data URI; the mask's outline is drawn in."""
     maps: tuple[tuple[str, str, str], ...]
-    """(variant, caption, data URI)."""
+    """(variant, caption, data URI); of a variant that has no map of it the URI is empty."""

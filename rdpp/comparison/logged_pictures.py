@@ -10,10 +10,11 @@ from rdpp.tracking.store import Store
 
 _OF_KINDS = {("miss", "hit"): 3, ("false_alarm",): 1}
 """Images a category."""
+_NONE = "logged no heatmap of it"
 
 
 def logged_rows(store: Store, category: str, runs: Mapping[str, TrainedRun]) -> list[ImageRow]:
-    """The test images of which most variants logged a heatmap, each under all that did: three defective ones and a
+    """The test images of which most variants logged a heatmap, each under all variants: three defective ones and a
     good one. Where no two variants logged the same image, each variant's worst miss.
 
     Args:
@@ -56,8 +57,11 @@ def _shared(galleries: Mapping[str, Mapping[str, Any]], kinds: Sequence[str], le
 
 def _row(category: str, galleries: Mapping[str, Mapping[str, Any]], title: str) -> ImageRow:
     having = {name: pictures[title] for name, pictures in galleries.items() if title in pictures}
-    maps = tuple((name, picture["shown"]["found"], picture["shown"]["map"]) for name, picture in having.items())
-    return ImageRow(category, title, next(iter(having.values()))["image"], maps)
+    shown = {name: picture["shown"] for name, picture in having.items()}
+    maps = (
+        (name, shown[name]["found"], shown[name]["map"]) if name in shown else (name, _NONE, "") for name in galleries
+    )
+    return ImageRow(category, title, next(iter(having.values()))["image"], tuple(maps))
 
 
 def _worst_miss(category: str, name: str, pictures: Mapping[str, Any]) -> ImageRow:

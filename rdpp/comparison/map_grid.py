@@ -18,6 +18,7 @@ from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
 from rdpp.experiment import ExperimentConfig
 from rdpp.tracking.figures import Scale, colour, outlined, picture
+from rdpp.tracking.forgetting import HEATMAPS_KEPT
 from rdpp.tracking.maps import StoredMaps, load_maps
 from rdpp.tracking.store import Store
 
@@ -45,7 +46,8 @@ def image_rows(store: Store, run_set: RunSet) -> tuple[list[ImageRow], list[str]
         runs = shown_runs(run_set, [run for run in of_category if _may_have_maps(run)], MOST_MAPS)
         maps = {name: stored for name, run in runs.items() if (stored := load_maps(store, run.run_id)) is not None}
         if not maps:
-            logged = logged_rows(store, category, shown_runs(run_set, of_category, MOST_VARIANTS))
+            pictured = [run for run in of_category if run.tags.get(HEATMAPS_KEPT) != "False"]
+            logged = logged_rows(store, category, shown_runs(run_set, pictured, MOST_VARIANTS))
             rows += logged
             missing += [] if logged else [f"{category}: no run logged heatmaps, or stored its anomaly maps"]
             continue

@@ -17,7 +17,7 @@ from rdpp.tracking.metric_names import PICTURES
 from rdpp.tracking.names import printable
 
 GALLERY = "anomaly_maps.html"
-"""Artifact of a run. MLflow's UI sorts artifacts by name: it stands first."""
+"""Artifact of a run. MLflow's UI shows folders first, then files by name: it is the first file."""
 _SIDE = 256
 """Largest height or width of a picture, in pixels."""
 _QUALITY = 75

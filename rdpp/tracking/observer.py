@@ -159,7 +159,7 @@ class RunObserver:
             names.PEAK_MEMORY: event.peak_memory_mb,
         }
         prefix = names.HELD_OUT if self._started.watched == "held_out" else ""
-        metrics = {prefix + k: v for k, v in event.evaluation.metrics.items()} if event.evaluation else {}
+        metrics = {prefix + k: v for k, v in _of_all(event.evaluation.metrics)} if event.evaluation else {}
         points += [(name, value, event.epoch) for name, value in {**rates, **metrics}.items()]
         self._put("series", {"points": points})
         if event.evaluation and (event.last or event.epoch in self._frame_epochs()):
@@ -185,7 +185,7 @@ class RunObserver:
         values |= {names.TEST + name: value for name, value in result.real_rates.items()}
         values |= {**_threshold_values(result), names.SECONDS: result.seconds}
         points = [(name, value, 0) for name, value in values.items()]  # the UI draws a bar of what has no other step
-        points += [(names.AUDIT + name, v, epoch) for epoch, of in result.audit.items() for name, v in of.items()]
+        points += [(names.AUDIT + name, v, epoch) for epoch, of in result.audit.items() for name, v in _of_all(of)]
         self._put("series", {"points": points})
         if result.thresholds is not None:
             self._put("text", {"path": "thresholds.json", "text": json.dumps(result.thresholds.to_mapping(), indent=1)})
@@ -248,6 +248,12 @@ class RunObserver:
             for rank, index in enumerate(indices, 1)
             for step, frame in enumerate(frames)
         ]
+
+
+def _of_all(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Those over all images. By defect type they are logged of the chosen epoch alone: over the epochs they would be
+    eight sections of the UI before the losses."""
+    return [(name, value) for name, value in metrics.items() if "/" not in name]
 
 
 def _short_name(item: Item) -> str:

@@ -64,7 +64,8 @@ def test_images_that_most_variants_logged_stand_under_each(logged):
     assert [(row.category, row.caption) for row in rows] == [("bolt", f"{n}/0.png") for n in ("rust", "bent", "good")]
     assert rows[0].picture == "image rust"
     assert rows[0].maps == (("a", "a 2", "map a 2"), ("b", "b 2", "map b 2"), ("c", "c 2", "map c 2"))
-    assert [variant for variant, _, _ in rows[1].maps] == ["b", "c"]
+    assert rows[1].maps[0] == ("a", "logged no heatmap of it", "")
+    assert [uri for _, _, uri in rows[1].maps] == ["", "map b 2", "map c 2"]
 
 
 def test_the_chosen_epoch_is_shown(logged):

@@ -12,6 +12,7 @@ from rdpp.config import ConfigError
 from rdpp.display.console import ConsoleObserver
 from rdpp.display.screen import Terminal
 from rdpp.engine import EpochFinished, train
+from rdpp.metrics import METRICS
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.store import Store
 
@@ -40,6 +41,8 @@ def test_held_out_metrics_over_epochs_test_metrics_once(run):
     store, result, leaf, _ = run
     assert steps(store, leaf, "held_out/pixel_auroc") == [1, 2]
     metrics = leaf.data.metrics
+    over_epochs = [name for name in metrics if name.startswith("held_out/")]
+    assert sorted(over_epochs) == sorted(f"held_out/{name}" for name in METRICS)  # by defect type there would be more
     assert "pixel_auroc" not in metrics
     assert metrics["test/pixel_auroc"] == result.evaluation.metrics["pixel_auroc"]
     assert metrics["selection/held_out/pixel_auroc"] == result.held_out.metrics["pixel_auroc"]

@@ -521,4 +521,11 @@ MUTATIONS = [
         '("checkpoint", "images")',
         _FORGETTING,
     ),
+    Mutation(
+        "observer: metrics by defect type over the epochs stand before the losses",
+        "rdpp/tracking/observer.py",
+        'for name, value in metrics.items() if "/" not in name]',
+        "for name, value in metrics.items()]",
+        "tests/tracking/test_held_out_tracking.py -k over_epochs",
+    ),
 ]
