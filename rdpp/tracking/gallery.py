@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image
 
 from rdpp.tracking.figures import Heatmap
-from rdpp.tracking.metric_names import PICTURES
 from rdpp.tracking.names import printable
 
 GALLERY = "anomaly_maps.html"
@@ -30,7 +29,7 @@ class Frame:
     """What one epoch made of an image."""
 
     key: str
-    """Of the picture, such as `pictures/miss/1_scratch_000`: the same at every epoch."""
+    """Of the picture, such as `miss/1_scratch_000`: the same at every epoch."""
     title: str
     epoch: int
     found: str
@@ -59,7 +58,7 @@ def gallery_page(frames: Sequence[Frame], about: str, chosen: int | None) -> str
     """
     pictures: dict[str, dict[str, Any]] = {}
     for frame in sorted(frames, key=lambda frame: frame.epoch):
-        kind = frame.key.removeprefix(PICTURES).partition("/")[0]
+        kind = frame.key.partition("/")[0]
         begun = {"kind": kind.removeprefix(_HELD_OUT), "held_out": kind.startswith(_HELD_OUT), "title": frame.title}
         own = pictures.setdefault(frame.key, {**begun, "image": None, "frames": []})
         own["image"] = own["image"] or frame.image

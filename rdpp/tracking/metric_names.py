@@ -33,8 +33,6 @@ CHOSEN_EPOCH, EPOCHS, STEPS = (TRAINING + name for name in ("chosen_epoch", "epo
 SECONDS, SECONDS_PER_BATCH = TRAINING + "seconds", TRAINING + "seconds_per_batch"
 IMAGES_PER_SECOND, PEAK_MEMORY = TRAINING + "images_per_second", TRAINING + "peak_memory_mb"
 COUNTS = (CHOSEN_EPOCH, EPOCHS, STEPS)
-PICTURES = "pictures/"
-"""Beginning of the keys of pictures, which have sections of their own among those of the metrics."""
 
 _RATES = ("false_alarm_rate/", "detection_rate/")
 """Beginnings of the names in `Result.real_rates`."""

@@ -33,11 +33,11 @@ from rdpp.tracking.provenance import code_comment
 from rdpp.tracking.records import Kind
 from rdpp.tracking.schema import SCHEMA
 
-_FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for the UI's slider
+_FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for the gallery's slider
 
 
-# Settings that are tags, or that do not change the result. They are not logged as parameters: the UI prints all
-# parameters beside each picture.
+# Settings that are tags, or that do not change the result. They are not logged as parameters. All others are, at their
+# defaults too: whoever searches for params.X = '...' finds every run.
 _NOT_PARAMS = frozenset(
     {
         "name",
@@ -219,10 +219,7 @@ class RunObserver:
         self, chosen: Evaluation, chosen_epoch: int, earlier: Mapping[int, np.ndarray], prefix: str
     ) -> list[dict[str, Any]]:
         """The same images in every frame, chosen by what the chosen epoch made of them. Scale and threshold are each
-        frame's own: maps of another epoch have another range.
-
-        The UI's slider starts at step 0, so steps count frames; the picture tells its epoch.
-        """
+        frame's own: maps of another epoch have another range."""
         from rdpp.tracking.figures import interesting, picture  # imports matplotlib and scikit-learn
 
         assert self._started is not None
@@ -233,7 +230,7 @@ class RunObserver:
         count = self._started.spec.experiment.heatmaps
         return [
             {
-                "key": f"{names.PICTURES}{prefix}{kind}/{rank}_{_short_name(split.items[index])}",
+                "key": f"{prefix}{kind}/{rank}_{_short_name(split.items[index])}",
                 "step": step,
                 "pixels": picture(split, index),
                 "mask": split.masks[index] if split.has_masks else None,

@@ -1,59 +1,53 @@
-"""Heatmaps of a run: each is drawn once, logged for the slider of MLflow's UI, and put into the run's gallery."""
+"""Heatmaps of a run: each is drawn once, as a picture of its own and for the run's gallery."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rdpp.tracking.figures import Scale, heatmap, outlined
 from rdpp.tracking.gallery import GALLERY, Frame, frame_of, gallery_page
 from rdpp.tracking.names import to_picture_key
 from rdpp.tracking.store import Store
 
-_AT_ONCE = 2  # pictures drawn and logged
+PICTURES = "images"
+"""The folder of a run's artifacts."""
+_AT_ONCE = 2  # pictures drawn
+_QUALITY = 92
 
 
 def log_pictures(
-    store: Store,
-    run_id: str,
-    time: int,
-    *,
-    pictures: Sequence[Mapping[str, Any]],
-    about: str = "",
-    chosen: int | None = None,
+    store: Store, run_id: str, *, pictures: Sequence[Mapping[str, Any]], about: str = "", chosen: int | None = None
 ) -> None:
-    """Draw and log heatmaps, and the page that shows them all.
+    """Draw heatmaps, and log them and the page that shows them all, in the place of what is there.
 
-    MLflow makes a new file of a picture that is logged again, so those that are there already are passed over. The
-    page comes last, in the place of one that is there.
+    They are files, and no images of MLflow's `log_image`: its UI would print all of the run's parameters over each.
 
     Args:
         store: to log to.
         run_id: of the run.
-        time: of the record, in milliseconds since 1970.
-        pictures: the arguments of `rdpp.tracking.figures.heatmap`, with `key` and `step` of each picture; the UI's
-            slider goes over the steps of one key.
+        pictures: the arguments of `rdpp.tracking.figures.heatmap`, with `key`, the same for all epochs of an image, and
+            `step`, which counts them from 0.
         about: the run, in words.
         chosen: the epoch that counts; None: the last one.
     """
-    there = [file.path for file in store.client.list_artifacts(run_id, "images") if file.path.endswith(".webp")]
-
-    def log(picture: Mapping[str, Any]) -> Frame:
-        key, step = to_picture_key(picture["key"]), picture["step"]
-        shown = {k: v for k, v in picture.items() if k not in ("key", "step", "scale")}
-        drawn = heatmap(**shown, scale=Scale(*picture["scale"]))
-        begin = f"images/{key.replace('/', '~')}+step+{step}+timestamp+"
-        if not any(path.startswith(begin) for path in there):
-            store.client.log_image(run_id, drawn.grid(), key=key, step=step, timestamp=time)
-        return frame_of(drawn, picture["key"], _with_outline(**picture) if step == 0 else None)
-
-    frames = [log(picture) for picture in pictures[:1]]  # by itself, since it makes a tag of the run
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        frames += pool.map(log, pictures[1:])
-    if frames:
-        store.client.log_text(run_id, gallery_page(frames, about, chosen), GALLERY)
+    with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            frames = list(pool.map(partial(_draw, Path(scratch)), pictures))
+        if frames:
+            store.client.log_artifacts(run_id, scratch, PICTURES)
+            store.client.log_text(run_id, gallery_page(frames, about, chosen), GALLERY)
 
 
-def _with_outline(*, pixels: np.ndarray, mask: np.ndarray | None, **_: Any) -> np.ndarray:
-    return pixels if mask is None else outlined(pixels, mask)
+def _draw(folder: Path, picture: Mapping[str, Any]) -> Frame:
+    """Write a picture, such as `miss/1_scratch_000_epoch_0003.jpg`."""
+    key, pixels, mask = picture["key"], picture["pixels"], picture["mask"]
+    shown = {name: value for name, value in picture.items() if name not in ("key", "step", "scale")}
+    drawn = heatmap(**shown, scale=Scale(*picture["scale"]))
+    path = folder / f"{to_picture_key(key)}_epoch_{drawn.epoch:04d}.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn.grid().save(path, quality=_QUALITY, subsampling=0)
+    image = None if picture["step"] else pixels if mask is None else outlined(pixels, mask)
+    return frame_of(drawn, key, image)

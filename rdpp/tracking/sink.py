@@ -262,7 +262,7 @@ def _state(store: Store, run_id: str, record: Record, *, path: str | None, batch
 
 
 def _pictures(store: Store, run_id: str, record: Record, **pictures: Any) -> None:
-    log_pictures(store, run_id, record.time, **pictures)
+    log_pictures(store, run_id, **pictures)
 
 
 _KINDS: dict[str, Any] = {

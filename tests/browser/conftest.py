@@ -30,7 +30,7 @@ CHROMIUM = "/usr/bin/chromium"
 VALUES = (0.6, 0.9, 0.7, 0.8)
 """Of the trials' objective, by number."""
 RED, GREEN = (200, 0, 0), (0, 200, 0)
-"""The colours of the picture's left and right half."""
+"""Colours of pictures."""
 
 
 @pytest.fixture(scope="session")
@@ -88,29 +88,17 @@ def settle_all(job):
 
 
 @pytest.fixture(scope="session")
-def pictured(seen):
-    """A run with a picture: its left half red, its right half green."""
-    store, study = seen
-    run_id = store.start_run("pictured", parent=study, tags={"level": "picture"})
-    image = np.zeros((40, 60, 3), np.uint8)
-    image[:, :30], image[:, 30:] = RED, GREEN
-    store.client.log_image(run_id, image, key="miss/1_hole", step=0)
-    store.end_run(run_id, "FINISHED", {})
-    return run_id
-
-
-@pytest.fixture(scope="session")
 def gallery(seen):
     """A run with a gallery of one missed image: its map is black at epoch 1, and yellow at the chosen epoch 4."""
     store, study = seen
     run_id = store.start_run("gallery", parent=study, tags={"level": "picture"})
     pixels, mask = np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), bool)
     pixels[..., 0] = RED[0]
-    shown = {"key": "pictures/miss/1_hole", "pixels": pixels, "mask": mask, "title": "hole/000.png", "score": 0.1}
+    shown = {"key": "miss/1_hole", "pixels": pixels, "mask": mask, "title": "hole/000.png", "score": 0.1}
     shown |= {"defective": True, "scale": (0.0, 1.0, 0.5)}
     maps = [np.full((64, 64), value, np.float32) for value in (0.0, 1.0, 0.5)]
     frames = [{**shown, "step": i, "epoch": e, "anomaly_map": maps[i]} for i, e in enumerate((1, 4, 9))]
-    log_pictures(store, run_id, 1, pictures=frames, about="bolt, seed 1", chosen=4)
+    log_pictures(store, run_id, pictures=frames, about="bolt, seed 1", chosen=4)
     store.end_run(run_id, "FINISHED", {})
     return run_id
 
@@ -135,7 +123,7 @@ def _with_gallery(read):
         image = io.BytesIO()
         Image.new("RGB", (32, 32), GREEN).save(image, "WEBP", lossless=True)
         uri = f"data:image/webp;base64,{base64.b64encode(image.getvalue()).decode()}"
-        return gallery_page([Frame("pictures/miss/1_a", "hole/000.png", 1, "MISSED", "", uri, uri)], "", 1)
+        return gallery_page([Frame("miss/1_a", "hole/000.png", 1, "MISSED", "", uri, uri)], "", 1)
 
     return read_text
 

@@ -65,17 +65,6 @@ def test_its_charts_show_every_swept_value(page, ui):
         assert page.get_by_text(title).count() >= 1, title
 
 
-def test_a_picture_is_seen(page, ui, pictured):
-    base, _, _ = ui["all runs"].partition("/runs")
-    page.goto(f"{base}/runs/{pictured}/model-metrics")
-    image = page.locator("img[src*='artifact']").first
-    image.wait_for(timeout=WAIT)
-    image.evaluate("image => image.decode()")
-    left, right = image.evaluate(_PIXELS)
-    assert left[0] > 150 > 60 > left[1]
-    assert right[1] > 150 > 60 > right[0]
-
-
 def test_the_figures_need_no_network(page, seen, tmp_path):
     store, study = seen
     file = store.client.download_artifacts(study, "figures.html", str(tmp_path))

@@ -16,7 +16,7 @@ def page(variant, titles, chosen=2):
     """A gallery with a test image of each title, whose kind is in it, at two epochs; and a held-out one."""
     frames = [
         Frame(
-            f"pictures/{kind}/{rank}_{name}",
+            f"{kind}/{rank}_{name}",
             f"{name}/0.png",
             epoch,
             f"{variant} {epoch}",
@@ -27,7 +27,7 @@ def page(variant, titles, chosen=2):
         for rank, (kind, name) in enumerate(titles)
         for epoch in (1, 2)
     ]
-    drawn = Frame("pictures/held_out_miss/1_drawn", "drawn/0.png", 1, "", "", "", "")
+    drawn = Frame("held_out_miss/1_drawn", "drawn/0.png", 1, "", "", "", "")
     return gallery_page([*frames, drawn], variant, chosen)
 
 

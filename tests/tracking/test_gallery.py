@@ -31,7 +31,7 @@ def decoded(uri):
 
 
 def test_pictures_are_in_order_and_their_frames_rise_with_the_epochs():
-    first, second = "pictures/held_out_miss/1_a", "pictures/hit/1_b"
+    first, second = "held_out_miss/1_a", "hit/1_b"
     frames = [frame(first, 3), frame(first, 1, "image"), frame(second, 2, "other")]
     data = read_gallery(gallery_page(frames, "bolt, seed 1", 2))
     assert (data["about"], data["chosen"]) == ("bolt, seed 1", 2)
@@ -63,12 +63,12 @@ def test_it_fetches_nothing():
 
 
 def test_pictures_are_small_and_show_what_was_drawn():
-    both = frame_of(drawn(2, side=300), "pictures/miss/1_a", np.full((300, 300, 3), 90, np.uint8))
+    both = frame_of(drawn(2, side=300), "miss/1_a", np.full((300, 300, 3), 90, np.uint8))
     image, heat = decoded(both.image), decoded(both.map)
     assert image.shape == heat.shape == (256, 256, 3)
     assert abs(int(image.mean()) - 90) < 4
     assert heat[2, 2].sum() > heat[200, 200].sum() + 300
     assert len(both.map) < 3000
-    assert frame_of(drawn(2), "pictures/miss/1_a", None).image is None
+    assert frame_of(drawn(2), "miss/1_a", None).image is None
     assert json.dumps(both.found)
     assert "MISSED" not in both.found

@@ -1,9 +1,11 @@
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 from tracked import tracked_job, tracked_training
 
 from rdpp.config import ConfigError
@@ -12,6 +14,7 @@ from rdpp.experiment import ExperimentConfig
 from rdpp.metrics import auroc
 from rdpp.runs import Outcome, summary
 from rdpp.tracking.evaluation import evaluate_source
+from rdpp.tracking.gallery import GALLERY, read_gallery
 from rdpp.tracking.store import Store
 
 
@@ -128,13 +131,27 @@ def test_scores_of_every_test_image_are_a_table(trained, tmp_path):
     assert auroc(np.array(scores), np.array(labels)) == pytest.approx(results[0].metrics["image_auroc"])
 
 
-def test_heatmaps_are_logged_for_misses_alarms_and_hits_at_each_frame(trained):
+def test_heatmaps_are_logged_for_misses_alarms_and_hits_at_each_frame(trained, tmp_path):
     store, _, _, parent = trained
     leaf = leaf_of(store, parent, "weave")
-    names = [f.path for f in store.client.list_artifacts(leaf.info.run_id, "images") if f.path.endswith(".png")]
-    for kind in ("miss", "false_alarm", "hit"):
-        for step in (0, 1):
-            assert any(f"{kind}~1_" in n and f"+step+{step}+" in n for n in names), (kind, step)
+    folder = Path(store.client.download_artifacts(leaf.info.run_id, "images", str(tmp_path)))
+    gallery = read_gallery(store.read_text(leaf.info.run_id, GALLERY))
+    assert [picture["kind"] for picture in gallery["pictures"]] == ["miss", "false_alarm", "hit"]
+    for picture in gallery["pictures"]:
+        first, last = sorted((folder / picture["kind"]).iterdir())
+        assert (first.name[-8:], last.name[-8:]) == ("0001.jpg", "0002.jpg")
+        assert Image.open(last).size == (2 * 256 + 6, 2 * 256 + 6 + 56)
+        assert [frame["epoch"] for frame in picture["frames"]] == [1, 2]
+        assert picture["image"].startswith("data:image/webp")
+    assert gallery["about"] == "weave, seed 1"
+
+
+def test_no_heatmaps_means_no_gallery(trained):
+    store, experiment, _, _ = trained
+    changes = {"name": "plain", "heatmaps": 0, "data.categories": ["bolt"], "training.epochs": 1}
+    tracked_training(store, experiment.with_overrides(changes))
+    (leaf,) = store.search("tags.variant = 'plain' and tags.level = 'run'")
+    assert not {"images", GALLERY} & {file.path for file in store.client.list_artifacts(leaf.info.run_id)}
 
 
 def test_the_kept_checkpoint_of_a_run_evaluates_to_the_same_metrics(trained):

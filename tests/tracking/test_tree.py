@@ -160,7 +160,7 @@ def test_everything_that_is_sent_twice_is_there_once(store, tmp_path):
         ("table", {"path": "scores.json", "columns": {"image": ["a", "b"], "score": [0.25, 0.5]}}),
         ("json", {"path": "a.json", "data": [1]}),
         ("dataset", {"name": "bolt", "digest": "d", "folder": "/data", "profile": {"train": 3}}),
-        ("pictures", {"pictures": [picture, {**picture, "step": 1}]}),
+        ("pictures", {"pictures": [picture, {**picture, "step": 1, "epoch": 2}]}),
         ("folder", {"path": "checkpoint"}),
         ("take_over", {"run_id": None, "taken": "twice", "tags": {}, "group": "1"}),
         ("close", {"status": "FINISHED", "tags": {}}),
@@ -176,8 +176,8 @@ def test_everything_that_is_sent_twice_is_there_once(store, tmp_path):
         "data": [["a", 0.25], ["b", 0.5]],
     }
     assert run.data.tags["mlflow.loggedArtifacts"] == '[{"path": "scores.json", "type": "table"}]'
-    images = [file.path for file in store.client.list_artifacts(run.info.run_id, "images")]
-    assert sum(path.endswith(".png") for path in images) == sum(path.endswith(".webp") for path in images) == 2
+    images = [file.path for file in store.client.list_artifacts(run.info.run_id, "images/miss")]
+    assert images == ["images/miss/1_epoch_0001.jpg", "images/miss/1_epoch_0002.jpg"]
     assert len(shown(store, run)["pictures"][0]["frames"]) == 2
     assert run.data.tags[f"taken_by/{run.info.run_id}"] == '["1"]'
     assert (run.info.start_time, run.info.end_time) == (1000, 1000 + len(payloads) - 1)

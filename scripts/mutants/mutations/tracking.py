@@ -158,13 +158,6 @@ MUTATIONS = [
         f"{_TREE} -k at_once",
     ),
     Mutation(
-        "sink: a picture that is sent twice is there twice",
-        "rdpp/tracking/pictures.py",
-        "if not any(path.startswith(begin) for path in there):",
-        "if True:",
-        f"{_TREE} -k sent_twice",
-    ),
-    Mutation(
         "sink: metrics have the time of their sending",
         "rdpp/tracking/sink.py",
         "store.log_series(run_id, points, record.time)",
@@ -506,6 +499,20 @@ MUTATIONS = [
         '"chosen": last if chosen is None else chosen,',
         '"chosen": last,',
         _GALLERY,
+    ),
+    Mutation(
+        "pictures: only the last epoch's is kept",
+        "rdpp/tracking/pictures.py",
+        "_epoch_{drawn.epoch:04d}.jpg",
+        ".jpg",
+        "tests/tracking/test_tree.py -k sent_twice",
+    ),
+    Mutation(
+        "pictures: the gallery is not logged",
+        "rdpp/tracking/pictures.py",
+        "            store.client.log_text(run_id, gallery_page(frames, about, chosen), GALLERY)\n",
+        "",
+        "tests/tracking/test_tree.py -k sent_twice",
     ),
     Mutation(
         "gallery: it shows whole pictures",
