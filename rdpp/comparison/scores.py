@@ -1,6 +1,6 @@
 """How a category's test images are told apart by their scores: ROC curves and histograms of a few variants."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,6 @@ def _scores(variant: str, table: Mapping[str, Any]) -> VariantScores | None:
     )
 
 
-def _shares(scores: np.ndarray, edges: np.ndarray) -> Sequence[float]:
+def _shares(scores: np.ndarray, edges: np.ndarray) -> tuple[float, ...]:
     counts, _ = np.histogram(scores, edges)
     return tuple(float(share) for share in counts / len(scores))
