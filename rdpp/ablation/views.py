@@ -2,6 +2,7 @@
 
 from rdpp.ablation.config import AblationConfig
 from rdpp.runs import DURATION, Chart, Column, View
+from rdpp.tracking.metric_names import HELD_OUT, LOSS, SELECTED, TEST
 
 METRICS = ("image_auroc", "pixel_aupro")
 """That pages about an ablation name."""
@@ -25,8 +26,8 @@ def _variants(ablation: AblationConfig, holds_out: bool) -> View:
 def _runs(ablation: AblationConfig, holds_out: bool) -> View:
     """Of each category and seed, with its losses before its values."""
     place: list[Column] = [("tags", "variant"), ("tags", "category"), ("tags", "seed")]
-    test: list[Column] = [("metrics", f"chosen/{name}") for name in METRICS]
-    held_out: list[Column] = [("metrics", f"chosen/held_out/{name}") for name in METRICS] if holds_out else []
-    lines = ["loss/total", *(f"held_out/{name}" if holds_out else name for name in METRICS)]
+    test: list[Column] = [("metrics", TEST + name) for name in METRICS]
+    held_out: list[Column] = [("metrics", SELECTED + name) for name in METRICS] if holds_out else []
+    lines = [f"{LOSS}total", *(HELD_OUT + name if holds_out else name for name in METRICS)]
     charts = tuple(Chart("line", (("metrics", name),)) for name in lines)
     return View(f"{ablation.name}: runs", "run", test[0], (*place, *test, *held_out, DURATION), charts)

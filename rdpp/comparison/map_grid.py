@@ -4,19 +4,21 @@ import base64
 import io
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from scipy.stats import rankdata
 
-from rdpp.comparison.pairing import HEADLINE
+from rdpp.comparison.image_row import ImageRow
+from rdpp.comparison.logged_pictures import logged_rows
 from rdpp.comparison.search import RunSet, TrainedRun
+from rdpp.comparison.shown import MOST_VARIANTS, shown_categories, shown_runs
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
 from rdpp.experiment import ExperimentConfig
 from rdpp.tracking.figures import Scale, colour, outlined, picture
+from rdpp.tracking.forgetting import HEATMAPS_KEPT
 from rdpp.tracking.maps import StoredMaps, load_maps
 from rdpp.tracking.store import Store
 
@@ -28,34 +30,26 @@ _SIDE = 192
 """Largest height or width of a picture, in pixels."""
 
 
-@dataclass(frozen=True)
-class ImageRow:
-    """One test image, and each variant's anomaly map of it."""
-
-    category: str
-    caption: str
-    picture: str
-    """Data URI; the mask's outline is drawn in."""
-    maps: tuple[tuple[str, str, str], ...]
-    """(variant, caption, data URI)."""
-
-
 def image_rows(store: Store, run_set: RunSet) -> tuple[list[ImageRow], list[str]]:
-    """For each category, with the first seed that every variant with stored maps has: the defective images on whose
-    rank among the test images the variants disagree most, and the good image they rank highest. Of more than MOST_MAPS
-    variants the baseline is shown and those that are highest in the headline metrics.
+    """For each category, with the first seed that most variants have: the defective images on whose rank among the
+    test images the variants disagree most, and the good image they rank highest. Of more than MOST_MAPS variants the
+    baseline is shown and those that are highest in the headline metrics. Where no anomaly maps are stored, the
+    pictures that the runs logged: see `logged_rows`.
 
     Returns:
         The rows, and for each category without any the reason.
     """
     rows: list[ImageRow] = []
     missing: list[str] = []
-    for category in sorted({run.category for run in run_set.runs}):
-        runs = _one_seed([run for run in run_set.runs if run.category == category and _may_have_maps(run)])
-        names = _shown(run_set, runs)
-        maps = {name: stored for name in names if (stored := load_maps(store, runs[name].run_id)) is not None}
+    for category in shown_categories(run_set):
+        of_category = [run for run in run_set.runs if run.category == category]
+        runs = shown_runs(run_set, [run for run in of_category if _may_have_maps(run)], MOST_MAPS)
+        maps = {name: stored for name, run in runs.items() if (stored := load_maps(store, run.run_id)) is not None}
         if not maps:
-            missing.append(f"{category}: no run has its anomaly maps stored (keep_maps: true)")
+            pictured = [run for run in of_category if run.tags.get(HEATMAPS_KEPT) != "False"]
+            logged = logged_rows(store, category, shown_runs(run_set, pictured, MOST_VARIANTS))
+            rows += logged
+            missing += [] if logged else [f"{category}: no run logged heatmaps, or stored its anomaly maps"]
             continue
         try:
             split = _split(store, next(iter(runs.values())), category)
@@ -67,26 +61,9 @@ def image_rows(store: Store, run_set: RunSet) -> tuple[list[ImageRow], list[str]
     return rows, missing
 
 
-def _one_seed(runs: list[TrainedRun]) -> Mapping[str, TrainedRun]:
-    seeds: dict[int, dict[str, TrainedRun]] = {}
-    for run in runs:
-        seeds.setdefault(run.seed, {})[run.variant] = run
-    return max(seeds.values(), key=len, default={})  # the first of those with the most variants
-
-
 def _may_have_maps(run: TrainedRun) -> bool:
     """A run's tag says whether it stored them; they may have been deleted since."""
     return run.tags.get("keep_maps") != "False"
-
-
-def _shown(run_set: RunSet, runs: Mapping[str, TrainedRun]) -> list[str]:
-    """The variants whose maps are shown, in their order."""
-
-    def place(name: str) -> tuple[bool, float]:
-        return name != run_set.baseline, -sum(runs[name].metrics.get(metric, 0.0) for metric in HEADLINE)
-
-    shown = set(sorted(runs, key=place)[:MOST_MAPS])
-    return [name for name in run_set.variants if name in shown]
 
 
 def _split(store: Store, run: TrainedRun, category: str) -> Split:

@@ -13,13 +13,23 @@ import plotly.io
 from rdpp.comparison.figures import differences
 from rdpp.comparison.map_grid import MOST_MAPS, data_uri, image_rows
 from rdpp.comparison.pairing import HEADLINE, Compared, common_means, compare_runs
+from rdpp.comparison.scores import BINS, category_scores
 from rdpp.comparison.search import RunSet, TrainedRun, find_runs
+from rdpp.comparison.shown import MOST_VARIANTS, shown_categories
 from rdpp.comparison.tables import as_data
 from rdpp.comparison.trials import Trials, ranked_trials
 from rdpp.config import ConfigError
 from rdpp.display.console import percent
 from rdpp.folders import ensure_writable
 from rdpp.metrics import METRICS, of_defect_type
+from rdpp.tracking.metric_names import (
+    GRADIENT_NORM,
+    GRADIENT_ROUNDING,
+    LOSS,
+    LOSS_WEIGHT,
+    LOSS_WEIGHTED,
+    TIME_SHARE,
+)
 from rdpp.tracking.store import Store
 
 
@@ -71,11 +81,13 @@ def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    categories = sorted({run.category for run in run_set.runs})
     leaderboard, ranking = _leaderboard(run_set, trials, baseline)
     images, missing = image_rows(store, run_set)
+    scores, without_scores = category_scores(store, run_set)
     return environment.get_template("report.html").render(
         run_set=run_set,
-        categories=sorted({run.category for run in run_set.runs}),
+        categories=categories,
         seeds=sorted({run.seed for run in run_set.runs}),
         leaderboard=leaderboard,
         ranking=ranking,
@@ -89,6 +101,11 @@ def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
         images=images,
         missing=missing,
         most_maps=MOST_MAPS,
+        scores=scores,
+        without_scores=without_scores,
+        most_variants=MOST_VARIANTS,
+        bins=BINS,
+        left_out=len(categories) - len(shown_categories(run_set)),
     )
 
 
@@ -170,11 +187,11 @@ def _terms(run_set: RunSet) -> Tabulated:
     """What each loss term came to at the end of training, and how much it moved: means over a variant's runs."""
     rows = []
     for variant, runs in run_set.by_variant().items():
-        names = [key.removeprefix("loss_weight/") for key in runs[0].logged if key.startswith("loss_weight/")]
+        names = [key.removeprefix(LOSS_WEIGHT) for key in runs[0].logged if key.startswith(LOSS_WEIGHT)]
         for term in names:
-            keys = [f"{kind}/{term}" for kind in ("loss_weight", "loss", "loss_weighted")]
-            keys += [f"gradient_norm/{group}/{term}" for group in ("projection", "restoration")]
-            keys += [f"gradient_rounding/{term}", f"time_share/{term}"]
+            keys = [kind + term for kind in (LOSS_WEIGHT, LOSS, LOSS_WEIGHTED)]
+            keys += [f"{GRADIENT_NORM}{group}/{term}" for group in ("projection", "restoration")]
+            keys += [GRADIENT_ROUNDING + term, TIME_SHARE + term]
             dead = sum(term in run.tags.get("dead_terms", "").split() for run in runs)
             rows.append((variant, term, *(_mean_of(runs, key) for key in keys), f"{dead} of {len(runs)}"))
     header = ("variant", "term", "weight", "value", "weighted", "gradient at projection")

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rdpp.config import ConfigError
-from rdpp.tracking.finished import chosen_metrics
+from rdpp.tracking.listing import StoredRun
 from rdpp.tracking.maps import load_maps
+from rdpp.tracking.metric_names import CHOSEN_EPOCH, TEST, chosen_metrics
 from rdpp.tracking.store import Store
 
 _SAME = 1e-9
@@ -29,7 +30,7 @@ class Rescored:
 
 
 def rescore(store: Store, run_ids: list[str]) -> tuple[list[Rescored], int]:
-    """Compute every metric from the runs' stored maps and log what they lack as `chosen/NAME`.
+    """Compute every metric from the runs' stored maps and log what they lack as `test/NAME`.
 
     A metric that was logged and now differs is logged as well (MLflow keeps both values) and told.
 
@@ -50,12 +51,13 @@ def _rescore(store: Store, run_id: str) -> Rescored | None:
     if stored is None:
         return None
     run = store.client.get_run(run_id)
-    logged = chosen_metrics(run.data.metrics)
+    values = StoredRun.of(run).metrics
+    logged = chosen_metrics(values)
     metrics = stored.metrics()
-    keys = {name: f"chosen/{name}" for name, value in metrics.items() if math.isfinite(value)}
+    keys = {name: TEST + name for name, value in metrics.items() if math.isfinite(value)}
     added = tuple(name for name in keys if name not in logged)
     changed = {name: logged[name] for name in keys if name in logged and abs(logged[name] - metrics[name]) > _SAME}
     store.log_metrics(run_id, {keys[name]: metrics[name] for name in (*added, *changed)})
-    epoch, tags = int(run.data.metrics["chosen_epoch"]), run.data.tags
+    epoch, tags = int(values[CHOSEN_EPOCH]), run.data.tags
     name = run.info.run_name or run_id
     return Rescored(run_id, name, tags["category"], int(tags["seed"]), epoch, metrics, added, changed)

@@ -10,10 +10,10 @@ from mlflow.entities import Run
 from rdpp.addresses import shown
 from rdpp.config import ConfigError, choose, require
 from rdpp.tracking.checkpoints import is_run_id
-from rdpp.tracking.finished import chosen_metrics
 from rdpp.tracking.listing import StoredRun, runs_with_tag
+from rdpp.tracking.metric_names import chosen_metrics
 from rdpp.tracking.recorded import known_names, studies_and_ablations
-from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
+from rdpp.tracking.schema import ABLATION_INDEX, SAME_KEYS, SCHEMA
 from rdpp.tracking.sink import groups, taken_by
 from rdpp.tracking.store import Store
 
@@ -46,7 +46,7 @@ class TrainedRun:
     """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/defect_type/scratch`, on
     the held-out ones as `held_out/image_auroc`."""
     logged: Mapping[str, float]
-    """All that the run logged, the last values."""
+    """All that the run logged, the last values, by the names of today."""
     tags: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
 
@@ -137,7 +137,7 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> RunSet:
     index = store.read_json(parent.info.run_id, ABLATION_INDEX)
     require(index is not None, f"the ablation {name} stopped before it began; run it again (rdpp ablate)")
     require(
-        index.get("schema") == SCHEMA,
+        SAME_KEYS <= index.get("schema", 1) <= SCHEMA,
         f"the ablation {name} was run by another version of rdpp (schema {index.get('schema', 1)}, this one has "
         f"{SCHEMA}); run it again (rdpp ablate), or compare its runs with the query \"tags.ablation = '{name}'\"",
     )

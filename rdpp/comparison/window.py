@@ -8,10 +8,8 @@ import numpy as np
 
 from rdpp.comparison.search import RunSet, TrainedRun
 from rdpp.config import ConfigError, require
-from rdpp.tracking.finished import HELD_OUT
+from rdpp.tracking.metric_names import AUDIT, HELD_OUT
 from rdpp.tracking.store import Store
-
-_AUDIT = "audit/"
 
 
 def over_last_epochs(store: Store, run_set: RunSet, names: Sequence[str], count: int) -> RunSet:
@@ -52,4 +50,4 @@ def _series(run: TrainedRun, name: str) -> str:
     """What a run logged a metric as in every epoch. Where it watched held-out images, its epochs' values on the test
     images are those of the audit."""
     watched_held_out = any(logged.startswith(HELD_OUT) for logged in run.logged)
-    return name if name.startswith(HELD_OUT) or not watched_held_out else f"{_AUDIT}{name}"
+    return name if name.startswith(HELD_OUT) or not watched_held_out else f"{AUDIT}{name}"

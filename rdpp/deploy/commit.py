@@ -63,7 +63,7 @@ def clone_at(commit: str, repository: str, folder: Path) -> Path:
     return package
 
 
-def train_with(package: Path, configuration: Any, changes: Mapping[str, Any], scratch: Path) -> dict[str, float]:
+def train_with(package: Path, configuration: Any, changes: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     """Train a recorded run with another copy of the package. Compiled code is kept in the scratch folder.
 
     Args:

@@ -16,6 +16,7 @@ from rdpp.deploy.source import only_run
 from rdpp.engine import Checkpoint, read_checkpoint
 from rdpp.tracking.checkpoints import downloaded, is_run_id
 from rdpp.tracking.listing import StoredRun
+from rdpp.tracking.metric_names import SELECTED
 from rdpp.tracking.names import to_key
 from rdpp.tracking.recorded import best_trial, configuration, known_names, run_with_checkpoint, studies_and_ablations
 from rdpp.tracking.store import Store
@@ -73,7 +74,7 @@ class _Candidate:
 
     def value_of(self, run: StoredRun) -> float | None:
         """The objective of a run at its chosen epoch; None where no images were held out."""
-        keys = [to_key(f"chosen/held_out/{metric}") for metric in self.objective]
+        keys = [to_key(SELECTED + metric) for metric in self.objective]
         if not all(key in run.metrics for key in keys):
             return None
         return sum(run.metrics[key] for key in keys) / len(keys)

@@ -16,14 +16,14 @@ from rdpp.deploy.differences import DataChange, Difference, added_files, data_ch
 from rdpp.deploy.replay_worker import train_again
 from rdpp.engine import Observer, RunSpec
 from rdpp.experiment import ExperimentConfig
+from rdpp.tracking.listing import StoredRun
+from rdpp.tracking.metric_names import COUNTS, final_metrics, is_final
 from rdpp.tracking.names import to_key
 from rdpp.tracking.recorded import CONFIGURATION, configuration_data
 from rdpp.tracking.store import Store
 
 CUDA_TOLERANCE = 0.01
 """Difference of a metric that counts as equal on a GPU by default: its sums have no fixed order."""
-_COUNTS = ("chosen_epoch", "epochs", "steps")
-_FINAL = ("chosen/", "selection_gap/")
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -79,7 +79,7 @@ class Replayed:
     def _is_equal(self, name: str, recorded: float | None, now: float | None) -> bool:
         if recorded is None or now is None:
             return False
-        return recorded == now or (name not in _COUNTS and abs(recorded - now) <= self.tolerance)
+        return recorded == now or (name not in COUNTS and abs(recorded - now) <= self.tolerance)
 
     def verdict(self) -> str:
         """One line."""
@@ -151,7 +151,7 @@ def _train(
     else:
         apart = {**changes, "data.cache": str(scratch / "cache")}
         values = train_with(package, recorded, apart, scratch)
-    return {to_key(name): value for name, value in values.items()}
+    return {to_key(name): float(value) for name, value in final_metrics(**values).items()}
 
 
 def _package(
@@ -178,8 +178,7 @@ def _finished(store: Store, run_id: str) -> tuple[dict[str, str], dict[str, floa
         f"{run_id} is no finished run of one category and seed (level {run.data.tags.get('level')}, "
         f"{run.info.status}); give the id of one",
     )
-    logged = run.data.metrics
-    return run.data.tags, {k: v for k, v in logged.items() if k in _COUNTS or k.startswith(_FINAL)}
+    return run.data.tags, {key: value for key, value in StoredRun.of(run).metrics.items() if is_final(key)}
 
 
 def _text(store: Store, run_id: str, name: str) -> str:

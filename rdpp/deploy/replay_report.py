@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from rdpp.deploy.replay import Replayed
+from rdpp.tracking.metric_names import CHOSEN_EPOCH, TEST
 
-_HEADLINE = ("chosen/image_auroc", "chosen/pixel_auroc", "chosen/pixel_aupro", "chosen_epoch")
+_HEADLINE = (*(TEST + name for name in ("image_auroc", "pixel_auroc", "pixel_aupro")), CHOSEN_EPOCH)
 _ROWS = 20
 
 

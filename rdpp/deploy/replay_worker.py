@@ -12,22 +12,19 @@ from pathlib import Path
 from typing import Any
 
 
-def final_values(result: Any) -> dict[str, float]:
-    """What a run logs at its end, by the names in MLflow; undefined values are left out.
+def final_values(result: Any) -> dict[str, Any]:
+    """What a run comes to: the arguments of `rdpp.tracking.metric_names.final_metrics`, without undefined values.
 
     Args:
         result: a `rdpp.engine.Result`.
     """
-    values = {f"chosen/{name}": value for name, value in result.evaluation.metrics.items()}
-    if result.held_out is not None:
-        of_held_out = {name: value for name, value in result.held_out.metrics.items() if "/" not in name}
-        values |= {f"chosen/held_out/{name}": value for name, value in of_held_out.items()}
-    values |= {f"selection_gap/{name}": value for name, value in result.selection_gap.items()}
-    values |= {"chosen_epoch": result.epoch, "epochs": result.epochs, "steps": result.steps}
-    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
+    held_out = {} if result.held_out is None else result.held_out.metrics
+    of_images = {"test": result.evaluation.metrics, "held_out": held_out, "gap": result.selection_gap}
+    defined = {name: {k: float(v) for k, v in of.items() if math.isfinite(v)} for name, of in of_images.items()}
+    return {**defined, "epoch": result.epoch, "epochs": result.epochs, "steps": result.steps}
 
 
-def train_again(configuration: Any, changes: dict[str, Any], observers: Sequence[Any] = ()) -> dict[str, float]:
+def train_again(configuration: Any, changes: dict[str, Any], observers: Sequence[Any] = ()) -> dict[str, Any]:
     """Train the only run of a resolved configuration, and give its final values.
 
     Args:

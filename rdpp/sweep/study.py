@@ -27,7 +27,7 @@ from rdpp.sweep.views import study_views
 from rdpp.sweep.way import planned_evaluations
 from rdpp.tracking.labels import DESCRIPTION
 from rdpp.tracking.location import create_sqlite, sqlite_file, storage_url
-from rdpp.tracking.schema import SCHEMA
+from rdpp.tracking.schema import SAME_KEYS, SCHEMA
 
 # the signed-rank pruner and constant_liar are marked experimental since years; rdpp's tests cover its use of them
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -100,7 +100,7 @@ def _check_definition(study: optuna.Study, sweep: SweepConfig) -> None:
         study.set_user_attr("schema", SCHEMA)
         study.set_user_attr("definition", sweep.fingerprint())
         study.set_user_attr(_DEFINED, sweep.definition())
-    elif schema != SCHEMA:
+    elif not SAME_KEYS <= schema <= SCHEMA:
         raise ConfigError(
             f"the study '{sweep.name}' was started by another version of rdpp (schema {schema}, this one: {SCHEMA}); "
             "give the sweep another name"

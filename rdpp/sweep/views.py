@@ -2,6 +2,7 @@
 
 from rdpp.runs import DURATION, Chart, Column, View
 from rdpp.sweep.config import SweepConfig
+from rdpp.tracking.metric_names import HELD_OUT, LOSS, SELECTED, TEST
 
 _MOST = 12
 """Swept values that get a chart of their own."""
@@ -26,11 +27,10 @@ def _trials(sweep: SweepConfig) -> View:
 
 def _runs(sweep: SweepConfig) -> View:
     """Of each category and seed, with its losses before its values."""
-    deciding = "chosen/held_out" if _holds_out(sweep) else "chosen"
-    watched = "held_out/" if _holds_out(sweep) else ""
-    chosen: list[Column] = [("metrics", f"{deciding}/{name}") for name in sweep.objective]
-    test: list[Column] = [("metrics", f"chosen/{name}") for name in sweep.objective]
-    lines = ["loss/total", *(f"{watched}{name}" for name in sweep.objective)]
+    deciding, watched = (SELECTED, HELD_OUT) if _holds_out(sweep) else (TEST, "")
+    chosen: list[Column] = [("metrics", deciding + name) for name in sweep.objective]
+    test: list[Column] = [("metrics", TEST + name) for name in sweep.objective]
+    lines = [f"{LOSS}total", *(watched + name for name in sweep.objective)]
     charts = tuple(Chart("line", (("metrics", name),)) for name in lines)
     place: list[Column] = [("tags", "trial"), ("tags", "category"), ("tags", "seed")]
     columns = tuple(dict.fromkeys([*place, *chosen, *test, DURATION]))

@@ -15,9 +15,24 @@ from mlflow.entities import Run
 from rdpp.config import ConfigError, require
 from rdpp.folders import write_whole
 from rdpp.metrics import METRICS
-from rdpp.tracking.finished import CHOSEN, HELD_OUT, evaluations_of
+from rdpp.tracking.finished import evaluations_of
+from rdpp.tracking.listing import StoredRun
+from rdpp.tracking.metric_names import (
+    AUDIT,
+    COUNTS,
+    GAP,
+    HELD_OUT,
+    IMAGES_PER_SECOND,
+    PEAK_MEMORY,
+    SECONDS,
+    SELECTED,
+    TEST,
+    THRESHOLD,
+    names_of_today,
+)
 from rdpp.tracking.names import from_key
 from rdpp.tracking.provenance import code_tags
+from rdpp.tracking.schema import SCHEMA
 from rdpp.tracking.store import NODE, Store, check_schema
 
 ORIGIN = "origin"
@@ -25,8 +40,8 @@ ORIGIN = "origin"
 IMPORT = "import"
 """Level of the run under which they stand."""
 _FINISHED = "tags.level = 'run' and attributes.status = 'FINISHED'"
-_RESULTS = (CHOSEN, "selection_gap/", "audit/", "threshold/", "false_alarm_rate/", "detection_rate/")
-_COUNTS = ("chosen_epoch", "epochs", "steps", "seconds", "images_per_second", "peak_memory_mb")
+_RESULTS = (TEST, SELECTED, GAP, AUDIT, THRESHOLD)
+_TOOK = (*COUNTS, SECONDS, IMAGES_PER_SECOND, PEAK_MEMORY)
 _LEFT_OUT = ("mlflow.", "taken_by", "root", NODE, "work_folder")
 """Beginnings of tags that say where a run stands in its own store."""
 _KEYS = {"run", "name", "started", "ended", "tags", "params", "metrics", "evaluations"}
@@ -80,13 +95,14 @@ def import_runs(store: Store, file: Path) -> tuple[int, int]:
 
 def _line(store: Store, run: Run) -> dict[str, Any]:
     data, info = run.data, run.info
-    wanted = {k: v for k, v in data.metrics.items() if k.startswith(_RESULTS) or k in _COUNTS}
+    tags = {from_key(k): v for k, v in data.tags.items() if not k.startswith(_LEFT_OUT)}
+    wanted = {k: v for k, v in StoredRun.of(run).metrics.items() if k.startswith(_RESULTS) or k in _TOOK}
     return {
         "run": data.tags.get(ORIGIN, info.run_id),
         "name": info.run_name,
         "started": info.start_time,
         "ended": info.end_time,
-        "tags": {from_key(k): v for k, v in data.tags.items() if not k.startswith(_LEFT_OUT)},
+        "tags": {**tags, "schema": str(SCHEMA)},  # the metrics have its names
         "params": {from_key(k): v for k, v in data.params.items()},
         "metrics": {from_key(k): v for k, v in wanted.items()},
         "evaluations": [
@@ -113,15 +129,17 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 def _take_in(store: Store, parent: str, line: Mapping[str, Any]) -> None:
     """A run with its own times. It has no checkpoint and no maps here, whatever it kept where it was trained."""
-    prefix = HELD_OUT if any(name.startswith(CHOSEN + HELD_OUT) for name in line["metrics"]) else ""
+    metrics = names_of_today(line["metrics"], line["tags"])
+    prefix = HELD_OUT if any(name.startswith(SELECTED) for name in metrics) else ""
     of_epochs = [
         (prefix + name, value, epoch)
         for epoch, found in line["evaluations"]
         for name, value in found.items()
         if name in METRICS
     ]
-    tags = {**dict.fromkeys(code_tags(), ""), **line["tags"], "keep": "none", "keep_maps": False, ORIGIN: line["run"]}
+    tags = {**dict.fromkeys(code_tags(), ""), **line["tags"], "schema": SCHEMA, ORIGIN: line["run"]}
+    tags |= {"keep": "none", "keep_maps": False}
     run_id = store.start_run(line["name"], parent=parent, tags=tags, started=line["started"])
     store.log_params(run_id, line["params"])
-    store.log_series(run_id, [*of_epochs, *((name, value, 0) for name, value in line["metrics"].items())])
+    store.log_series(run_id, [*of_epochs, *((name, value, 0) for name, value in metrics.items())])
     store.end_run(run_id, "FINISHED", {}, line["ended"])

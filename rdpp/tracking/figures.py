@@ -56,6 +56,31 @@ def interesting(scores: np.ndarray, labels: np.ndarray, count: int) -> Mapping[s
     return {kind: [int(i) for i in indices] for kind, indices in kinds.items()}
 
 
+@dataclass(frozen=True)
+class Heatmap:
+    """What is drawn of one image and its anomaly map. Panels are (H, W, 3) uint8."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    """White on black; grey where none is known."""
+    colours: np.ndarray
+    """Of the anomaly map."""
+    overlay: np.ndarray
+    """The map laid over the image, with the mask's outline."""
+    title: str
+    epoch: int
+    found: str
+    """Score, threshold and verdict."""
+    scale: str
+    """What the colours mean."""
+
+    def grid(self) -> Image.Image:
+        """Four panels under a caption: image and mask above, anomaly map and overlay below."""
+        enlarge = max(1, _SMALLEST // self.image.shape[0])
+        panels = [p.repeat(enlarge, 0).repeat(enlarge, 1) for p in (self.image, self.mask, self.colours, self.overlay)]
+        return _grid(panels, (f"{self.title}   epoch {self.epoch}", self.found, self.scale))
+
+
 def heatmap(
     *,
     pixels: np.ndarray,
@@ -66,8 +91,8 @@ def heatmap(
     defective: bool,
     epoch: int,
     scale: Scale,
-) -> Image.Image:
-    """Four panels under a caption: image and mask above, anomaly map and overlay below.
+) -> Heatmap:
+    """Draw an anomaly map.
 
     Args:
         pixels: (H, W, 3) uint8.
@@ -79,19 +104,21 @@ def heatmap(
         epoch: that the map is from.
         scale: of that epoch.
     """
-    enlarge = max(1, _SMALLEST // anomaly_map.shape[0])
     heat = colour(anomaly_map, scale)
     overlay = (0.55 * pixels + 0.45 * heat).astype(np.uint8)
     drawn = np.full_like(pixels, 128) if mask is None else np.repeat((mask * 255).astype(np.uint8)[..., None], 3, 2)
-    panels = [pixels, drawn, heat, overlay if mask is None else outlined(overlay, mask)]
-    caption = (
-        f"{title}   epoch {epoch}",
-        f"score {score:.3f}, threshold {scale.threshold:.3f}: {verdict(defective, score, scale)}"
-        + (f"; {hottest_spot(anomaly_map, mask)}" if mask is not None and mask.any() else ""),
-        f"colours of this epoch: {scale.low:.2f} (black) to {scale.high:.2f} (yellow); "
+    spot = f"; {hottest_spot(anomaly_map, mask)}" if mask is not None and mask.any() else ""
+    return Heatmap(
+        image=pixels,
+        mask=drawn,
+        colours=heat,
+        overlay=overlay if mask is None else outlined(overlay, mask),
+        title=title,
+        epoch=epoch,
+        found=f"score {score:.3f}, threshold {scale.threshold:.3f}: {verdict(defective, score, scale)}{spot}",
+        scale=f"colours of this epoch: {scale.low:.2f} (black) to {scale.high:.2f} (yellow); "
         + ("no mask is known" if mask is None else "green: mask"),
     )
-    return _grid([p.repeat(enlarge, 0).repeat(enlarge, 1) for p in panels], caption)
 
 
 def picture(split: Split, index: int) -> np.ndarray:

@@ -7,12 +7,11 @@ from pathlib import Path
 from mlflow.entities import Run
 
 from rdpp.engine import RunSpec, read_checkpoint
-from rdpp.metrics import METRICS, of_defect_type
+from rdpp.metrics import METRICS
 from rdpp.runs import Finished, Node
-from rdpp.tracking.names import from_key
+from rdpp.tracking.listing import StoredRun
+from rdpp.tracking.metric_names import CHOSEN_EPOCH, EPOCHS, HELD_OUT, STEPS, chosen_metrics
 from rdpp.tracking.store import NODE, Store
-
-CHOSEN, HELD_OUT = "chosen/", "held_out/"
 
 
 def find_finished(store: Store, spec: RunSpec, since: float = 0.0) -> Finished | None:
@@ -41,19 +40,20 @@ def find_finished(store: Store, spec: RunSpec, since: float = 0.0) -> Finished |
 
 
 def _finished(run: Run, *, same_test_files: bool) -> Finished:
-    metrics = chosen_metrics(run.data.metrics)
+    logged = StoredRun.of(run).metrics
+    metrics = chosen_metrics(logged)
     on_test = {name: value for name, value in metrics.items() if not name.startswith(HELD_OUT)}
     held_out = {name.removeprefix(HELD_OUT): v for name, v in metrics.items() if name.startswith(HELD_OUT)}
     return Finished(
         run_id=run.info.run_id,
         node=Node(run.data.tags[NODE]) if NODE in run.data.tags else None,
         same_test_files=same_test_files,
-        epoch=int(run.data.metrics["chosen_epoch"]),
+        epoch=int(logged[CHOSEN_EPOCH]),
         metrics=_with_undefined(on_test),
         deciding=_with_undefined(held_out or on_test),
         dead_terms=tuple(name for name in run.data.tags["dead_terms"].split() if name != "none"),
-        epochs=int(run.data.metrics["epochs"]),
-        steps=int(run.data.metrics["steps"]),
+        epochs=int(logged[EPOCHS]),
+        steps=int(logged[STEPS]),
     )
 
 
@@ -62,19 +62,6 @@ def _with_undefined(metrics: Mapping[str, float]) -> dict[str, float]:
     parts = {name.partition("/")[1:] for name in metrics}  # nothing, or a defect type
     names = [name + "".join(part) for part in sorted(parts) for name in METRICS]
     return {**dict.fromkeys(names, math.nan), **metrics}
-
-
-def chosen_metrics(logged: Mapping[str, float]) -> dict[str, float]:
-    """Of the chosen epoch: on the test images by name, such as `image_auroc` and `image_auroc/defect_type/scratch`, on
-    the held-out ones as `held_out/image_auroc`."""
-    keys = {key.removeprefix(CHOSEN): value for key, value in logged.items() if key.startswith(CHOSEN)}
-    return {_metric_name(from_key(key)): value for key, value in keys.items()}
-
-
-def _metric_name(logged: str) -> str:
-    """As it is today: up to schema 2 a defect type stood right behind the metric."""
-    metric, _, rest = logged.partition("/")
-    return of_defect_type(metric, rest) if metric in METRICS and rest and "/" not in rest else logged
 
 
 def read_evaluations(store: Store, run_id: str) -> Sequence[tuple[int, Mapping[str, float]]]:

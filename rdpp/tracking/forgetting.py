@@ -5,15 +5,17 @@ from contextlib import AbstractContextManager
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from rdpp.tracking.gallery import GALLERY
 from rdpp.tracking.store import Store
 
 RUNS_KEPT = "runs_kept"
 """Tag of a trial: False where checkpoints and pictures of its runs are not kept."""
+HEATMAPS_KEPT = "heatmaps_kept"
+"""Tag of a run: False where its pictures were removed."""
 TAKEN_BY = "taken_by/"
 """Beginning of the tags of a run that belongs to another tree too."""
 Lock = Callable[[], AbstractContextManager[None]]
-_FOLDERS = ("checkpoint", "images")
-_DONE = "heatmaps_kept"
+_ARTIFACTS = ("checkpoint", "images", GALLERY)
 _LOGGED_IMAGES = "mlflow.loggedImages"  # with this tag the UI looks for pictures
 
 
@@ -30,7 +32,7 @@ def forget_runs(store: Store, parent: str, lock: Lock) -> None:
     """
     store.set_tags(parent, {RUNS_KEPT: False})
     for run in store.search(f"tags.`mlflow.parentRunId` = '{parent}' and tags.level = 'run'"):  # none taken over
-        if run.info.status != "RUNNING" and run.data.tags.get(_DONE) != "False":
+        if run.info.status != "RUNNING" and run.data.tags.get(HEATMAPS_KEPT) != "False":
             _forget(store, run.info.run_id, lock)
 
 
@@ -48,8 +50,8 @@ def _forget(store: Store, run_id: str, lock: Lock) -> None:
             return
         store.set_tags(run_id, {"keep": "none"})
         artifacts = get_artifact_repository(run.info.artifact_uri or "", tracking_uri=store.uri)
-        for folder in {file.path for file in artifacts.list_artifacts()} & set(_FOLDERS):
-            artifacts.delete_artifacts(folder)
+        for path in {file.path for file in artifacts.list_artifacts()} & set(_ARTIFACTS):
+            artifacts.delete_artifacts(path)
     if _LOGGED_IMAGES in run.data.tags:
         store.client.delete_tag(run_id, _LOGGED_IMAGES)
-    store.set_tags(run_id, {_DONE: False})
+    store.set_tags(run_id, {HEATMAPS_KEPT: False})

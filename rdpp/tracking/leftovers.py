@@ -16,6 +16,7 @@ from rdpp.addresses import shown
 from rdpp.config import ConfigError
 from rdpp.engine import code_digest, saved_state
 from rdpp.runs import STATE, WorkFolder, run_lock
+from rdpp.tracking.gallery import GALLERY
 from rdpp.tracking.location import is_empty, sqlite_file, tracking_uri, work_folder
 from rdpp.tracking.outbox import Home, Outbox, Outboxes
 from rdpp.tracking.sender import is_alive
@@ -23,8 +24,8 @@ from rdpp.tracking.sink import WORK_FOLDER
 from rdpp.tracking.store import NODE, Store
 
 _PARENT = "mlflow.parentRunId"
-_KINDS = {"checkpoint": "checkpoints", "images": "pictures"}
-"""Folders of a run's artifacts."""
+_KINDS = {"checkpoint": "checkpoints", "images": "pictures", GALLERY: "pictures"}
+"""Of a run's artifacts, by folder or file."""
 
 
 @dataclass(frozen=True)

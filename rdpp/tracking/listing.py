@@ -7,7 +7,7 @@ the store is a database, the columns are read instead, which takes a fortieth of
 import math
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy
@@ -17,6 +17,7 @@ from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlParam, Sql
 from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.tracking.location import unusable
+from rdpp.tracking.metric_names import names_of_today
 from rdpp.tracking.store import Store, check_schema
 
 _AT_ONCE = 10_000  # rows fetched
@@ -33,12 +34,13 @@ class StoredRun:
     tags: Mapping[str, str]
     params: Mapping[str, str]
     metrics: Mapping[str, float]
-    """The last values."""
+    """The last values, by the names of today, whatever version logged them."""
 
     @classmethod
     def of(cls, run: Run) -> "StoredRun":
         """One that MLflow has found."""
-        return cls(run.info.run_id, run.info.start_time or 0, run.data.tags, run.data.params, run.data.metrics)
+        data, metrics = run.data, names_of_today(run.data.metrics, run.data.tags)
+        return cls(run.info.run_id, run.info.start_time or 0, data.tags, data.params, metrics)
 
 
 def runs_with_tag(store: Store, tag: str, value: str | None, *, level: str, finished: bool = False) -> list[StoredRun]:
@@ -97,7 +99,7 @@ def _read(uri: str, wanted: Any) -> list[StoredRun]:
                 metrics.get(run_id, {})[sys.intern(key)] = math.nan if is_nan else value
     finally:
         engine.dispose()
-    return list(runs.values())
+    return [replace(run, metrics=names_of_today(run.metrics, run.tags)) for run in runs.values()]
 
 
 def _rows(connection: sqlalchemy.Connection, wanted: Any, table: Any, *more: Any) -> Iterator[Any]:

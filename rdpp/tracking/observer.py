@@ -28,15 +28,16 @@ from rdpp.engine import (
     rate_name,
     resolve_device,
 )
+from rdpp.tracking import metric_names as names
 from rdpp.tracking.provenance import code_comment
 from rdpp.tracking.records import Kind
 from rdpp.tracking.schema import SCHEMA
 
-_FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for the UI's slider
+_FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for the gallery's slider
 
 
-# Settings that are tags, or that do not change the result. They are not logged as parameters: the UI prints all
-# parameters beside each picture.
+# Settings that are tags, or that do not change the result. They are not logged as parameters. All others are, at their
+# defaults too: whoever searches for params.X = '...' finds every run.
 _NOT_PARAMS = frozenset(
     {
         "name",
@@ -153,12 +154,12 @@ class RunObserver:
         self._batches.clear()
         self._saved_batches = []
         rates = {
-            "seconds_per_batch": event.seconds_per_batch,
-            "images_per_second": event.images_per_second,
-            "peak_memory_mb": event.peak_memory_mb,
+            names.SECONDS_PER_BATCH: event.seconds_per_batch,
+            names.IMAGES_PER_SECOND: event.images_per_second,
+            names.PEAK_MEMORY: event.peak_memory_mb,
         }
-        prefix = "held_out/" if self._started.watched == "held_out" else ""
-        metrics = {prefix + k: v for k, v in event.evaluation.metrics.items()} if event.evaluation else {}
+        prefix = names.HELD_OUT if self._started.watched == "held_out" else ""
+        metrics = {prefix + k: v for k, v in _of_all(event.evaluation.metrics)} if event.evaluation else {}
         points += [(name, value, event.epoch) for name, value in {**rates, **metrics}.items()]
         self._put("series", {"points": points})
         if event.evaluation and (event.last or event.epoch in self._frame_epochs()):
@@ -173,17 +174,18 @@ class RunObserver:
 
     def _finish(self, result: Result) -> None:
         assert self._started is not None
-        values = {f"chosen/{name}": value for name, value in result.evaluation.metrics.items()}
-        points: list[_Point] = []
-        if result.held_out is not None:
-            of_held_out = {k: v for k, v in result.held_out.metrics.items() if "/" not in k}
-            values |= {f"chosen/held_out/{name}": value for name, value in of_held_out.items()}
-            points += [(name, value, result.epoch) for name, value in result.evaluation.metrics.items()]
-        values |= {**_threshold_values(result), **result.real_rates}
-        values |= {f"selection_gap/{name}": value for name, value in result.selection_gap.items()}
-        values |= {"chosen_epoch": result.epoch, "epochs": result.epochs, "steps": result.steps}
-        points += [(name, value, 0) for name, value in {**values, "seconds": result.seconds}.items()]
-        points += [(f"audit/{name}", v, epoch) for epoch, found in result.audit.items() for name, v in found.items()]
+        values = names.final_metrics(
+            test=result.evaluation.metrics,
+            held_out={} if result.held_out is None else result.held_out.metrics,
+            gap=result.selection_gap,
+            epoch=result.epoch,
+            epochs=result.epochs,
+            steps=result.steps,
+        )
+        values |= {names.TEST + name: value for name, value in result.real_rates.items()}
+        values |= {**_threshold_values(result), names.SECONDS: result.seconds}
+        points = [(name, value, 0) for name, value in values.items()]  # the UI draws a bar of what has no other step
+        points += [(names.AUDIT + name, v, epoch) for epoch, of in result.audit.items() for name, v in _of_all(of)]
         self._put("series", {"points": points})
         if result.thresholds is not None:
             self._put("text", {"path": "thresholds.json", "text": json.dumps(result.thresholds.to_mapping(), indent=1)})
@@ -210,16 +212,14 @@ class RunObserver:
         else:
             pictures = self._pictures(result.held_out, result.epoch, self._frames, "held_out_")
             pictures += self._pictures(result.evaluation, result.epoch, {}, "")
-        self._put("pictures", {"pictures": pictures})
+        about = f"{result.spec.category.name}, seed {result.spec.seed}"
+        self._put("pictures", {"pictures": pictures, "about": about, "chosen": result.epoch})
 
     def _pictures(
         self, chosen: Evaluation, chosen_epoch: int, earlier: Mapping[int, np.ndarray], prefix: str
     ) -> list[dict[str, Any]]:
         """The same images in every frame, chosen by what the chosen epoch made of them. Scale and threshold are each
-        frame's own: maps of another epoch have another range.
-
-        The UI's slider starts at step 0, so steps count frames; the picture tells its epoch.
-        """
+        frame's own: maps of another epoch have another range."""
         from rdpp.tracking.figures import interesting, picture  # imports matplotlib and scikit-learn
 
         assert self._started is not None
@@ -245,6 +245,12 @@ class RunObserver:
             for rank, index in enumerate(indices, 1)
             for step, frame in enumerate(frames)
         ]
+
+
+def _of_all(metrics: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Those over all images. By defect type they are logged of the chosen epoch alone: over the epochs they would be
+    eight sections of the UI before the losses."""
+    return [(name, value) for name, value in metrics.items() if "/" not in name]
 
 
 def _short_name(item: Item) -> str:
@@ -297,7 +303,7 @@ def _threshold_values(result: Result) -> dict[str, float]:
     if found is None:
         return {}
     kinds = {"image": found.image, "pixel": found.pixel}
-    return {f"threshold/{rate_name(kind, one.rate)}": one.value for kind, of in kinds.items() for one in of}
+    return {names.THRESHOLD + rate_name(kind, one.rate): one.value for kind, of in kinds.items() for one in of}
 
 
 def _maps(evaluation: Evaluation) -> dict[str, Any]:
@@ -326,12 +332,12 @@ def _plain(event: BatchFinished) -> dict[str, Any]:
 
 
 def _loss_points(batch: Mapping[str, Any], weights: Mapping[str, float], seconds_per_batch: float) -> list[_Point]:
-    values = {"loss/total": batch["total"]}
-    values |= {f"loss/{name}": value for name, value in batch["raw"].items()}
-    values |= {f"loss_weighted/{name}": value for name, value in batch["weighted"].items()}
+    values = {f"{names.LOSS}total": batch["total"]}
+    values |= {names.LOSS + name: value for name, value in batch["raw"].items()}
+    values |= {names.LOSS_WEIGHTED + name: value for name, value in batch["weighted"].items()}
     for name, found in batch["inspections"].items():
-        values |= {f"gradient_norm/{group}/{name}": norm for group, norm in found["norms"].items()}
-        values[f"gradient_rounding/{name}"] = found["rounding"]
-        values[f"time_share/{name}"] = found["seconds"] / seconds_per_batch
-        values[f"loss_weight/{name}"] = weights[name]
+        values |= {f"{names.GRADIENT_NORM}{group}/{name}": norm for group, norm in found["norms"].items()}
+        values[names.GRADIENT_ROUNDING + name] = found["rounding"]
+        values[names.TIME_SHARE + name] = found["seconds"] / seconds_per_batch
+        values[names.LOSS_WEIGHT + name] = weights[name]
     return [(name, value, batch["batch"]) for name, value in values.items()]

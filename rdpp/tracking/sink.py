@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Container, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +13,18 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_PARENT_RUN_ID
 
 from rdpp.runs import Locks, View, WorkFolder
-from rdpp.tracking.figures import Scale, heatmap
 from rdpp.tracking.forgetting import TAKEN_BY, forget_if_unwanted, forget_runs
 from rdpp.tracking.location import sqlite_file
 from rdpp.tracking.maps import log_maps
-from rdpp.tracking.names import printable, to_picture_key
+from rdpp.tracking.names import printable
 from rdpp.tracking.outage import collided
+from rdpp.tracking.pictures import log_pictures
 from rdpp.tracking.records import Record
 from rdpp.tracking.repeats import Repeats
 from rdpp.tracking.states import remove_states, store_state
 from rdpp.tracking.store import NODE, Store
 from rdpp.tracking.views import write_view
 
-_AT_ONCE = 2  # pictures drawn and logged
 _COLLISIONS = 4  # with other processes, after which a record is tried again
 WORK_FOLDER = "work_folder"
 """Tag of a run in a store that several machines may share: the id of the work folder that it is worked at in."""
@@ -275,26 +273,8 @@ def _state(store: Store, run_id: str, record: Record, *, path: str | None, batch
     shutil.rmtree(record.folder / path)
 
 
-def _pictures(store: Store, run_id: str, record: Record, *, pictures: Sequence[Mapping[str, Any]]) -> None:
-    """Draw and log heatmaps; the UI's slider goes over the steps of one key.
-
-    MLflow makes a new file of a picture that is logged again, so those that are there already are passed over.
-    """
-    there = [file.path for file in store.client.list_artifacts(run_id, "images") if file.path.endswith(".webp")]
-
-    def log(picture: Mapping[str, Any]) -> None:
-        key, step = to_picture_key(picture["key"]), picture["step"]
-        begin = f"images/{key.replace('/', '~')}+step+{step}+timestamp+"
-        if any(path.startswith(begin) for path in there):
-            return
-        shown = {k: v for k, v in picture.items() if k not in ("key", "step", "scale")}
-        image = heatmap(**shown, scale=Scale(*picture["scale"]))
-        store.client.log_image(run_id, image, key=key, step=step, timestamp=record.time)
-
-    for picture in pictures[:1]:  # by itself, since it makes a tag of the run
-        log(picture)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(log, pictures[1:]))
+def _pictures(store: Store, run_id: str, record: Record, **pictures: Any) -> None:
+    log_pictures(store, run_id, **pictures)
 
 
 _KINDS: dict[str, Any] = {

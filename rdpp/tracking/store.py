@@ -205,11 +205,16 @@ class Store:
 
     def read_json(self, run_id: str, name: str) -> Any:
         """A JSON artifact of a run; None where it has none of that name."""
+        text = self.read_text(run_id, name)
+        return None if text is None else json.loads(text)
+
+    def read_text(self, run_id: str, name: str) -> str | None:
+        """A text artifact of a run; None where it has none of that name."""
         folder = str(Path(name).parent) if "/" in name else None
         if name not in {artifact.path for artifact in self.client.list_artifacts(run_id, folder)}:
             return None
         with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
-            return json.loads(Path(self.client.download_artifacts(run_id, name, scratch)).read_text())
+            return Path(self.client.download_artifacts(run_id, name, scratch)).read_text(encoding="utf-8")
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log one value a name."""

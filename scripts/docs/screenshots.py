@@ -17,11 +17,14 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from rdpp.tracking.gallery import GALLERY
 from rdpp.tracking.store import Store
 
 CHROMIUM = "/usr/bin/chromium"
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 _SIZE = (1600, 640)
+_TALL = 900
+"""Height of the page of a run."""
 _LARGEST = 150_000
 """Bytes of a picture; a larger one gets fewer colours."""
 _WAIT = 120_000
@@ -45,9 +48,9 @@ def main() -> None:
         take(page, f"{trials}&compareRunsMode=CHART", "trial vs. objective", "study-charts")
         take(page, variants, "test/image_auroc", "ablation")
         runs = pages["all runs"].partition("?")[0]
-        run_id, picture = missed(store)
-        artifacts = f"{runs}/{run_id}/artifacts?workflowType=machine_learning"
-        take(page, artifacts, "images", "run", clicks=("images", picture))
+        page.set_viewport_size({"width": _SIZE[0], "height": _TALL})
+        artifacts = f"{runs}/{pictured(store)}/artifacts?workflowType=machine_learning"
+        take(page, artifacts, GALLERY, "run", clicks=(GALLERY,))
         browser.close()
 
 
@@ -73,13 +76,11 @@ def newest(pages: dict[str, str], kind: str) -> str:
     return next(address for name, address in reversed(pages.items()) if name.endswith(f": {kind}"))
 
 
-def missed(store: Store) -> tuple[str, str]:
-    """The newest finished run with heatmaps, and the file of its worst miss at the last epoch."""
-    for run in store.search("tags.level = 'run' and attributes.status = 'FINISHED'"):
-        pictures = [file.path for file in store.client.list_artifacts(run.info.run_id, "images")]
-        worst = sorted(path for path in pictures if "miss~1_" in path and path.endswith(".png"))
-        if worst:
-            return run.info.run_id, Path(worst[-1]).name
+def pictured(store: Store) -> str:
+    """The newest finished run of a study's trial that has a gallery."""
+    for run in store.search("tags.level = 'run' and attributes.status = 'FINISHED' and tags.trial != ''"):
+        if GALLERY in {file.path for file in store.client.list_artifacts(run.info.run_id)}:
+            return run.info.run_id
     raise SystemExit("no run has heatmaps; set heatmaps in the experiment")
 
 
@@ -105,7 +106,7 @@ def take(page: Page, address: str, text: str, name: str, clicks: tuple[str, ...]
     picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
     picture.save(file, optimize=True)
     if file.stat().st_size > _LARGEST:
-        picture.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+        picture.quantize(256, Image.Quantize.FASTOCTREE).save(file, optimize=True)  # keeps green and yellow apart
     print(f"{file.name}: {file.stat().st_size / 1e3:.0f} kB")
 
 

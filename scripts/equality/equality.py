@@ -29,7 +29,10 @@ import numpy as np
 import yaml
 from runs import ABLATION, BASE, RUNS, SPACE, SWEEPS
 
-_OF_THE_MACHINE = ("seconds", "images_per_second", "peak_memory_mb", "system/", "time_share/")
+_OF_THE_MACHINE = (
+    *("seconds", "images_per_second", "peak_memory_mb"),  # up to schema 3
+    *("training/seconds", "training/images_per_second", "training/peak_memory_mb", "system/", "time_share/"),
+)
 """Metrics that no two runs share, by the start of their names."""
 
 
@@ -220,7 +223,7 @@ def _first_other(old: Any, new: Any) -> str:
 def _note_changes(place: str, old: Mapping[str, Any], new: Mapping[str, Any], largest: dict[str, float]) -> None:
     """Print chosen epochs that differ; keep the largest change of each other metric."""
     for name in sorted(old.keys() & new.keys()):
-        if name == "chosen_epoch" and old[name] != new[name]:
+        if name.endswith("chosen_epoch") and old[name] != new[name]:
             print(f"{place}: chose epoch {old[name][0][1]:.0f} before, {new[name][0][1]:.0f} after")
         before, after = dict(old[name]), dict(new[name])
         changes = [abs(before[step] - after[step]) for step in before.keys() & after.keys()]

@@ -15,7 +15,7 @@ from pathlib import Path
 import optuna
 from mlflow import MlflowClient
 
-from rdpp.tracking.schema import ABLATION_INDEX
+from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
 
 _COPIED = {
     "runs": "run_uuid",
@@ -98,7 +98,7 @@ class Clones:
         self._database.commit()
         runs = {variant: [[cell.key(f"{root} {variant}")] * 2 for cell in at] for variant in names}
         self._own_artifacts(root)
-        self.client.log_dict(root, {"schema": 3, "baseline": names[0], "runs": runs}, ABLATION_INDEX)
+        self.client.log_dict(root, {"schema": SCHEMA, "baseline": names[0], "runs": runs}, ABLATION_INDEX)
 
     def study(self, name: str, trials: int, cells_each: int) -> None:
         """A finished study, with Optuna's figures of so many trials."""

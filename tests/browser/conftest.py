@@ -1,5 +1,7 @@
 """A small study that nobody trained, `rdpp ui` over it, and a browser."""
 
+import base64
+import io
 import os
 import shutil
 import signal
@@ -8,13 +10,18 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from tracked import PLAIN, Quiet
 
+from rdpp.comparison import map_grid
+from rdpp.comparison.report import write_report
 from rdpp.runs import Outcome
 from rdpp.sweep.config import SamplerConfig, SweepConfig
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.space import Choice, FloatRange
 from rdpp.sweep.study import open_study, open_study_node, run_study
+from rdpp.tracking.gallery import GALLERY, Frame, gallery_page
+from rdpp.tracking.pictures import log_pictures
 from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
 
@@ -23,7 +30,7 @@ CHROMIUM = "/usr/bin/chromium"
 VALUES = (0.6, 0.9, 0.7, 0.8)
 """Of the trials' objective, by number."""
 RED, GREEN = (200, 0, 0), (0, 200, 0)
-"""The colours of the picture's left and right half."""
+"""Colours of pictures."""
 
 
 @pytest.fixture(scope="session")
@@ -81,15 +88,44 @@ def settle_all(job):
 
 
 @pytest.fixture(scope="session")
-def pictured(seen):
-    """A run with a picture: its left half red, its right half green."""
+def gallery(seen):
+    """A run with a gallery of one missed image: its map is black at epoch 1, and yellow at the chosen epoch 4."""
     store, study = seen
-    run_id = store.start_run("pictured", parent=study, tags={"level": "picture"})
-    image = np.zeros((40, 60, 3), np.uint8)
-    image[:, :30], image[:, 30:] = RED, GREEN
-    store.client.log_image(run_id, image, key="miss/1_hole", step=0)
+    run_id = store.start_run("gallery", parent=study, tags={"level": "picture"})
+    pixels, mask = np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), bool)
+    pixels[..., 0] = RED[0]
+    shown = {"key": "miss/1_hole", "pixels": pixels, "mask": mask, "title": "hole/000.png", "score": 0.1}
+    shown |= {"defective": True, "scale": (0.0, 1.0, 0.5)}
+    maps = [np.full((64, 64), value, np.float32) for value in (0.0, 1.0, 0.5)]
+    frames = [{**shown, "step": i, "epoch": e, "anomaly_map": maps[i]} for i, e in enumerate((1, 4, 9))]
+    log_pictures(store, run_id, pictures=frames, about="bolt, seed 1", chosen=4)
     store.end_run(run_id, "FINISHED", {})
     return run_id
+
+
+@pytest.fixture(scope="session")
+def report(small, tmp_path_factory):
+    """The page of an ablation whose runs logged heatmaps, and stored no maps."""
+    _, store, _ = small
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(map_grid, "load_maps", lambda *arguments: None)
+        patched.setattr(Store, "read_text", _with_gallery(Store.read_text))
+        return write_report("small", path, store.uri)
+
+
+def _with_gallery(read):
+    """Reads artifacts, and for each run a gallery whose only map is green."""
+
+    def read_text(store, run_id, name):
+        if name != GALLERY:
+            return read(store, run_id, name)
+        image = io.BytesIO()
+        Image.new("RGB", (32, 32), GREEN).save(image, "WEBP", lossless=True)
+        uri = f"data:image/webp;base64,{base64.b64encode(image.getvalue()).decode()}"
+        return gallery_page([Frame("miss/1_a", "hole/000.png", 1, "MISSED", "", uri, uri)], "", 1)
+
+    return read_text
 
 
 @pytest.fixture(scope="session")

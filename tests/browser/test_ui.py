@@ -44,7 +44,7 @@ def test_a_study_opens_on_its_trials_the_best_first(page, ui):
     wanted = ["objective", "spread/objective", "losses.distillation.weight", "training.batch_size"]
     wanted += ["held_out/image_auroc", "held_out/pixel_aupro", "test/image_auroc", "test/pixel_aupro", "Duration"]
     assert [head for head in heads if head in wanted] == wanted
-    assert "chosen_epoch" not in heads
+    assert "training/chosen_epoch" not in heads
 
 
 def test_a_click_sorts_the_other_way(page, ui):
@@ -65,17 +65,6 @@ def test_its_charts_show_every_swept_value(page, ui):
         assert page.get_by_text(title).count() >= 1, title
 
 
-def test_a_picture_is_seen(page, ui, pictured):
-    base, _, _ = ui["all runs"].partition("/runs")
-    page.goto(f"{base}/runs/{pictured}/model-metrics")
-    image = page.locator("img[src*='artifact']").first
-    image.wait_for(timeout=WAIT)
-    image.evaluate("image => image.decode()")
-    left, right = image.evaluate(_PIXELS)
-    assert left[0] > 150 > 60 > left[1]
-    assert right[1] > 150 > 60 > right[0]
-
-
 def test_the_figures_need_no_network(page, seen, tmp_path):
     store, study = seen
     file = store.client.download_artifacts(study, "figures.html", str(tmp_path))
@@ -93,3 +82,66 @@ def test_the_study_says_what_it_came_to(page, ui, seen):
     page.goto(f"{base}/runs/{seen[1]}")
     page.get_by_text("The best is trial 1, with objective 90.00 %").first.wait_for(timeout=WAIT)
     assert page.get_by_role("cell", name="0.01 to 1.0, logarithmic").count() == 1
+
+
+def colour_of(image):
+    """The colour of a picture on the page, by its own pixels."""
+    image.evaluate("image => image.decode()")
+    return image.evaluate(_PIXELS)[0]
+
+
+def test_the_worst_miss_over_the_epochs_is_two_clicks_from_the_run(page, ui, gallery):
+    base, _, _ = ui["all runs"].partition("/runs")
+    page.goto(f"{base}/runs/{gallery}")
+    page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts", exact=True)).first.click(timeout=WAIT)
+    page.get_by_text("anomaly_maps.html", exact=True).first.click(timeout=WAIT)
+    frame = page.frame_locator("iframe.mlflow-html-iframe, iframe[sandbox]").first
+    frame.locator("figure").wait_for(timeout=WAIT)
+    assert frame.locator("#epoch").inner_text() == "epoch 4 of 9, the chosen one"
+    assert colour_of(frame.locator("img.map"))[0] > 200  # yellow: of epoch 4
+    frame.locator("#slider").press("ArrowLeft")
+    assert frame.locator("#epoch").inner_text() == "epoch 1 of 9"
+    assert max(colour_of(frame.locator("img.map"))) < 30  # black
+
+
+def test_the_gallery_moves_by_slider_and_keys_and_needs_no_network(page, seen, gallery, tmp_path):
+    file = seen[0].client.download_artifacts(gallery, "anomaly_maps.html", str(tmp_path))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"file://{file}")
+    heat, caption = page.locator("img.map"), page.locator("figcaption")
+    photograph = colour_of(page.locator("img.image").first)
+    assert photograph[0] > 150 > 60 > photograph[1]
+    colours = {}
+    for place, epoch in enumerate((1, 4, 9)):
+        page.locator("#slider").fill(str(place))
+        assert f"hole/000.png, epoch {epoch}" in caption.inner_text()
+        colours[epoch] = colour_of(heat)
+    assert sum(colours[1]) < sum(colours[9]) < sum(colours[4])
+    assert "MISSED" in caption.inner_text()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert "epoch 1" in caption.inner_text()
+    assert colour_of(heat) == colours[1]
+    page.keyboard.press("ArrowRight")
+    assert colour_of(page.locator("img.over")) == colour_of(heat) == colours[4]
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_the_report_needs_no_network_and_shows_curves_scores_and_pictures(page, report):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"file://{report}")
+    lines = page.locator("svg.roc polyline")
+    assert lines.count() == 2
+    assert all(line.bounding_box()["width"] > 150 for line in lines.all())
+    assert page.locator("svg.histogram").count() == 2
+    for kind in ("good", "defective"):
+        bars = page.locator(f"rect.{kind}").all()
+        assert max(bar.bounding_box()["height"] for bar in bars) > 20, kind
+    pictures = page.locator("h2:has-text('The same image') ~ .row img")
+    assert pictures.count() == 3  # the image, and the maps of two variants
+    left = colour_of(pictures.last)
+    assert left[1] > 150 > 60 > left[0]
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

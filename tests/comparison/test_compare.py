@@ -285,13 +285,36 @@ def test_an_ablation_of_an_older_version_says_how_it_can_be_read(small):
     _, store, _ = small
     old = store.start_run("old", tags={"level": "ablation", "ablation": "old"})
     store.client.log_dict(old, {"baseline": "rd", "cells": {"rd": ["0"]}}, "ablation.json")
-    message = r"the ablation old was run by another version of rdpp \(schema 1, this one has 3\); run it again"
+    message = r"the ablation old was run by another version of rdpp \(schema 1, this one has 4\); run it again"
     with pytest.raises(ConfigError, match=message):
         find_runs(store, ["old"])
 
 
+def test_an_ablation_and_runs_from_before_the_names_of_today_are_compared(small):
+    """Under schema 3 metrics of the chosen epoch were called `chosen/NAME`."""
+    _, store, _ = small
+    parent = store.start_run("before", tags={"level": "ablation", "ablation": "before"})
+    keys = {}
+    for variant, value in (("rd", 0.5), ("ot", 0.625)):
+        keys[variant] = [[f"{variant}{seed}"] * 2 for seed in (1, 2)]
+        for seed in (1, 2):
+            key = f"{variant}{seed}"
+            own = {"level": "run", "schema": 3, "root": parent, "key": key, "key_training": key}
+            run = store.start_run(key, tags={**own, "variant": variant, "category": "bolt", "seed": seed})
+            logged = {"chosen/image_auroc": value, "chosen/held_out/image_auroc": 0.75, "chosen_epoch": 4}
+            store.log_metrics(run, {**logged, "gradient_norm/projection/ssot": 0.25})
+            store.end_run(run, "FINISHED", {})
+    store.client.log_dict(parent, {"schema": 3, "baseline": "rd", "runs": keys}, "ablation.json")
+    found = find_runs(store, ["before"])
+    assert [run.metrics for run in found.by_variant()["ot"]] == [
+        {"image_auroc": 0.625, "held_out/image_auroc": 0.75}
+    ] * 2
+    assert {run.logged["loss_gradient_norm/projection/ssot"] for run in found.runs} == {0.25}
+    assert [c.difference for c in compare_runs(found).comparisons] == [0.125]
+
+
 def test_a_run_of_a_newer_version_is_refused(new_store, tmp_path):
     store = Store(new_store(tmp_path / "mlflow.db"))  # whoever else reads such a store is refused too
-    store.start_run("new", tags={"level": "newer", "schema": 4})
-    with pytest.raises(ConfigError, match=r"was written by a newer rdpp \(schema 4, this one reads up to 3\)"):
+    store.start_run("new", tags={"level": "newer", "schema": 5})
+    with pytest.raises(ConfigError, match=r"was written by a newer rdpp \(schema 5, this one reads up to 4\)"):
         store.search("tags.level = 'newer'")

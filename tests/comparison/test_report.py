@@ -56,6 +56,7 @@ def test_the_page_is_complete_and_fetches_nothing(page):
         "Differences from the baseline",
         "By category",
         "By defect type",
+        "ROC curves and scores",
         "Loss terms",
         "The same image under each variant",
     ]
@@ -106,7 +107,7 @@ def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, 
     for row, trial in zip(trials.rows, best_first, strict=True):
         assert row[2:] == (percent(trial.value), percent(value_on_test(trial, sweep.objective)), "complete")
         assert row[0] in text
-    assert "no run has its anomaly maps stored" in text
+    assert "no run logged heatmaps, or stored its anomaly maps" in text
 
 
 def test_stored_maps_are_what_was_evaluated(small):
@@ -128,7 +129,7 @@ def test_rescoring_adds_what_is_missing_and_tells_what_differs(small, capsys):
     run = find_runs(store, ["small"]).runs[0]
     (same,), without = rescore(store, [run.run_id])
     assert (same.added, same.changed, without) == ((), {}, 0)
-    store.log_metrics(run.run_id, {"chosen/image_auroc": 0.123})
+    store.log_metrics(run.run_id, {"test/image_auroc": 0.123})
     (found,), _ = rescore(store, [run.run_id])
     assert found.changed == {"image_auroc": 0.123}
     again = find_runs(store, ["small"]).runs[0]

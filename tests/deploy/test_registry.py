@@ -50,8 +50,8 @@ class Runs:
         run_id = self.store.start_run("run", parent=parent, tags=tags)
         if value is not None:
             names = ("image_auroc", "pixel_aupro")
-            self.store.log_metrics(run_id, {f"chosen/held_out/{name}": value for name in names})
-            self.store.log_metrics(run_id, {f"chosen/{name}": 1 - value for name in names})  # of the test images
+            self.store.log_metrics(run_id, {f"selection/held_out/{name}": value for name in names})
+            self.store.log_metrics(run_id, {f"test/{name}": 1 - value for name in names})  # of the test images
         experiment = self.judge.model.experiment.with_overrides(changes)
         self.store.client.log_text(run_id, experiment.to_yaml(), "experiment.yaml")
         if checkpoint:

@@ -40,7 +40,7 @@ def given(monkeypatch):
     """Let the training give these values."""
 
     def give(values):
-        monkeypatch.setattr(module, "train_again", lambda *arguments: values)
+        monkeypatch.setattr(module, "train_again", lambda *arguments: of_training(values))
 
     return give
 
@@ -52,7 +52,20 @@ def copied(held_out, tmp_path):
 
 
 def final(run):
-    return {k: v for k, v in run.data.metrics.items() if k.startswith("chosen") or k in ("epochs", "steps")}
+    counts = tuple(f"training/{name}" for name in ("chosen_epoch", "epochs", "steps"))
+    metrics = {k: v for k, v in run.data.metrics.items() if k.startswith(("test/", "selection/")) or k in counts}
+    return {k: v for k, v in metrics.items() if "_rate/" not in k}
+
+
+def of_training(values):
+    """Final values as the training gives them."""
+    parts = {"test": "test/", "held_out": "selection/held_out/", "gap": "selection_gap/"}
+    found = {
+        part: {k.removeprefix(begin): v for k, v in values.items() if k.startswith(begin)}
+        for part, begin in parts.items()
+    }
+    counts = {"epoch": "chosen_epoch", "epochs": "epochs", "steps": "steps"}
+    return {**found, **{name: values[f"training/{logged}"] for name, logged in counts.items()}}
 
 
 def options(store, **more):
@@ -73,21 +86,23 @@ def test_a_run_is_equal_to_the_last_digit_and_mlflow_does_not_change(store, run,
 
 def test_one_last_digit_is_a_difference(store, run, given, capsys):
     values = final(run)
-    values["chosen/pixel_auroc"] = math.nextafter(values["chosen/pixel_auroc"], 2)
+    values["test/pixel_auroc"] = math.nextafter(values["test/pixel_auroc"], 2)
     given(values)
     assert main(["replay", run.info.run_id, "--tracking-uri", store.uri]) == 1
     printed = capsys.readouterr().out
-    assert "chosen/pixel_auroc" in printed
+    assert "test/pixel_auroc" in printed
     assert f"DIFFERENT: 1 of {len(values)} final values are not equal to the last digit; nothing that was" in printed
     assert replay(run.info.run_id, options(store, tolerance=1e-9)).equal
 
 
 def test_counts_are_equal_whatever_the_tolerance_and_nothing_may_be_lacking():
-    recorded = {"chosen/image_auroc": 0.5, "chosen_epoch": 3.0}
-    assert Replayed("r", (), recorded, {**recorded, "chosen/image_auroc": 0.6}, 0.2).equal
-    assert Replayed("r", (), recorded, {**recorded, "chosen_epoch": 4.0}, 2.0).unequal == ("chosen_epoch",)
-    assert Replayed("r", (), recorded, {"chosen_epoch": 3.0}, 0.2).unequal == ("chosen/image_auroc",)
-    assert Replayed("r", (), recorded, {**recorded, "chosen/new": 1.0}, 0.2).unequal == ("chosen/new",)
+    recorded = {"test/image_auroc": 0.5, "training/chosen_epoch": 3.0}
+    assert Replayed("r", (), recorded, {**recorded, "test/image_auroc": 0.6}, 0.2).equal
+    assert Replayed("r", (), recorded, {**recorded, "training/chosen_epoch": 4.0}, 2.0).unequal == (
+        "training/chosen_epoch",
+    )
+    assert Replayed("r", (), recorded, {"training/chosen_epoch": 3.0}, 0.2).unequal == ("test/image_auroc",)
+    assert Replayed("r", (), recorded, {**recorded, "test/new": 1.0}, 0.2).unequal == ("test/new",)
 
 
 def test_another_thread_count_is_named(store, run, given):
@@ -205,7 +220,7 @@ def test_a_clone_trains_with_its_own_code(repository, tmp_path, commit, value):
     root, commits = repository
     package = clone_at(commits[commit], str(root), tmp_path / "clone")
     values = train_with(package, {"categories": ["bolt"], "seeds": [4]}, {}, tmp_path)
-    assert values == {"chosen/image_auroc": value, "chosen_epoch": 1.0, "epochs": 2.0, "steps": 3.0}
+    assert values == {"test": {"image_auroc": value}, "held_out": {}, "gap": {}, "epoch": 1, "epochs": 2, "steps": 3}
 
 
 def test_a_clone_that_cannot_be_had_or_used_is_one_line(repository, tmp_path, monkeypatch):
@@ -226,7 +241,7 @@ def test_uncommitted_changes_are_told(store, run, repository, monkeypatch, given
     root, commits = repository
     monkeypatch.setattr(module, "recorded_commit", lambda run_id, tags: commits[0])
     monkeypatch.setattr(module, "other_differences", lambda tags, spec, package: [])
-    monkeypatch.setattr(module, "train_with", lambda package, recorded, changes, scratch: final(run))
+    monkeypatch.setattr(module, "train_with", lambda package, recorded, changes, scratch: of_training(final(run)))
     told = []
     store.set_tags(run.info.run_id, {"git_dirty": "true"})
     found = replay(run.info.run_id, options(store, at_commit=True, repository=str(root)), tell=told.append)

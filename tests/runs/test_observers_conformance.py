@@ -16,7 +16,11 @@ from rdpp.sweep.gates import Gate
 from rdpp.sweep.halving import GateObserver
 from rdpp.tracking.observer import RunObserver
 
-MEASURED = ("time_share", "seconds", "images_per_second", "peak_memory_mb", "system", "duration")
+MEASURED = (
+    "time_share",
+    *(f"training/{name}" for name in ("seconds", "images_per_second", "peak_memory_mb")),
+    "system",
+)
 """Beginnings of the names of what differs from one training to the next."""
 
 

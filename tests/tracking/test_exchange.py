@@ -2,18 +2,23 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 from tracked import PLAIN, tracked_training
 
 from rdpp.cli import main
+from rdpp.comparison.search import find_runs
 from rdpp.config import ConfigError
 from rdpp.engine import ImagesRead
+from rdpp.metrics import of_defect_type
 from rdpp.runs import TakenOver
 from rdpp.tracking.exchange import IMPORT, ORIGIN, export_runs, import_runs
 from rdpp.tracking.listing import StoredRun
+from rdpp.tracking.schema import SCHEMA
 from rdpp.tracking.store import Store
 
+OLD = Path(__file__).parents[2] / "docs" / "results" / "photographs.jsonl.gz"
 NAME = "a (odd) one"
 """Of a defect type: MLflow's keys hold no parentheses."""
 
@@ -29,7 +34,7 @@ def here(new_store, tmp_path_factory, experiment):
     store = Store(new_store(tmp_path_factory.mktemp("here") / "mlflow.db"))
     outcomes = tracked_training(store, experiment)
     for run in store.search("tags.level = 'run'"):
-        store.log_metrics(run.info.run_id, {f"chosen/image_auroc/defect_type/{NAME}": 0.5})
+        store.log_metrics(run.info.run_id, {f"test/image_auroc/defect_type/{NAME}": 0.5})
     return store, outcomes
 
 
@@ -58,8 +63,10 @@ def test_values_and_keys_arrive_and_nothing_else(here, there, file):
         same = ("key", "key_training", "category", "variant", "machine", "train_manifest", "dead_terms")
         assert {tag: new.tags[tag] for tag in same} == {tag: old.tags[tag] for tag in same}
         assert new.params == old.params
-        chosen = {name: value for name, value in old.metrics.items() if name.startswith("chosen")}
-        assert chosen.items() <= new.metrics.items()
+        results = {name: v for name, v in old.metrics.items() if name.startswith(("test/", "selection/"))}
+        assert len(results) > 20
+        assert results.items() <= new.metrics.items()
+        assert new.metrics["training/chosen_epoch"] == old.metrics["training/chosen_epoch"]
         assert not any(name.startswith(("loss", "system", "gradient")) for name in new.metrics)
         assert (new.tags[ORIGIN], new.tags["keep"]) == (old.run_id, "none")
         assert (run.info.start_time, run.info.end_time) == (before[seed].info.start_time, before[seed].info.end_time)
@@ -136,6 +143,40 @@ def test_results_of_a_newer_version_are_refused(there, file, tmp_path):
     with pytest.raises(ConfigError, match="was written by a newer rdpp"):
         import_runs(there, path)
     assert there.search("") == []
+
+
+def test_results_of_an_earlier_version_are_taken_in_with_the_names_of_today(there, tmp_path):
+    """The file was written under schema 3, with `chosen/image_auroc`, `chosen/held_out/...` and `chosen_epoch`."""
+    old = json.loads(gzip.decompress(OLD.read_bytes()).splitlines()[0])
+    assert old["tags"]["schema"] == "3"
+    path = tmp_path / "old.jsonl.gz"
+    path.write_bytes(gzip.compress(json.dumps(old).encode()))
+    assert import_runs(there, path) == (1, 0)
+    (run,) = find_runs(there, ["tags.seed = '1'"]).runs
+    assert run.metrics["image_auroc"] == old["metrics"]["chosen/image_auroc"]
+    assert run.metrics["held_out/pixel_ap"] == old["metrics"]["chosen/held_out/pixel_ap"]
+    name = of_defect_type("pixel_aupro", "contamination")
+    assert run.metrics[name] == old["metrics"][f"chosen/{name}"]
+    (stored,) = there.search("tags.level = 'run'")
+    assert stored.data.tags["schema"] == str(SCHEMA)
+    assert stored.data.metrics["training/chosen_epoch"] == old["metrics"]["chosen_epoch"]
+    assert not any(name.startswith("chosen") for name in stored.data.metrics)
+    epochs = there.client.get_metric_history(run.run_id, "held_out/image_auroc")
+    assert [[point.step, point.value] for point in epochs] == [
+        [epoch, of["image_auroc"]] for epoch, of in old["evaluations"]
+    ]
+
+
+def test_a_run_of_an_earlier_version_is_exported_with_the_names_of_today(there, tmp_path):
+    tags = {"level": "run", "schema": "3", "category": "bolt", "seed": 1}
+    run = there.start_run("old", tags=tags)
+    there.log_metrics(run, {"chosen/image_auroc": 0.5, "chosen_epoch": 2, "loss/total": 1.0})
+    there.end_run(run, "FINISHED", {})
+    path = tmp_path / "new.jsonl.gz"
+    assert export_runs(there, path) == 1
+    line = json.loads(gzip.decompress(path.read_bytes()))
+    assert line["metrics"] == {"test/image_auroc": 0.5, "training/chosen_epoch": 2}
+    assert line["tags"]["schema"] == str(SCHEMA)
 
 
 def test_nothing_to_export(there, tmp_path):

@@ -52,7 +52,7 @@ def test_a_heatmap_shows_image_mask_map_and_overlay():
         epoch=3,
         scale=Scale(0.0, 1.0, 0.5),
     )
-    picture = np.asarray(drawn)
+    picture = np.asarray(drawn.grid())
     above, below = picture[-518:-262], picture[-256:]
     right = 262
     assert (above[110, 110] == 127).all()  # the image

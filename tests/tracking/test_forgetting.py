@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from rdpp.tracking import delivery
+from rdpp.tracking.gallery import GALLERY
 from rdpp.tracking.sink import StoreSink
 from rdpp.tracking.store import Store
 from rdpp.tracking.tree import MlflowTree
@@ -31,7 +32,7 @@ def run_below(tree, parent, *, send=True):
     box.open("r", parent.id, {"level": "run", "keep": "chosen", "mlflow.loggedImages": "True"})
     (box.folder / "checkpoint").mkdir()
     (box.folder / "checkpoint" / "chosen.json").write_text("{}")
-    for path in ("images/a.webp", "scores.json"):
+    for path in ("images/a.webp", GALLERY, "scores.json"):
         box.put("text", {"path": path, "text": "abc"}, f"3-end-{path.replace('/', '-')}")
     box.close("FINISHED", {})
     if send:
@@ -45,7 +46,7 @@ def kept(store, node):
     return {file.path for file in store.client.list_artifacts(run.info.run_id)}, run.data.tags
 
 
-ALL = {"checkpoint", "images", "scores.json"}
+ALL = {"checkpoint", "images", GALLERY, "scores.json"}
 
 
 def test_what_a_trial_does_not_keep_is_removed_and_the_tags_say_so(store, tree):

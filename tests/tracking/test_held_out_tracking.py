@@ -12,6 +12,7 @@ from rdpp.config import ConfigError
 from rdpp.display.console import ConsoleObserver
 from rdpp.display.screen import Terminal
 from rdpp.engine import EpochFinished, train
+from rdpp.metrics import METRICS
 from rdpp.tracking.evaluation import evaluate_source
 from rdpp.tracking.store import Store
 
@@ -36,14 +37,23 @@ def steps(store, leaf, name):
     return sorted(metric.step for metric in store.client.get_metric_history(leaf.info.run_id, name))
 
 
+def epochs_of_pictures(store, leaf, kind):
+    """Of the only image of a kind."""
+    files = store.client.list_artifacts(leaf.info.run_id, f"images/{kind}")
+    return [int(file.path.removesuffix(".jpg").rpartition("_epoch_")[2]) for file in files]
+
+
 def test_held_out_metrics_over_epochs_test_metrics_once(run):
     store, result, leaf, _ = run
     assert steps(store, leaf, "held_out/pixel_auroc") == [1, 2]
-    assert steps(store, leaf, "pixel_auroc") == [result.epoch]
     metrics = leaf.data.metrics
-    assert metrics["chosen/pixel_auroc"] == metrics["pixel_auroc"] == result.evaluation.metrics["pixel_auroc"]
-    assert metrics["chosen/held_out/pixel_auroc"] == result.held_out.metrics["pixel_auroc"]
-    assert metrics["chosen/image_auroc/defect_type/rust"] == result.evaluation.metrics["image_auroc/defect_type/rust"]
+    over_epochs = [name for name in metrics if name.startswith("held_out/")]
+    assert over_epochs
+    assert {name.removeprefix("held_out/") for name in over_epochs} <= set(METRICS)  # none by defect type
+    assert "pixel_auroc" not in metrics
+    assert metrics["test/pixel_auroc"] == result.evaluation.metrics["pixel_auroc"]
+    assert metrics["selection/held_out/pixel_auroc"] == result.held_out.metrics["pixel_auroc"]
+    assert metrics["test/image_auroc/defect_type/rust"] == result.evaluation.metrics["image_auroc/defect_type/rust"]
     assert leaf.data.tags["selection"] == "held_out"
 
 
@@ -56,11 +66,11 @@ def test_the_audit_is_logged(run):
 def test_terms_are_logged_with_gradient_rounding_and_time(run):
     metrics = run[2].data.metrics
     for name in ("distillation", "reconstruction"):
-        assert metrics[f"gradient_norm/restoration/{name}"] >= 0
-        assert 0 < metrics[f"gradient_rounding/{name}"] < 1
+        assert metrics[f"loss_gradient_norm/restoration/{name}"] >= 0
+        assert 0 < metrics[f"loss_gradient_rounding/{name}"] < 1
         assert metrics[f"time_share/{name}"] > 0
-    assert metrics["gradient_rounding/ssot"] >= 1
-    assert "gradient_rounding/contrast" not in metrics  # 0 / 0
+    assert metrics["loss_gradient_rounding/ssot"] >= 1
+    assert "loss_gradient_rounding/contrast" not in metrics  # 0 / 0
 
 
 def test_dead_terms_are_a_tag_and_a_warning(run):
@@ -72,11 +82,10 @@ def test_dead_terms_are_a_tag_and_a_warning(run):
 
 
 def test_heatmaps_over_epochs_are_held_out_ones(run):
-    store, _, leaf, _ = run
-    names = [a.path for a in store.client.list_artifacts(leaf.info.run_id, "images") if a.path.endswith(".png")]
+    store, result, leaf, _ = run
     for kind in ("miss", "hit", "false_alarm"):
-        assert len([n for n in names if f"/held_out_{kind}~1_" in n and "+step+1+" in n]) == 1, kind
-        assert len([n for n in names if f"/{kind}~1_" in n]) == 1, kind
+        assert epochs_of_pictures(store, leaf, f"held_out_{kind}") == [1, 2], kind
+        assert epochs_of_pictures(store, leaf, kind) == [result.epoch], kind
 
 
 def test_the_kept_checkpoint_is_the_one_that_was_tested(run):
@@ -112,9 +121,7 @@ def test_a_run_that_stopped_early_is_logged_and_told_as_it_was(monkeypatch, held
         tracked_training(store, held_out.with_overrides(changes), [ConsoleObserver(screen)])
     (leaf,) = store.search("tags.variant = 'early' and tags.level = 'run'")
     metrics = leaf.data.metrics
-    assert (metrics["chosen_epoch"], metrics["epochs"], metrics["steps"]) == (1, 3, 6)
+    assert tuple(metrics[f"training/{name}"] for name in ("chosen_epoch", "epochs", "steps")) == (1, 3, 6)
     assert steps(store, leaf, "held_out/pixel_auroc") == [1, 2, 3]
     assert "epoch 1, stopped after 3  image_auroc" in text.getvalue()
-    pictures = [file.path for file in store.client.list_artifacts(leaf.info.run_id, "images")]
-    frames = {path.split("+step+")[1].split("+")[0] for path in pictures if "held_out_" in path}
-    assert frames == {"0", "1", "2"}  # the last epoch is one, though 40 were planned
+    assert epochs_of_pictures(store, leaf, "held_out_hit") == [1, 2, 3]  # the last one too, though 40 were planned

@@ -22,8 +22,8 @@ def root(store):
     for number, status in enumerate(("FINISHED", "FAILED", "FINISHED")):
         run = store.start_run(f"run {number}", tags={"level": "run", "root": root, f"taken/{root}": "[]"})
         store.log_params(run, {"a.b": number})
-        store.log_metrics(run, {"chosen/image_auroc": 0.5 + number}, step=1)
-        store.log_metrics(run, {"chosen/image_auroc": 0.25 + number}, step=2)
+        store.log_metrics(run, {"test/image_auroc": 0.5 + number}, step=1)
+        store.log_metrics(run, {"test/image_auroc": 0.25 + number}, step=2)
         store.end_run(run, status, {})
     store.start_run("trial", tags={"level": "trial", "root": root})
     return root

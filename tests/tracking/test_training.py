@@ -1,9 +1,11 @@
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 from tracked import tracked_job, tracked_training
 
 from rdpp.config import ConfigError
@@ -12,6 +14,7 @@ from rdpp.experiment import ExperimentConfig
 from rdpp.metrics import auroc
 from rdpp.runs import Outcome, summary
 from rdpp.tracking.evaluation import evaluate_source
+from rdpp.tracking.gallery import GALLERY, read_gallery
 from rdpp.tracking.store import Store
 
 
@@ -80,7 +83,7 @@ def test_every_loss_term_is_logged_with_weight_and_gradient(trained):
     for name, term in experiment.terms.items():
         assert metrics[f"loss_weighted/{name}"] == pytest.approx(term.weight * metrics[f"loss/{name}"], rel=1e-5)
         assert metrics[f"loss_weight/{name}"] == term.weight
-        assert metrics[f"gradient_norm/projection/{name}"] > 0
+        assert metrics[f"loss_gradient_norm/projection/{name}"] > 0
     history = store.client.get_metric_history(leaf_of(store, parent, "bolt").info.run_id, "loss/total")
     assert sorted(m.step for m in history) == [1, 2, 3, 4]
 
@@ -91,9 +94,9 @@ def test_metrics_are_logged_by_epoch_and_for_the_chosen_one(trained):
     history = store.client.get_metric_history(leaf.info.run_id, "image_auroc")
     assert sorted(m.step for m in history) == [1, 2]
     expected = results[1].metrics
-    assert leaf.data.metrics["chosen/pixel_aupro"] == pytest.approx(expected["pixel_aupro"])
+    assert leaf.data.metrics["test/pixel_aupro"] == pytest.approx(expected["pixel_aupro"])
     for name in ("seconds_per_batch", "images_per_second", "peak_memory_mb"):
-        assert leaf.data.metrics[name] > 0
+        assert leaf.data.metrics[f"training/{name}"] > 0
 
 
 def test_the_logged_configuration_starts_the_same_run_again(trained, tmp_path):
@@ -128,13 +131,27 @@ def test_scores_of_every_test_image_are_a_table(trained, tmp_path):
     assert auroc(np.array(scores), np.array(labels)) == pytest.approx(results[0].metrics["image_auroc"])
 
 
-def test_heatmaps_are_logged_for_misses_alarms_and_hits_at_each_frame(trained):
+def test_heatmaps_are_logged_for_misses_alarms_and_hits_at_each_frame(trained, tmp_path):
     store, _, _, parent = trained
     leaf = leaf_of(store, parent, "weave")
-    names = [f.path for f in store.client.list_artifacts(leaf.info.run_id, "images") if f.path.endswith(".png")]
-    for kind in ("miss", "false_alarm", "hit"):
-        for step in (0, 1):
-            assert any(f"{kind}~1_" in n and f"+step+{step}+" in n for n in names), (kind, step)
+    folder = Path(store.client.download_artifacts(leaf.info.run_id, "images", str(tmp_path)))
+    gallery = read_gallery(store.read_text(leaf.info.run_id, GALLERY))
+    assert [picture["kind"] for picture in gallery["pictures"]] == ["miss", "false_alarm", "hit"]
+    for picture in gallery["pictures"]:
+        first, last = sorted((folder / picture["kind"]).iterdir())
+        assert (first.name[-8:], last.name[-8:]) == ("0001.jpg", "0002.jpg")
+        assert Image.open(last).size == (2 * 256 + 6, 2 * 256 + 6 + 56)
+        assert [frame["epoch"] for frame in picture["frames"]] == [1, 2]
+        assert picture["image"].startswith("data:image/webp")
+    assert gallery["about"] == "weave, seed 1"
+
+
+def test_no_heatmaps_means_no_gallery(trained):
+    store, experiment, _, _ = trained
+    changes = {"name": "plain", "heatmaps": 0, "data.categories": ["bolt"], "training.epochs": 1}
+    tracked_training(store, experiment.with_overrides(changes))
+    (leaf,) = store.search("tags.variant = 'plain' and tags.level = 'run'")
+    assert not {"images", GALLERY} & {file.path for file in store.client.list_artifacts(leaf.info.run_id)}
 
 
 def test_the_kept_checkpoint_of_a_run_evaluates_to_the_same_metrics(trained):

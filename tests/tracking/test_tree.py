@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, EpochFinished, RunFinished, RunSpec, train
 from rdpp.runs import HoldLost, Node, run_lock
 from rdpp.tracking import delivery
+from rdpp.tracking.gallery import GALLERY, read_gallery
 from rdpp.tracking.location import work_folder
 from rdpp.tracking.outbox import Outboxes
 from rdpp.tracking.records import Record
@@ -128,6 +130,11 @@ def test_nodes_differ_by_level_key_and_parent(store):
         assert len({one, node("study", "b", None), node("ablation", "a", None), node("study", "a", one)}) == 4
 
 
+def shown(store, run):
+    """What the gallery of a run shows."""
+    return read_gallery(Path(store.client.download_artifacts(run.info.run_id, GALLERY)).read_text())
+
+
 def test_everything_that_is_sent_twice_is_there_once(store, tmp_path):
     sink = StoreSink(store, work_folder(store.uri))
     pixels = np.zeros((8, 8, 3), np.uint8)
@@ -153,7 +160,7 @@ def test_everything_that_is_sent_twice_is_there_once(store, tmp_path):
         ("table", {"path": "scores.json", "columns": {"image": ["a", "b"], "score": [0.25, 0.5]}}),
         ("json", {"path": "a.json", "data": [1]}),
         ("dataset", {"name": "bolt", "digest": "d", "folder": "/data", "profile": {"train": 3}}),
-        ("pictures", {"pictures": [picture, {**picture, "step": 1}]}),
+        ("pictures", {"pictures": [picture, {**picture, "step": 1, "epoch": 2}]}),
         ("folder", {"path": "checkpoint"}),
         ("take_over", {"run_id": None, "taken": "twice", "tags": {}, "group": "1"}),
         ("close", {"status": "FINISHED", "tags": {}}),
@@ -169,8 +176,9 @@ def test_everything_that_is_sent_twice_is_there_once(store, tmp_path):
         "data": [["a", 0.25], ["b", 0.5]],
     }
     assert run.data.tags["mlflow.loggedArtifacts"] == '[{"path": "scores.json", "type": "table"}]'
-    images = [file.path for file in store.client.list_artifacts(run.info.run_id, "images")]
-    assert sum(path.endswith(".png") for path in images) == sum(path.endswith(".webp") for path in images) == 2
+    images = [file.path for file in store.client.list_artifacts(run.info.run_id, "images/miss")]
+    assert images == ["images/miss/1_epoch_0001.jpg", "images/miss/1_epoch_0002.jpg"]
+    assert len(shown(store, run)["pictures"][0]["frames"]) == 2
     assert run.data.tags[f"taken_by/{run.info.run_id}"] == '["1"]'
     assert (run.info.start_time, run.info.end_time) == (1000, 1000 + len(payloads) - 1)
 
@@ -198,6 +206,8 @@ def test_a_run_that_goes_on_from_a_state_logs_nothing_twice(store, spec, events,
     assert steps(store, run, "held_out/image_auroc") == [1, 2, 3]
     assert run.info.status == "FINISHED"
     assert "checkpoint/chosen.json" in {a.path for a in store.client.list_artifacts(run.info.run_id, "checkpoint")}
+    watched = [picture for picture in shown(store, run)["pictures"] if picture["held_out"]]
+    assert [[frame["epoch"] for frame in picture["frames"]] for picture in watched] == [[1, 2, 3]] * 3
 
 
 def test_a_run_that_begins_anew_after_a_death_is_one_run_and_logs_nothing_twice(store, spec, events, parent):

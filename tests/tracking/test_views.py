@@ -64,8 +64,8 @@ def test_charts_are_the_uis_cards():
 
 
 def test_names_are_written_as_mlflow_has_them():
-    odd = View("odd", "run", ("metrics", "chosen/loss (a)"), (("metrics", "chosen/loss (a)"),))
-    assert state_of(odd, "r")["orderByKey"] == "metrics.`chosen/loss _x28_a_x29_`"
+    odd = View("odd", "run", ("metrics", "test/loss (a)"), (("metrics", "test/loss (a)"),))
+    assert state_of(odd, "r")["orderByKey"] == "metrics.`test/loss _x28_a_x29_`"
 
 
 def test_a_view_is_read_as_it_was_written_and_replaced_in_its_place(store):

@@ -66,8 +66,8 @@ MUTATIONS = [
     Mutation(
         "registry: the test images move the alias",
         _REGISTRY,
-        'to_key(f"chosen/held_out/{metric}")',
-        'to_key(f"chosen/{metric}")',
+        "to_key(SELECTED + metric)",
+        'to_key(f"test/{metric}")',
         _REGISTRY_TEST,
     ),
     Mutation(

@@ -15,7 +15,7 @@ MUTATIONS = [
     Mutation(
         "replay: another epoch is chosen within a tolerance",
         "rdpp/deploy/replay.py",
-        "name not in _COUNTS and abs(recorded - now)",
+        "name not in COUNTS and abs(recorded - now)",
         "abs(recorded - now)",
         f"{_REPLAY} -k counts_are_equal",
     ),
@@ -50,8 +50,8 @@ MUTATIONS = [
     Mutation(
         "replay: held-out metrics are not compared",
         "rdpp/deploy/replay_worker.py",
-        "if result.held_out is not None:",
-        "if False:",
+        "{} if result.held_out is None else result.held_out.metrics",
+        "{}",
         f"{_REPLAY} -k mlflow_does_not_change",
     ),
     Mutation(

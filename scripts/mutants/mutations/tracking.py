@@ -13,6 +13,8 @@ _PRESENCE = "tests/tracking/test_presence.py"
 _STATES = "tests/tracking/test_states.py"
 _VIEWS = "tests/tracking/test_views.py"
 _UI = "tests/tracking/test_ui.py"
+_NAMES = "tests/tracking/test_metric_names.py"
+_GALLERY = "tests/tracking/test_gallery.py"
 
 MUTATIONS = [
     Mutation(
@@ -60,8 +62,8 @@ MUTATIONS = [
     Mutation(
         "exchange: what was taken in has a checkpoint",
         "rdpp/tracking/exchange.py",
-        '"keep": "none", "keep_maps": False, ORIGIN',
-        "ORIGIN",
+        '    tags |= {"keep": "none", "keep_maps": False}\n',
+        "",
         f"{_EXCHANGE} -k arrive",
     ),
     Mutation(
@@ -154,13 +156,6 @@ MUTATIONS = [
         "known = None if node is None else self.run_of_node(node)",
         "known = None",
         f"{_TREE} -k at_once",
-    ),
-    Mutation(
-        "sink: a picture that is sent twice is there twice",
-        "rdpp/tracking/sink.py",
-        "if any(path.startswith(begin) for path in there):",
-        "if False:",
-        f"{_TREE} -k sent_twice",
     ),
     Mutation(
         "sink: metrics have the time of their sending",
@@ -483,5 +478,75 @@ MUTATIONS = [
         "isinstance(error, MlflowException) and _INTEGRITY in str(error)",
         "isinstance(error, MlflowException)",
         "tests/tracking/test_collisions.py -k other",
+    ),
+    Mutation(
+        "names: an old value counts before one of today",
+        "rdpp/tracking/metric_names.py",
+        "return {**{today: logged[name] for name, today in renamed.items()}, **unchanged}",
+        "return {**unchanged, **{today: logged[name] for name, today in renamed.items()}}",
+        f"{_NAMES} -k came_later",
+    ),
+    Mutation(
+        "names: counts of trials are taken for those of runs",
+        "rdpp/tracking/metric_names.py",
+        'if tags.get("level") != "run":',
+        "if False:",
+        f"{_NAMES} -k parents",
+    ),
+    Mutation(
+        "names: rates of thresholds are metrics of the chosen epoch",
+        "rdpp/tracking/metric_names.py",
+        "return key.startswith(TEST) and not key.startswith(tuple(TEST + rate for rate in _RATES))",
+        "return key.startswith(TEST)",
+        f"{_NAMES} -k rates",
+    ),
+    Mutation(
+        "names: metrics of old files are taken in by their old names",
+        "rdpp/tracking/exchange.py",
+        'metrics = names_of_today(line["metrics"], line["tags"])',
+        'metrics = line["metrics"]',
+        f"{_EXCHANGE} -k earlier_version",
+    ),
+    Mutation(
+        "gallery: it opens on the last epoch",
+        "rdpp/tracking/gallery.py",
+        '"chosen": last if chosen is None else chosen,',
+        '"chosen": last,',
+        _GALLERY,
+    ),
+    Mutation(
+        "pictures: only the last epoch's is kept",
+        "rdpp/tracking/pictures.py",
+        "_epoch_{drawn.epoch:04d}.jpg",
+        ".jpg",
+        "tests/tracking/test_tree.py -k sent_twice",
+    ),
+    Mutation(
+        "pictures: the gallery is not logged",
+        "rdpp/tracking/pictures.py",
+        "            store.client.log_text(run_id, gallery_page(frames, about, chosen), GALLERY)\n",
+        "",
+        "tests/tracking/test_tree.py -k sent_twice",
+    ),
+    Mutation(
+        "gallery: it shows whole pictures",
+        "rdpp/tracking/gallery.py",
+        "    picture.thumbnail((_SIDE, _SIDE))\n",
+        "",
+        _GALLERY,
+    ),
+    Mutation(
+        "forgetting: the gallery stays",
+        "rdpp/tracking/forgetting.py",
+        '("checkpoint", "images", GALLERY)',
+        '("checkpoint", "images")',
+        _FORGETTING,
+    ),
+    Mutation(
+        "observer: metrics by defect type over the epochs stand before the losses",
+        "rdpp/tracking/observer.py",
+        'for name, value in metrics.items() if "/" not in name]',
+        "for name, value in metrics.items()]",
+        "tests/tracking/test_held_out_tracking.py -k over_epochs",
     ),
 ]
