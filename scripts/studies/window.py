@@ -50,19 +50,19 @@ def _effect(runs: Sequence[dict[str, Any]], baseline: str, metric: str, count: i
     rows = [
         {
             "variant": run["tags"]["variant"],
-            "cell": (run["tags"]["category"], run["tags"]["seed"]),
+            "category": run["tags"]["category"],
+            "seed": run["tags"]["seed"],
             "value": np.mean([found[metric] for _, found in run["evaluations"][-count:]]),
         }
         for run in runs
     ]
-    cells = pd.DataFrame(rows).pivot(index="cell", columns="variant", values="value").dropna()
-    values: dict[str, Values] = {metric: {}}
-    for variant in cells.columns.drop(baseline):
-        groups: dict[str, list[tuple[float, float]]] = {}
-        for (category, _), row in cells[[variant, baseline]].iterrows():
-            groups.setdefault(category, []).append((row[variant], row[baseline]))
-        values[metric][variant] = {name: np.array(pairs) for name, pairs in groups.items() if len(pairs) > 1}
-    found = compare(baseline, values)
+    cells = pd.DataFrame(rows).pivot(index=["category", "seed"], columns="variant", values="value").dropna()
+    by_category = {str(name): part for name, part in cells.groupby(level="category") if len(part) > 1}
+    others = [name for name in cells.columns if name != baseline]
+    values: Values = {
+        name: {category: part[[name, baseline]].to_numpy() for category, part in by_category.items()} for name in others
+    }
+    found = compare(baseline, {metric: values})
     return 100 * float(np.median([one.these_categories.minimum_detectable_effect for one in found]))
 
 
