@@ -22,7 +22,7 @@ install: .venv/installed ## make the virtual environment (the other commands do 
 
 sweep: .venv/installed ## make the built-in data and run the default study (about 4 minutes on 2 cores)
 	$(BIN)/rdpp data synth $(DEMO_DATA)
-	$(BIN)/rdpp sweep sweeps/demo.yaml
+	$(BIN)/rdpp sweep sweeps/demo.yaml --workers 2
 
 ablation: .venv/installed ## variants with and without transport and noise, on the built-in data (under 10 minutes on 2 cores)
 	$(BIN)/rdpp data synth $(DEMO_DATA)
