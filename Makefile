@@ -20,7 +20,7 @@ install: .venv/installed ## make the virtual environment (the other commands do 
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-sweep: .venv/installed ## make the built-in data and run the default study (about 4 minutes on 2 cores)
+sweep: .venv/installed ## make the built-in data and run the default study (about 5 minutes on 2 cores)
 	$(BIN)/rdpp data synth $(DEMO_DATA)
 	$(BIN)/rdpp sweep sweeps/demo.yaml --workers 2
 

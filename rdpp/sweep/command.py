@@ -17,11 +17,10 @@ from rdpp.stopping import Stop
 from rdpp.sweep.after import Best, best_of
 from rdpp.sweep.attributes import FAILURE
 from rdpp.sweep.config import SweepConfig, describe, runs_a_trial
-from rdpp.sweep.importance import importances
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.judge import done_trials, spent_steps
 from rdpp.sweep.points import Points
-from rdpp.sweep.report import as_json, importance_sentences, spread, spread_sentence, table
+from rdpp.sweep.report import as_json, sentences, table
 from rdpp.sweep.study import (
     chosen_pruner,
     open_study,
@@ -48,9 +47,7 @@ class Ended:
         """Print it on standard output; `tracking_uri` as it was given, for the commands that are printed."""
         console = output_console()
         console.print(table(self.sweep, self.study))
-        found = spread(self.sweep, self.study)
-        lines = [spread_sentence(found)]
-        lines += importance_sentences(self.sweep, importances(self.sweep, self.study), found)
+        lines = sentences(self.sweep, self.study)
         lines += self.best.lines(tracking_uri) if self.best else []
         for line in lines:
             console.print(line, highlight=False, markup=False, soft_wrap=True)

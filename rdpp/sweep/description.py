@@ -12,8 +12,7 @@ from rdpp.runs import seed_spread
 from rdpp.sweep.attributes import value_on_test, values_by_run
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.figures import FIGURES
-from rdpp.sweep.importance import importances
-from rdpp.sweep.report import importance_sentences, spread, spread_sentence
+from rdpp.sweep.report import sentences
 from rdpp.sweep.space import Choice, Dimension
 
 _STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
@@ -60,14 +59,12 @@ def _result(sweep: SweepConfig, study: optuna.Study) -> str:
     if not counts["complete"]:
         return f"{len(trials)} trials begun: {counted}."
     best = study.best_trial
-    found = spread(sweep, study)
-    matters = importance_sentences(sweep, importances(sweep, study), found)
     apart = seed_spread(values_by_run(best, sweep.objective))
     between = "" if apart != apart else f" (standard deviation between seeds {100 * apart:.2f} points)"
     return (
         f"{len(trials)} trials: {counted}. The best is trial {best.number}, with objective {percent(best.value)} %"
         f"{between} and {percent(value_on_test(best, sweep.objective))} % on the test images: {_values(best.params)}. "
-        f"{spread_sentence(found)} {' '.join(matters)}"
+        f"{' '.join(sentences(sweep, study))}"
     )
 
 

@@ -113,6 +113,12 @@ def importance_sentences(sweep: SweepConfig, found: Importances | None, apart: S
     ]
 
 
+def sentences(sweep: SweepConfig, study: optuna.Study) -> list[str]:
+    """What a study says: whether its trials differ by more than chance, and which value matters."""
+    found = spread(sweep, study)
+    return [spread_sentence(found), *importance_sentences(sweep, importances(sweep, study), found)]
+
+
 def _covered(dimension: Dimension, values: Sequence[Any]) -> str:
     if isinstance(dimension, Choice):
         return f"{' or '.join(map(str, values))}, of {' or '.join(map(str, dimension.choices))}"
@@ -156,6 +162,7 @@ def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str | None, bes
         "best": best and _best(best),
         "spread": {k: _known(v) for k, v in vars(found).items()},
         "importances": None if ranked is None else dict(ranked.shares),
+        "sentences": sentences(sweep, study),
         "trials": [
             {
                 "number": t.number,

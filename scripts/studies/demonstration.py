@@ -4,9 +4,9 @@
 
 DATA is the built-in data set (`rdpp data synth DATA`). Each repeat is the whole of `rdpp sweep demo`, with two workers,
 in a store of its own, and with other seeds: of the sampler, of its runs, and so of the confirmation. Printed is for
-each repeat what it said: which value explains most, where the best quarter of trials lies, by how much the best trial
-beats the experiment as it stands on fresh seeds, and how long it took. Repeats are appended to a file, and what is
-there is not run again.
+each repeat how long it took, what it said (which value matters, where its best trials lie), and by how much the best
+trial differs from the experiment as it stands on fresh seeds. Repeats are appended to a file, and what is there is not
+run again.
 """
 
 import argparse
@@ -75,6 +75,7 @@ def _said(study: dict[str, Any]) -> dict[str, Any]:
         "trials": len(states),
         "complete": states.count("complete"),
         "importances": study["importances"],
+        "sentences": study["sentences"],
         "spread": study["spread"],
         "best": study["best"],
         "confirmed": confirmed and [{key: row[key] for key in kept} for row in confirmed["comparisons"]],
@@ -82,25 +83,16 @@ def _said(study: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title="What the demonstration said")
-    for name in ("repeat", "seconds", "trials", "complete", "explains most", "best trial", "on fresh seeds"):
+    table = Table(title="What the demonstration said", show_lines=True)
+    for name in ("repeat", "seconds", "trials", "complete", "said", "best trial against the base, fresh seeds"):
         table.add_column(name)
     for row in sorted(rows, key=lambda row: row["repeat"]):
-        shares = [f"{path} {100 * share:.0f} %" for path, share in (row["importances"] or {}).items()]
-        point = ", ".join(f"{path} {value:.3g}" for path, value in row["best"]["params"].items())
         fresh = [
             f"{one['metric']} {100 * one['difference']:+.1f} ({one['these_categories']['verdict']})"
             for one in row["confirmed"] or ()
         ]
-        table.add_row(
-            str(row["repeat"]),
-            f"{row['seconds']:.0f}",
-            str(row["trials"]),
-            str(row["complete"]),
-            "\n".join(shares),
-            f"{row['best']['trial']}: {point}",
-            "\n".join(fresh) or "the base is the best",
-        )
+        counts = [str(row["repeat"]), f"{row['seconds']:.0f}", str(row["trials"]), str(row["complete"])]
+        table.add_row(*counts, "\n".join(row["sentences"][1:]), "\n".join(fresh) or "the base is the best")
     return table
 
 

@@ -186,7 +186,6 @@ def test_trials_are_ranked_by_what_chose_and_not_by_the_test_images(small):
         ("trial-000", "0.1", "60.00", "90.00", "complete"),
         ("trial-002", "2.1", "-", "-", "pruned after 2 runs"),
     )
-    assert found.complete == 2
 
 
 def test_pictures_show_the_highest_of_many_variants(small):
