@@ -115,6 +115,14 @@ def test_init_writes_every_file_and_keeps_what_is_there(empty, capsys):
     assert Path("new/sweeps/demo.yaml").read_bytes() == (HOME / "sweeps/demo.yaml").read_bytes()
 
 
+def test_init_says_what_to_do_next_with_the_files_that_it_wrote(empty, capsys):
+    for folder, enter in ((".", ""), ("my study", "cd 'my study', ")):
+        assert main(["init", folder]) == 0
+        steps = "rdpp data synth data/synthetic, rdpp sweep sweeps/demo.yaml --workers 2, rdpp ui"
+        assert f"next: {enter}{steps}\n" in capsys.readouterr().err
+        assert Path(folder, "sweeps/demo.yaml").is_file()
+
+
 def test_init_in_a_folder_that_cannot_be_made(empty, capsys):
     (empty / "file").write_text("")
     assert main(["init", "file"]) == 2

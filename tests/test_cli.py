@@ -180,6 +180,17 @@ def test_a_file_or_a_recorded_configuration_and_not_both(capsys, experiment_file
     assert "argument --from: not allowed with argument EXPERIMENT\n" in capsys.readouterr().err
 
 
+def test_help_names_first_steps_that_can_be_given(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    steps = [line.split() for line in printed.splitlines() if line.startswith("  rdpp ")]
+    assert [words[1] for words in steps] == ["data", "sweep", "ui"]
+    for words in steps:
+        build_parser().parse_args(words[1:])
+
+
 def test_data_synth_writes_the_categories(tmp_path):
     assert main(["data", "synth", str(tmp_path / "made"), "--size", "64"]) == 0
     assert (tmp_path / "made" / "bolt" / "train" / "good" / "000.png").is_file()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rdpp.built_in import FILES
+from rdpp.cli import COMMANDS
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +87,9 @@ def test_the_wheel_is_used_in_an_empty_folder(rdpp, tmp_path):
     where = done(rdpp.with_name("python"), "-c", "import rdpp; print(rdpp.__file__)", cwd=tmp_path).stdout
     assert Path(where.strip()).is_relative_to(rdpp.parents[1])
     data = tmp_path / "data/synthetic"
+    told = done(rdpp, "--help", cwd=tmp_path).stdout
+    assert set(COMMANDS) <= set(told.split())
+    assert "rdpp sweep demo" in told
     missing = subprocess.run([rdpp, "sweep", "demo"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert missing.returncode == 2
     assert missing.stderr.endswith(f"no data in {data}; run: rdpp data synth {data}\n")  # its experiment was found

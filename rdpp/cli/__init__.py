@@ -52,7 +52,14 @@ COMMANDS = {
 }
 """Each module has HELP, EXAMPLES, `declare(parser)` for its flags, and `run(options)`."""
 
-_EXIT_CODES = """exit codes:
+_EPILOG = """first steps, in any folder, with built-in images and a small network:
+  rdpp data synth data/synthetic
+  rdpp sweep demo --workers 2
+  rdpp ui
+
+`rdpp COMMAND --help` has the flags of a command, and examples.
+
+exit codes:
   0    done
   1    a run failed: one line on standard error says why; of `rdpp replay`: the run is not equal
   2    bad input: one line on standard error says what to mend
@@ -96,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "rdpp",
         description="RD++ anomaly detection: train, evaluate, sweep, compare.",
-        epilog=_EXIT_CODES,
+        epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"rdpp {__version__}", help="print the version")

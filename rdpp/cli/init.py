@@ -1,6 +1,7 @@
 """`rdpp init`."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -26,4 +27,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"wrote {options.folder / name}", file=sys.stderr)
     for name in written.kept:
         print(f"kept {options.folder / name}, which was there already (--force writes over it)", file=sys.stderr)
-    print("next: rdpp data synth data/synthetic, then rdpp sweep demo or rdpp sweep sweeps/demo.yaml", file=sys.stderr)
+    enter = "" if options.folder == Path() else f"cd {shlex.quote(str(options.folder))}, "
+    steps = "rdpp data synth data/synthetic, rdpp sweep sweeps/demo.yaml --workers 2, rdpp ui"
+    print(f"next: {enter}{steps}", file=sys.stderr)
+    print("a name, as in rdpp sweep demo, takes the built-in file, without your changes", file=sys.stderr)

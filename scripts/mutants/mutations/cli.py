@@ -18,6 +18,20 @@ MUTATIONS = [
         "tests/test_built_in.py -k init",
     ),
     Mutation(
+        "init: the next steps do not enter the folder",
+        "rdpp/cli/init.py",
+        'enter = "" if options.folder == Path()',
+        'enter = "" if options.folder',
+        "tests/test_built_in.py -k next",
+    ),
+    Mutation(
+        "help: a first step that cannot be given",
+        "rdpp/cli/__init__.py",
+        "  rdpp sweep demo --workers 2",
+        "  rdpp sweep demo --wrkers 2",
+        "tests/test_cli.py -k first_steps",
+    ),
+    Mutation(
         "built-in: a name goes before a file",
         "rdpp/built_in.py",
         "if path.is_file():",
