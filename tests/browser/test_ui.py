@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from rdpp.tracking.gallery import Frame, gallery_page
+
 pytestmark = pytest.mark.browser
 
 WAIT = 60_000
@@ -127,6 +129,15 @@ def test_the_gallery_moves_by_slider_and_keys_and_needs_no_network(page, seen, g
     page.keyboard.press("ArrowRight")
     assert colour_of(page.locator("img.over")) == colour_of(heat) == colours[4]
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_a_gallery_of_one_epoch_has_nothing_to_move(page, tmp_path):
+    for name, epochs in (("one", [4]), ("two", [1, 4])):
+        frames = [Frame("miss/1_a", "hole/000.png", epoch, "MISSED", "", "", None) for epoch in epochs]
+        (tmp_path / name).with_suffix(".html").write_text(gallery_page(frames, "bolt, seed 1", 4))
+        page.goto(f"file://{tmp_path}/{name}.html")
+        assert page.locator("#slider").is_visible() == page.locator("#keys").is_visible() == (len(epochs) == 2)
+        assert page.locator("#epoch").inner_text() == "epoch 4 of 4, the chosen one"
 
 
 def test_the_report_needs_no_network_and_shows_curves_scores_and_pictures(page, report):
