@@ -65,6 +65,7 @@ def _quiet() -> None:
         "mlflow": logging.WARNING,
         "mlflow.store.db.utils": logging.CRITICAL,
         "mlflow.system_metrics": logging.CRITICAL,
+        "mlflow.utils.environment": logging.ERROR,  # an environment without pip, as uv makes them
         "urllib3": logging.ERROR,
     }.items():
         logging.getLogger(name).setLevel(level)
