@@ -124,12 +124,14 @@ def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, held_out, tracked,
     printed = capsys.readouterr()
     assert [t["number"] for t in json.loads(printed.out)["trials"]] == [0, 1]
     assert "1 of 2 trials done" in printed.err
+    assert "objective: mean of image_auroc and pixel_aupro on the held-out images; lines of runs show" in printed.err
     assert "1 run a trial; pruner median: 1 instance (category x seed) is too few" in printed.err
     best = json.loads(printed.out)["best"]
     assert main(["sweep", str(sweep), *tracked, *storage, "--trials", "2"]) == 0
     again = capsys.readouterr()
     (model,) = Store(tracked[1]).client.get_run(best["model"]).outputs.model_outputs  # logged once
     capsys.readouterr()
+    assert "WARNING" not in printed.err  # MLflow's, that it finds no pip
     logged = f"the best trial's network is a logged model: models:/{model.model_id}\n"
     assert logged in printed.err
     assert logged in again.err
@@ -169,7 +171,12 @@ def test_the_best_trial_is_confirmed_on_fresh_seeds(capsys, held_out, tracked, n
     weights = {run.data.tags["variant"]: float(run.data.params[WEIGHT]) for run in runs}
     assert weights == {"base": held_out.losses["distillation"].weight, "trial-000": point}
     assert main(command) == 0
-    assert "trial-000 against base: " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    introduced = "The best trial beside base, the experiment as it stands, on the test images; fresh seeds 42, 43:"
+    places = [
+        out.index(part) for part in (introduced, "trial-000 against base: ", "Best: trial 0", "rdpp train --from")
+    ]
+    assert places == sorted(places)  # the commands to go on with stand at the end
 
 
 def test_a_file_or_a_recorded_configuration_and_not_both(capsys, experiment_file):

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
         sweep = load_sweep(find_file("sweep", options.file), changes_of(options), options.trials, options.confirm)
         ended = run_sweep(sweep, work_options(options), stop)
         if not options.json:
-            ended.show(options.tracking_uri)
+            ended.show_trials()
         try:
             if ended.best is not None and ended.best.model is not None:
                 log_best(ended.best.model.run_id, options.tracking_uri)
@@ -49,6 +49,8 @@ def run(options: argparse.Namespace) -> None:
         finally:
             if options.json:
                 print_json({**ended.data(), "confirmed": confirmed})
+            else:  # last, so that the commands to go on with stand at the end
+                ended.show_best(options.tracking_uri)
     say_ui(options, ended.best and ended.best.study)
 
 
@@ -56,6 +58,7 @@ def confirm(ended: "Ended", options: argparse.Namespace, stop: "Stop") -> dict[s
     """Compare the best trial with the experiment as it stands, on fresh seeds; None where there is nothing to."""
     from rdpp.ablation import AblationConfig, ablate
     from rdpp.comparison import comparison_data, run_compare, show_comparison
+    from rdpp.display.output import results
     from rdpp.sweep import BASE, confirmation
 
     variants = confirmation(ended.sweep, ended.best.trial) if ended.best else {}
@@ -64,6 +67,11 @@ def confirm(ended: "Ended", options: argparse.Namespace, stop: "Stop") -> dict[s
     run_id, _ = ablate(AblationConfig(f"{ended.sweep.name}-confirmed", BASE, variants), work_options(options), stop)
     found = run_compare([run_id], metrics=ended.sweep.objective, tracking_uri=options.tracking_uri)
     if not options.json:
+        fresh = ", ".join(map(str, variants[BASE].seeds))
+        introduced = (
+            f"The best trial beside {BASE}, the experiment as it stands, on the test images; fresh seeds {fresh}:"
+        )
+        print(introduced, file=results())
         show_comparison(*found, as_json=False)
     return comparison_data(*found)
 

@@ -38,7 +38,7 @@ class Best:
         store = store_flag(tracking_uri)
         lines = [
             f"Best: trial {self.trial.number}, objective {with_unit(self.trial.value)}, {values}",
-            "Train it in full (--categories, --seeds, --epochs and other flags change what it is trained on):",
+            "Train its configuration (its own runs are trained: add --epochs, --seeds, --categories or --data):",
             f"  rdpp train --from {shlex.quote(self.source)}{store}",
         ]
         if self.model is not None:

@@ -1,7 +1,7 @@
 """`rdpp sweep`: open the study, work at it alone or with several workers, print what it comes to."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,18 +43,24 @@ class Ended:
     """Of its MLflow run; None where MLflow is away."""
     best: Best | None
 
-    def show(self, tracking_uri: str | None) -> None:
-        """Print it on standard output; `tracking_uri` as it was given, for the commands that are printed."""
-        console = output_console()
-        console.print(table(self.sweep, self.study))
-        lines = sentences(self.sweep, self.study)
-        lines += self.best.lines(tracking_uri) if self.best else []
-        for line in lines:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+    def show_trials(self) -> None:
+        """Print its trials and what they say on standard output."""
+        output_console().print(table(self.sweep, self.study))
+        _print_lines(sentences(self.sweep, self.study))
+
+    def show_best(self, tracking_uri: str | None) -> None:
+        """Print its best trial and commands on standard output; `tracking_uri`: see `Best.lines`."""
+        _print_lines(self.best.lines(tracking_uri) if self.best else [])
 
     def data(self) -> dict[str, Any]:
         """The same for a program."""
         return as_json(self.sweep, self.study, self.run_id, self.best)
+
+
+def _print_lines(lines: Sequence[str]) -> None:
+    console = output_console()
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def run_sweep(sweep: SweepConfig, options: WorkOptions, stop: Stop) -> Ended:
@@ -79,6 +85,7 @@ def run_sweep(sweep: SweepConfig, options: WorkOptions, stop: Stop) -> Ended:
             runs = runs_a_trial(sweep.experiment)
             per_trial = f"{runs} {'run' if runs == 1 else 'runs'} a trial"
             screen.line(f"study {sweep.name}: {_progress(sweep, points)}; {per_trial}; pruner {pruner}: {reason}")
+            screen.line(f"objective: {_objective(sweep)}")
             prepare_study(sweep, [console], screen.line)
             job = _job(sweep, points, tree, open_study_node(sweep, points, tree), team.members[0], console)
             run_study(job, lambda: _work(job, team, console, screen, options, stop))
@@ -174,6 +181,15 @@ class TrialDisplay:
             return spent
         best = f"best so far: trial {study.best_trial.number} with {with_unit(study.best_value)}"
         return f"{spent}, {best}" if spent else best
+
+
+def _objective(sweep: SweepConfig) -> str:
+    """In words. A run's line shows the test images: without a word, it seems to contradict the objective."""
+    of = f"mean of {' and '.join(sweep.objective)}"
+    held_out = sweep.experiment.evaluation.watched == "held_out"
+    return (
+        f"{of} on the held-out images; lines of runs show the test images" if held_out else f"{of} on the test images"
+    )
 
 
 def _progress(sweep: SweepConfig, points: Points) -> str:

@@ -40,7 +40,8 @@ def describe_study(sweep: SweepConfig, study: optuna.Study, pruner: str) -> str:
         f"**Chosen** by the objective on {watched}; trials are drawn by `{sweep.sampler.name}`, and pruned by "
         f"`{pruner}`.",
         f"**Result.** {_result(sweep, study)}",
-        f"**Next.** `rdpp train --from {name}` trains the best trial in full, and `rdpp report {name}` writes a page "
+        f"**Next.** `rdpp train --from {name}` trains the best trial's configuration, with `--epochs`, `--seeds` "
+        f"or `--categories` of your choice, and `rdpp report {name}` writes a page "
         f"about the study. The figures are in *Artifacts > {FIGURES}*.",
     ]
     return "\n\n".join(parts)

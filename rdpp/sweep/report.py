@@ -14,8 +14,8 @@ from scipy.stats import f
 from rdpp.display.console import percent
 from rdpp.runs import seed_spread
 from rdpp.sweep.after import Best
-from rdpp.sweep.attributes import FAILURE, STEPS, value_on_test, values_by_run
-from rdpp.sweep.config import SweepConfig
+from rdpp.sweep.attributes import FAILURE, RUN, STEPS, value_on_test, values_by_run
+from rdpp.sweep.config import SweepConfig, runs_a_trial
 from rdpp.sweep.importance import Importances, importances
 from rdpp.sweep.space import Choice, Dimension
 from rdpp.tracking.schema import IMPORTANCES_NEED
@@ -100,7 +100,8 @@ def importance_sentences(sweep: SweepConfig, found: Importances | None, apart: S
     if found is None:
         return [f"Which value matters cannot be told: at least {IMPORTANCES_NEED} trials that differ are needed."]
     chance = apart.of_mean(found.seeds)
-    trials = f"{len(found.values)} trials (standard deviation {100 * found.spread:.2f} points"
+    pruned = ", the pruned ones too" if len(found.values) > apart.complete else ""
+    trials = f"{len(found.values)} trials{pruned} (standard deviation {100 * found.spread:.2f} points"
     trials += ")" if np.isnan(chance) else f"; by the choice of seeds alone {100 * chance:.2f})"
     if not np.isnan(chance) and is_chance(found.spread, len(found.values), chance, apart.degrees):
         return [f"No swept value can be seen to matter: the difference between {trials} may be chance."]
@@ -146,10 +147,19 @@ def _row(trial: FrozenTrial, sweep: SweepConfig, categories: list[str]) -> list[
     params = [_short(trial.params.get(path)) for path in sweep.space]
     means = [percent(by_category[c]) if c in by_category else "" for c in categories]
     complete = trial.state == TrialState.COMPLETE and trial.value is not None
-    ended = "failed" if FAILURE in trial.user_attrs else "pruned"
-    state = "complete" if complete else f"{ended} in run {len(values_by_run(trial, sweep.objective)) + 1}"
+    state = "complete" if complete else _ended(trial, sweep)
     mean, on_test = (percent(trial.value), percent(value_on_test(trial, sweep.objective))) if complete else ("", "")
     return [str(trial.number), *params, *means, mean, on_test, state]
+
+
+def _ended(trial: FrozenTrial, sweep: SweepConfig) -> str:
+    """Which run it ended in, or after which."""
+    done = len(values_by_run(trial, sweep.objective))
+    if FAILURE in trial.user_attrs:
+        return f"failed in run {done + 1}"
+    if trial.user_attrs[STEPS] > sum(of["steps"] for key, of in trial.user_attrs.items() if key.startswith(RUN)):
+        return f"pruned in run {done + 1}"  # which spent the others
+    return f"pruned after {done} of {runs_a_trial(sweep.experiment)} runs"
 
 
 def as_json(sweep: SweepConfig, study: optuna.Study, mlflow_run: str | None, best: Best | None) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def test_few_trials_or_equal_ones_tell_nothing(sweep, study):
 def test_the_sentences_name_share_spread_and_good_values(sweep):
     found = importances(sweep, study_of(by_the_first, runs=2))
     explains, best = importance_sentences(sweep, found, apart(0.01))
-    assert explains.startswith("What explains the variance between 30 trials (standard deviation ")
+    assert explains.startswith("What explains the variance between 30 trials, the pruned ones too (standard deviation ")
     assert f"{100 * found.spread:.2f} points; by the choice of seeds alone 1.00)" in explains
     assert f": {MATTERS} {100 * found.shares[MATTERS]:.0f} %, " in explains
     highest = sorted(trial.params[MATTERS] for trial in found.study.trials)[-7:]

@@ -370,6 +370,7 @@ def test_a_run_that_stops_early_reaches_its_gates_at_its_end(sweep, worker):
         settle(job, value, *([value] if value == 0.5 else []))
     assert states(job) == ["COMPLETE", "PRUNED"]
     assert job.points.get(1).intermediate_values == {1: 0.4}
+    assert list(table(sweep, job.points.study).columns[-1].cells)[-1] == "pruned after 1 of 4 runs"
 
 
 def test_a_trial_whose_last_run_stops_early_is_whole(sweep, worker):

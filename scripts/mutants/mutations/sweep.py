@@ -10,6 +10,20 @@ _POINTS = "tests/sweep/test_points.py -k 'not gp'"
 
 MUTATIONS = [
     Mutation(
+        "report: a trial that is pruned between two runs is said to be pruned in the next",
+        "rdpp/sweep/report.py",
+        "if trial.user_attrs[STEPS] > sum(",
+        "if trial.user_attrs[STEPS] >= sum(",
+        "tests/sweep/test_job.py -k reaches_its_gates",
+    ),
+    Mutation(
+        "report: nobody is told that the importances count pruned trials",
+        "rdpp/sweep/report.py",
+        "if len(found.values) > apart.complete else",
+        "if len(found.values) < apart.complete else",
+        "tests/sweep/test_importance.py -k name_share",
+    ),
+    Mutation(
         "sweep: chosen by the test set",
         "rdpp/sweep/way.py",
         "mean_of(stored, sweep.objective)",
