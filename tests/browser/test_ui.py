@@ -155,4 +155,10 @@ def test_the_report_needs_no_network_and_shows_curves_scores_and_pictures(page, 
     assert pictures.count() == 3  # the image, and the maps of two variants
     left = colour_of(pictures.last)
     assert left[1] > 150 > 60 > left[0]
+    sections = page.locator("nav a").all_inner_texts()
+    assert sections == page.locator("h2").all_inner_texts()
+    page.set_viewport_size({"width": 1200, "height": 400})
+    assert page.evaluate("scrollY") == 0
+    page.get_by_role("link", name="The same image under each variant").click()
+    assert page.evaluate("scrollY") > 0
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
