@@ -1,10 +1,13 @@
 """bf16, torch's compiler, kernels: how a run computes, not what."""
 
+from collections import OrderedDict
+
 import pytest
 import torch
 
 from rdpp import kernels
 from rdpp.config import ConfigError
+from rdpp.engine import teachers
 from rdpp.engine.device import compiles
 
 
@@ -37,6 +40,7 @@ def test_a_compiled_run_is_the_same_run(baseline, record, tiny, monkeypatch, tra
             compile_module(module, backend="aot_eager", **settings)
 
     monkeypatch.setattr(torch.nn.Module, "compile", trace)
+    monkeypatch.setattr(teachers, "_loaded", OrderedDict())
     compiled = record(tiny.with_overrides({"compile": "on"}))
     for found, expected in zip(compiled.losses[:2], baseline.losses, strict=False):
         assert found == pytest.approx(expected, rel=1e-3)
