@@ -2,7 +2,6 @@
 
 import base64
 import io
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,10 +15,10 @@ from rdpp.comparison.search import RunSet, TrainedRun
 from rdpp.comparison.shown import MOST_VARIANTS, shown_categories, shown_runs
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
-from rdpp.experiment import ExperimentConfig
 from rdpp.tracking.figures import Scale, colour, outlined, picture
 from rdpp.tracking.forgetting import HEATMAPS_KEPT
 from rdpp.tracking.maps import StoredMaps, load_maps
+from rdpp.tracking.recorded import configuration
 from rdpp.tracking.store import Store
 
 _DEFECTIVE, _GOOD = 3, 1
@@ -67,9 +66,7 @@ def _may_have_maps(run: TrainedRun) -> bool:
 
 
 def _split(store: Store, run: TrainedRun, category: str) -> Split:
-    with tempfile.TemporaryDirectory(prefix="rdpp-") as scratch:
-        path = store.client.download_artifacts(run.run_id, "experiment.yaml", scratch)
-        data = ExperimentConfig.from_yaml(Path(path)).data
+    data = configuration(store, run.run_id).data
     found = scan(Path(data.root), category, data.layout)
     if found.fingerprint != run.tags["data_manifest"]:
         raise ConfigError(f"the images of {category} in {found.root} are no longer those that were tested")

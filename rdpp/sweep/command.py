@@ -17,10 +17,11 @@ from rdpp.stopping import Stop
 from rdpp.sweep.after import Best, best_of
 from rdpp.sweep.attributes import FAILURE
 from rdpp.sweep.config import SweepConfig, describe, runs_a_trial
+from rdpp.sweep.findings import Findings, findings
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.judge import done_trials, spent_steps
 from rdpp.sweep.points import Points
-from rdpp.sweep.report import as_json, sentences, table
+from rdpp.sweep.report import as_json, table
 from rdpp.sweep.study import (
     chosen_pruner,
     open_study,
@@ -42,11 +43,12 @@ class Ended:
     run_id: str | None
     """Of its MLflow run; None where MLflow is away."""
     best: Best | None
+    findings: Findings
 
     def show_trials(self) -> None:
         """Print its trials and what they say on standard output."""
         output_console().print(table(self.sweep, self.study))
-        _print_lines(sentences(self.sweep, self.study))
+        _print_lines(self.findings.sentences)
 
     def show_best(self, tracking_uri: str | None) -> None:
         """Print its best trial and commands on standard output; `tracking_uri`: see `Best.lines`."""
@@ -54,7 +56,7 @@ class Ended:
 
     def data(self) -> dict[str, Any]:
         """The same for a program."""
-        return as_json(self.sweep, self.study, self.run_id, self.best)
+        return as_json(self.sweep, self.study, self.findings, self.run_id, self.best)
 
 
 def _print_lines(lines: Sequence[str]) -> None:
@@ -90,7 +92,8 @@ def run_sweep(sweep: SweepConfig, options: WorkOptions, stop: Stop) -> Ended:
             job = _job(sweep, points, tree, open_study_node(sweep, points, tree), team.members[0], console)
             run_study(job, lambda: _work(job, team, console, screen, options, stop))
             TrialDisplay(points, sweep, console).show_best()  # several workers may each have known another
-        return Ended(sweep, points.study, tree.known_run_id(job.node), best_of(points.study, job.node, tree))
+        run_id, best = tree.known_run_id(job.node), best_of(points.study, job.node, tree)
+    return Ended(sweep, points.study, run_id, best, findings(sweep, points.study))
 
 
 def _work(

@@ -12,19 +12,20 @@ from rdpp.runs import seed_spread
 from rdpp.sweep.attributes import value_on_test, values_by_run
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.figures import FIGURES
-from rdpp.sweep.report import sentences
+from rdpp.sweep.findings import Findings
 from rdpp.sweep.space import Choice, Dimension
 
 _STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 
-def describe_study(sweep: SweepConfig, study: optuna.Study, pruner: str) -> str:
+def describe_study(sweep: SweepConfig, study: optuna.Study, pruner: str, found: Findings) -> str:
     """In Markdown: question, what is swept, on what, how chosen, the result so far, and what to do next.
 
     Args:
         sweep: its definition.
         study: Optuna's.
         pruner: the one that it was started with.
+        found: what its trials say.
     """
     experiment = sweep.experiment
     name = shlex.quote(sweep.name)
@@ -39,7 +40,7 @@ def describe_study(sweep: SweepConfig, study: optuna.Study, pruner: str) -> str:
         f"**On** {categories} (seeds {seeds}; teacher {experiment.teacher.name}).",
         f"**Chosen** by the objective on {watched}; trials are drawn by `{sweep.sampler.name}`, and pruned by "
         f"`{pruner}`.",
-        f"**Result.** {_result(sweep, study)}",
+        f"**Result.** {_result(sweep, study, found)}",
         f"**Next.** `rdpp train --from {name}` trains the best trial's configuration, with `--epochs`, `--seeds` "
         f"or `--categories` of your choice, and `rdpp report {name}` writes a page "
         f"about the study. The figures are in *Artifacts > {FIGURES}*.",
@@ -53,7 +54,7 @@ def _range(dimension: Dimension) -> str:
     return f"{dimension.low} to {dimension.high}{', logarithmic' if dimension.log else ''}"
 
 
-def _result(sweep: SweepConfig, study: optuna.Study) -> str:
+def _result(sweep: SweepConfig, study: optuna.Study, found: Findings) -> str:
     trials = study.get_trials(deepcopy=False)
     counts = {word: sum(trial.state == state for trial in trials) for state, word in _STATES.items()}
     counted = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "none has ended"
@@ -65,7 +66,7 @@ def _result(sweep: SweepConfig, study: optuna.Study) -> str:
     return (
         f"{len(trials)} trials: {counted}. The best is trial {best.number}, with objective {percent(best.value)} %"
         f"{between} and {percent(value_on_test(best, sweep.objective))} % on the test images: {_values(best.params)}. "
-        f"{' '.join(sentences(sweep, study))}"
+        f"{' '.join(found.sentences)}"
     )
 
 

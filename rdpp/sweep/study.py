@@ -19,7 +19,7 @@ from rdpp.runs.patience import PATIENCE, Patience
 from rdpp.sweep.config import SweepConfig, runs_a_trial
 from rdpp.sweep.description import describe_study
 from rdpp.sweep.figures import FIGURES, figure_data, figures_of, figures_page
-from rdpp.sweep.importance import importances
+from rdpp.sweep.findings import findings
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
@@ -138,7 +138,7 @@ def open_study_node(sweep: SweepConfig, points: Points, tree: Tree) -> Node:
     tags = {"study": sweep.name, "variant": sweep.experiment.name, "teacher": sweep.experiment.teacher.name}
     tags |= {"pruner": pruner, "pruner_reason": reason}
     tags |= {"objective": " ".join(sweep.objective), "objective_images": sweep.experiment.evaluation.watched}
-    tags |= {DESCRIPTION: describe_study(sweep, points.study, pruner)}
+    tags |= {DESCRIPTION: describe_study(sweep, points.study, pruner, findings(sweep, points.study))}
     node = tree.open(sweep.name, level="study", key=points.key, parent=None, tags=tags)
     for view in reversed(study_views(sweep)):  # the one to open is the newest
         tree.save_view(node, view)
@@ -187,7 +187,8 @@ def run_study(job: StudyJob, work_at: Callable[[], None]) -> None:
 
 def _log(sweep: SweepConfig, tree: Tree, node: Node, study: optuna.Study) -> None:
     """Log what the study comes to: in words, the best trial, the importances of the parameters, Optuna's figures."""
-    tree.set_tags(node, {DESCRIPTION: describe_study(sweep, study, chosen_pruner(sweep, study)[0])})
+    found = findings(sweep, study)
+    tree.set_tags(node, {DESCRIPTION: describe_study(sweep, study, chosen_pruner(sweep, study)[0], found)})
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not complete:
         return
@@ -196,10 +197,9 @@ def _log(sweep: SweepConfig, tree: Tree, node: Node, study: optuna.Study) -> Non
     tree.set_tags(node, {"best_trial": best.number, **{f"best/{k}": v for k, v in best.params.items()}})
     tree.log_json(node, "best.json", {"trial": best.number, "value": best.value, "params": best.params})
     tree.log_text(node, "trials.csv", study.trials_dataframe().to_csv(index=False))
-    found = importances(sweep, study)
-    if found is not None:
-        tree.log_metrics(node, {f"importance/{path}": share for path, share in found.shares.items()})
-    figures = figures_of(study, len(complete), found)
+    if found.importances is not None:
+        tree.log_metrics(node, {f"importance/{path}": share for path, share in found.importances.shares.items()})
+    figures = figures_of(study, len(complete), found.importances)
     tree.log_text(node, FIGURES, figures_page(f"Study {sweep.name}", figures))
     for name, figure in figures.items():
         tree.log_json(node, f"figures/{name}.json", figure_data(figure))  # for `rdpp report`

@@ -31,11 +31,12 @@ from rdpp.engine import RunSpec, resolve
 from rdpp.experiment import SELECT_ON_HELD_OUT, ExperimentConfig
 from rdpp.runs import Conduct, RunObserver, work
 from rdpp.sweep import SweepConfig
+from rdpp.sweep.attributes import value_on_test
 from rdpp.sweep.config import SamplerConfig
+from rdpp.sweep.findings import spread
 from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.judge import DONE, spent_steps
-from rdpp.sweep.report import spread, value_on_test
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, open_study_node, prepare_study, run_study
 from rdpp.sweep.way import Way

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from variants import with_copies
 
 from rdpp.comparison.logged_pictures import logged_rows
 from rdpp.comparison.map_grid import image_rows
@@ -96,12 +97,9 @@ def test_without_a_shared_image_each_variants_worst_miss_is_shown(logged):
 
 def test_they_are_shown_where_no_maps_are_stored(small, monkeypatch):
     _, store, _ = small
-    found = find_runs(store, ["small"])
-    own = [run for run in found.runs if run.variant == "ot"]
-    names = [f"ot {number}" for number in range(9)]
-    more = [dataclasses.replace(run, variant=name) for name in names for run in own]
-    runs = [dataclasses.replace(run, tags={**run.tags, "keep_maps": "False"}) for run in (*found.runs, *more)]
-    many = dataclasses.replace(found, variants=(*found.variants, *names), runs=tuple(runs))
+    many = with_copies(find_runs(store, ["small"]), "ot", 9)
+    runs = [dataclasses.replace(run, tags={**run.tags, "keep_maps": "False"}) for run in many.runs]
+    many = dataclasses.replace(many, runs=tuple(runs))
     monkeypatch.setattr(type(store), "read_text", lambda self, run_id, name: page(run_id, [HOLE]))
     rows, missing = image_rows(store, many)
     assert missing == []

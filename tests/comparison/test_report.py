@@ -14,8 +14,8 @@ from rdpp.comparison.search import find_runs
 from rdpp.comparison.trials import ranked_trials
 from rdpp.config import ConfigError
 from rdpp.display.console import percent
+from rdpp.sweep.attributes import value_on_test
 from rdpp.sweep.config import SamplerConfig, SweepConfig
-from rdpp.sweep.report import value_on_test
 from rdpp.sweep.space import FloatRange
 from rdpp.tracking.maps import load_maps
 

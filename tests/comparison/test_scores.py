@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from variants import with_copies
 
 from rdpp.comparison import shown
 from rdpp.comparison.report import render
@@ -45,11 +46,7 @@ def test_the_histograms_hold_all_images_of_a_kind(small):
 def test_few_variants_and_categories_are_looked_into(small, monkeypatch):
     _, store, _ = small
     found = find_runs(store, ["small"])
-    own = [run for run in found.runs if run.variant == "ot"]
-    names = [f"ot {number}" for number in range(9)]
-    more = [dataclasses.replace(run, variant=name) for name in names for run in own]
-    many = dataclasses.replace(found, variants=(*found.variants, *names), runs=(*found.runs, *more))
-    (of,), _ = category_scores(store, many)
+    (of,), _ = category_scores(store, with_copies(found, "ot", 9))
     assert len(of.variants) == shown.MOST_VARIANTS
     assert of.variants[0].variant == "rd"  # the baseline
     others = [dataclasses.replace(run, category="aaa") for run in found.runs]

@@ -9,8 +9,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from rdpp.sweep.config import SweepConfig
+from rdpp.sweep.findings import Spread, importance_sentences
 from rdpp.sweep.importance import importances
-from rdpp.sweep.report import Spread, importance_sentences
 from rdpp.sweep.space import Choice, FloatRange
 
 MATTERS, IDLE, BATCH = "losses.distillation.weight", "optimizer.projection_lr", "training.batch_size"

@@ -15,6 +15,7 @@ from rdpp.sweep import SweepConfig
 from rdpp.sweep.attributes import FAILURE, PASSED, STEPS
 from rdpp.sweep.command import _progress
 from rdpp.sweep.config import SamplerConfig
+from rdpp.sweep.findings import findings
 from rdpp.sweep.halving import GateObserver, HalvingConfig, Pruned
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.judge import spent_steps
@@ -245,7 +246,8 @@ def test_a_failed_run_is_the_trials_result(sweep, worker):
     assert (trial.state, trial.value, trial.user_attrs[FAILURE]) == (TrialState.FAIL, None, DIVERGED.reason)
     assert job.tree.tags["trial 0"] == {"state": "failed", "runs": 1, "failure": DIVERGED.reason}
     assert list(table(sweep, job.points.study).columns[-1].cells) == ["failed in run 2"]
-    assert as_json(sweep, job.points.study, "run", None)["trials"][0]["failure"] == DIVERGED.reason
+    data = as_json(sweep, job.points.study, findings(sweep, job.points.study), "run", None)
+    assert data["trials"][0]["failure"] == DIVERGED.reason
     assert names(job) == []
     assert [job.open_more(), job.open_more()] == [True, False]  # it is not tried again
 

@@ -18,7 +18,8 @@ from rdpp.sweep import SweepConfig
 from rdpp.sweep import study as module
 from rdpp.sweep.after import Best
 from rdpp.sweep.config import SamplerConfig
-from rdpp.sweep.report import as_json, is_chance, spread, spread_sentence, table
+from rdpp.sweep.findings import findings, is_chance, spread, spread_sentence
+from rdpp.sweep.report import as_json, table
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, remaining_trials
 from rdpp.tracking.schema import SCHEMA
@@ -301,7 +302,7 @@ def test_the_table_and_json_show_every_trial_by_category(sweep):
     rows = table(sweep, study)
     assert rows.row_count == 2
     assert list(rows.columns[0].cells) == ["1", "0"]  # the best first
-    data = as_json(sweep, study, "run", Best(study.best_trial, "small", None, None))
+    data = as_json(sweep, study, findings(sweep, study), "run", Best(study.best_trial, "small", None, None))
     values = dict.fromkeys(SPACE, 0.1)
     assert data["best"] == {"trial": 1, "value": 0.8, "params": values, "source": "small", "model": None}
     assert data["trials"][1]["test_value"] == pytest.approx(0.4)
@@ -313,7 +314,7 @@ def test_in_whichever_order_its_runs_ended_a_trial_comes_to_the_same(sweep):
     study = optuna.create_study(direction="maximize")
     for order in islice(permutations(values.items()), 100):
         study.add_trial(finished(0.5, dict(order)))
-    trials = as_json(sweep, study, "run", None)["trials"]
+    trials = as_json(sweep, study, findings(sweep, study), "run", None)["trials"]
     assert len({(trial["test_value"], *trial["by_category"].values()) for trial in trials}) == 1
 
 
@@ -323,7 +324,7 @@ def test_a_metric_that_the_test_images_do_not_define_is_a_dash(sweep):
     trial.user_attrs["run/1/a"]["test"] = {"image_auroc": 0.4}
     study.add_trial(trial)
     assert list(table(sweep, study).columns[-2].cells) == ["-"]
-    assert as_json(sweep, study, "run", None)["trials"][0]["test_value"] is None
+    assert as_json(sweep, study, findings(sweep, study), "run", None)["trials"][0]["test_value"] is None
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,8 @@ def test_a_worker_that_died_in_the_middle_of_a_message_is_read_as_far_as_it_came
 
 
 def test_nobody_looks_any_longer(pipe):
-    channel, remote, _ = pipe
+    channel, remote, theirs = pipe
     channel.pipe.close()
-    remote.line("into the void")
+    with pytest.raises(BrokenPipeError):
+        theirs.send("into the void")
+    remote.line("into the void")  # raises nothing

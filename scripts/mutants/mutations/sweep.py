@@ -18,7 +18,7 @@ MUTATIONS = [
     ),
     Mutation(
         "report: nobody is told that the importances count pruned trials",
-        "rdpp/sweep/report.py",
+        "rdpp/sweep/findings.py",
         "if len(found.values) > apart.complete else",
         "if len(found.values) < apart.complete else",
         "tests/sweep/test_importance.py -k name_share",
@@ -347,7 +347,7 @@ MUTATIONS = [
     ),
     Mutation(
         "importances: chance is passed over",
-        "rdpp/sweep/report.py",
+        "rdpp/sweep/findings.py",
         "is_chance(found.spread, len(found.values), chance, apart.degrees)",
         "found.spread < 0",
         "tests/sweep/test_importance.py -k nothing",
@@ -368,7 +368,7 @@ MUTATIONS = [
     ),
     Mutation(
         "spread: the F-test of standard deviations, not of variances",
-        "rdpp/sweep/report.py",
+        "rdpp/sweep/findings.py",
         "(between / chance) ** 2",
         "(between / chance)",
         "tests/sweep/test_study.py -k f_test",
