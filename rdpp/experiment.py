@@ -42,6 +42,8 @@ _ASIDE = (
 """What decides no result but for rounding."""
 _PLACES = ("root", "cache", "max_megapixels")
 """Keys of `data` that decide no result."""
+_LATER = (("data", "folder"), ("training", "average"))
+"""Keys that came later. Where they are null they are no part of the essence: runs from before them keep their key."""
 EPOCHS = 200  # RD4AD
 STRIDE = 32  # of the bottleneck's embedding; other image sides break the student's sizes
 
@@ -146,6 +148,9 @@ class TrainingConfig:
     reduction: Literal["sum", "mean"] = "sum"  # released code
     """Whether the gradients of those batches are summed or averaged. Adam divides the scale out again, so the two
     differ by its epsilon only."""
+    average: float | None = None
+    """Decay of a moving average of weights and BatchNorm statistics over the updates: above 0, below 1; 0.95 averages
+    about the last 20 updates. The averaged network is the one that is evaluated, chosen and kept. null: none."""
 
     def __post_init__(self) -> None:
         require(
@@ -162,6 +167,8 @@ class TrainingConfig:
                 require(number >= 1, f"{unit} must be at least 1, got {number} for {name}")
         require(self.batch_size >= 1, f"batch_size must be at least 1, got {self.batch_size}")
         require(self.accumulate >= 1, f"accumulate must be at least 1, got {self.accumulate}")
+        average = self.average
+        require(average is None or 0 < average < 1, f"average must be above 0 and below 1, or null, got {average}")
 
     def epochs_of(self, category: str) -> int | None:
         """Epochs for this category; None where steps are set."""
@@ -311,8 +318,11 @@ class ExperimentConfig:
         data = self.to_mapping()
         for key in _ASIDE:
             del data[key]
-        unset = ["folder"] if self.data.folder is None else []
-        data["data"] = {key: value for key, value in data["data"].items() if key not in (*_PLACES, *unset)}
+        for key in _PLACES:
+            del data["data"][key]
+        for section, key in _LATER:
+            if data[section][key] is None:
+                del data[section][key]
         return data
 
     @property

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from rdpp.losses.contrast import Contrast
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.energy import Energy
+from rdpp.losses.hard_distillation import HardDistillation
 from rdpp.losses.mmd import Mmd
 from rdpp.losses.reconstruction import Reconstruction
 from rdpp.losses.sliced_wasserstein import SlicedWasserstein
@@ -43,6 +44,7 @@ ON_PAIRS = [
 ]
 CASES = [
     Case("distillation", Distillation(), ("teacher", "student"), ("student",)),
+    Case("hard_distillation", HardDistillation(), ("teacher", "student"), ("student",)),
     BATCH_SSOT,
     *ON_PAIRS,
     Case("reconstruction", Reconstruction(), ("projected", "projected_noisy"), ("projected", "projected_noisy")),

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from rdpp.engine.adam import Adam
 from rdpp.engine.seeding import Streams
-from rdpp.experiment import OptimizerConfig
+from rdpp.engine.weight_average import WeightAverage
+from rdpp.experiment import ExperimentConfig
 from rdpp.models import Network
 
 
@@ -19,12 +20,14 @@ class Learning:
     network: Network
     optimizer: Adam
     streams: Streams
+    average: WeightAverage | None = None
     gathered: int = 0
     """Batches whose gradients wait for an update."""
 
     @classmethod
-    def start(cls, network: Network, streams: Streams, config: OptimizerConfig) -> "Learning":
+    def start(cls, network: Network, streams: Streams, experiment: ExperimentConfig) -> "Learning":
         """Before the first step, with one learning rate for the projection and one for bottleneck and student."""
+        config, decay = experiment.optimizer, experiment.training.average
         beta1, beta2 = config.betas
         optimizer = Adam((beta1, beta2))
         for parameters, rate in (
@@ -33,7 +36,20 @@ class Learning:
         ):
             if parameters:
                 optimizer.add(parameters, rate)
-        return cls(network, optimizer, streams)
+        return cls(network, optimizer, streams, None if decay is None else WeightAverage(network, decay))
+
+    @property
+    def judged(self) -> Network:
+        """The network that is evaluated, chosen and kept: the average where there is one."""
+        return self.network if self.average is None else self.average.network
+
+    def update(self) -> None:
+        """Take the gathered gradients."""
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.gathered = 0
+        if self.average is not None:
+            self.average.follow(self.network)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name; a parameter without a gradient has no entry for it."""
@@ -41,14 +57,16 @@ class Learning:
         gradients = {f"gradient/{n}": p.grad for n, p in self.network.named_parameters() if p.grad is not None}
         moments = {f"adam/{name}": value for name, value in self.optimizer.tensors().items()}
         generators = {f"generator/{f.name}": getattr(self.streams, f.name).get_state() for f in fields(self.streams)}
-        return {**network, **gradients, **moments, **generators}
+        average = {} if self.average is None else self.average.tensors()
+        averages = {f"average/{name}": value for name, value in average.items()}
+        return {**network, **gradients, **moments, **averages, **generators}
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Copy what `tensors` gave into the existing tensors: this keeps their memory layout, which affects digits."""
         own = self.tensors()
         for name, value in own.items():
-            if name.startswith(("network/", "adam/")):
+            if name.startswith(("network/", "adam/", "average/")):
                 value.copy_(tensors[name])
         for name, parameter in self.network.named_parameters():
             gradient = tensors.get(f"gradient/{name}")

@@ -21,7 +21,7 @@ class Stepper:
 
     def __init__(self, experiment: ExperimentConfig, teacher: Teacher, network: Network, streams: Streams) -> None:
         self.teacher, self.network, self.streams = teacher, network, streams
-        self.learning = Learning.start(network, streams, experiment.optimizer)
+        self.learning = Learning.start(network, streams, experiment)
         self.noise = experiment.noise if experiment.needs_noise else None
         self.losses = Weighted(experiment.terms)
         self.training = experiment.training
@@ -67,9 +67,7 @@ class Stepper:
             for parameter in (p for group in self.groups.values() for p in group):
                 if parameter.grad is not None:
                     parameter.grad /= self.learning.gathered
-        self.learning.optimizer.step()
-        self.learning.optimizer.zero_grad()
-        self.learning.gathered = 0
+        self.learning.update()
 
     def _backward_by_term(self, weighted: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
         """Backward through each term alone; the sum is the total's gradient. Norms by term and group."""

@@ -84,7 +84,7 @@ def fit(setup: Setup, epochs: int, observers: Sequence[Observer] = ()) -> Networ
         while run.state.epoch < epochs and run.state.batch < setup.steps:
             _train_epoch(run, None)
             run.state.end_epoch()
-    return run.state.learning.network
+    return run.state.learning.judged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,13 +167,13 @@ def _finish_epoch(run: _Run, seconds: float) -> None:
     final = state.epoch == setup.epochs
     evaluation, chosen = None, False
     if final or state.epoch % config.every == 0:
-        evaluation = setup.evaluate(state.learning.network, setup.watched)
+        evaluation = setup.evaluate(state.learning.judged, setup.watched)
         chosen = is_chosen(config, evaluation.metrics, state.best and state.best.metrics, final=final)
         state.waited = 0 if chosen else state.waited + 1
         if chosen:
             state.best_epoch, state.best = state.epoch, evaluation
         if config.audit or (chosen and config.watched == "held_out"):
-            state.kept.keep(state.epoch, state.learning.network, alone=not config.audit)
+            state.kept.keep(state.epoch, state.learning.judged, alone=not config.audit)
     state.ended = final or state.waited == config.patience
     run.tell(
         EpochFinished(
@@ -185,14 +185,14 @@ def _finish_epoch(run: _Run, seconds: float) -> None:
             evaluation=evaluation,
             chosen=chosen,
             last=state.ended,
-            network=state.learning.network,
+            network=state.learning.judged,
         )
     )
 
 
 def _conclude(run: _Run) -> Result:
     """The choice is made; now, where held-out images were watched, the test images are looked at."""
-    setup, state, network = run.setup, run.state, run.state.learning.network
+    setup, state, network = run.setup, run.state, run.state.learning.judged
     assert state.best is not None
     spec, evaluation, held_out, test = setup.spec, state.best, None, setup.watched
     if setup.experiment.evaluation.watched == "held_out":

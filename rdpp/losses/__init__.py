@@ -6,6 +6,7 @@ from typing import Any
 from rdpp.losses.contrast import Contrast
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.energy import Energy
+from rdpp.losses.hard_distillation import HardDistillation
 from rdpp.losses.mmd import Mmd
 from rdpp.losses.reconstruction import Reconstruction
 from rdpp.losses.sliced_wasserstein import SlicedWasserstein
@@ -14,6 +15,7 @@ from rdpp.losses.weighted import Loss, LossValues, Weighted
 
 LOSSES: Mapping[str, Any] = {
     "distillation": Distillation,
+    "hard_distillation": HardDistillation,
     "ssot": Ssot,
     "sliced_wasserstein": SlicedWasserstein,
     "energy": Energy,

@@ -1,5 +1,7 @@
 """Distillation, reconstruction and contrast: official values, zeros, finite differences, ranges."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from features import PARTS, features, generator, one_stage, with_gradients
 from rdpp.config import ConfigError
 from rdpp.losses.contrast import Contrast
 from rdpp.losses.distillation import Distillation
+from rdpp.losses.hard_distillation import HardDistillation
 from rdpp.losses.reconstruction import Reconstruction
 from rdpp.types import Features
 
@@ -101,3 +104,41 @@ def test_gradients_are_finite_differences(loss, names):
 def test_margins_out_of_range(margin):
     with pytest.raises(ConfigError, match=rf"margin must lie between -1 and 1 \(it is a cosine\), got {margin}"):
         Contrast(margin=margin)
+
+
+def test_hard_distillation_learns_less_where_the_student_is_right():
+    values = with_gradients(features())
+    plain, hard = (
+        torch.autograd.grad(loss(values, generator()), values.student)
+        for loss in (Distillation(), HardDistillation(hard=0.3, easy=0.25))
+    )
+    assert torch.equal(HardDistillation()(values, generator()), Distillation()(values, generator()))
+    for teacher, student, whole, found in zip(values.teacher, values.student, plain, hard, strict=True):
+        distances = 1 - torch.nn.functional.cosine_similarity(teacher, student).detach().flatten()
+        worst = distances.argsort(descending=True)[: round(0.3 * len(distances))]
+        factor = torch.full_like(distances, 0.25)
+        factor[worst] = 1
+        torch.testing.assert_close(found, whole * factor.view(len(found), 1, *found.shape[2:]))
+
+
+def test_other_terms_learn_everywhere_beside_hard_distillation():
+    values = with_gradients(features())
+    student = [2 * stage for stage in values.student]  # of which both terms' gradients are summed
+    both = dataclasses.replace(values, student=tuple(student))
+    (HardDistillation(hard=0.3, easy=0)(both, generator()) + sum(stage.sum() for stage in student)).backward()
+    alone = torch.autograd.grad(HardDistillation(hard=0.3, easy=0)(values, generator()), values.student)
+    for stage, hard in zip(values.student, alone, strict=True):
+        torch.testing.assert_close(stage.grad, 2 + hard)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"hard": 0}, "hard must be above 0 and at most 1, got 0"),
+        ({"hard": 1.1}, "hard must be above 0 and at most 1, got 1.1"),
+        ({"easy": -0.1}, "easy must be between 0 and 1, got -0.1"),
+    ],
+)
+def test_shares_of_hard_distillation(setting, said):
+    with pytest.raises(ConfigError, match=said):
+        HardDistillation(**setting)

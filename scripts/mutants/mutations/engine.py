@@ -12,8 +12,37 @@ _SELECTION = "tests/engine/test_held_out_selection.py"
 _INSPECTION = "tests/engine/test_inspection.py"
 
 _THRESHOLDS = "tests/engine/test_thresholds.py"
+_AVERAGE = "tests/engine/test_weight_average.py"
 
 MUTATIONS = [
+    Mutation(
+        "average: the network itself is judged",
+        "rdpp/engine/learning.py",
+        "return self.network if self.average is None else self.average.network",
+        "return self.network",
+        _AVERAGE,
+    ),
+    Mutation(
+        "average: early updates count as late ones",
+        "rdpp/engine/weight_average.py",
+        "1 - min(self.decay, (1 + updates) / (_EARLY + updates))",
+        "1 - self.decay",
+        _AVERAGE,
+    ),
+    Mutation(
+        "average: no part of a run's state",
+        "rdpp/engine/learning.py",
+        '("network/", "adam/", "average/")',
+        '("network/", "adam/")',
+        _AVERAGE,
+    ),
+    Mutation(
+        "average: runs of before are trained again",
+        "rdpp/experiment.py",
+        "            if data[section][key] is None:\n",
+        "            if False:\n",
+        _AVERAGE,
+    ),
     Mutation(
         "thresholds: a quantile of N, not of N + 1",
         "rdpp/engine/thresholds.py",

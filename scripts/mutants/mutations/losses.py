@@ -23,6 +23,20 @@ MUTATIONS = [
         "tests/losses/test_losses_conformance.py",
     ),
     Mutation(
+        "hard distillation: the easy positions are the hard ones",
+        "rdpp/losses/hard_distillation.py",
+        "(distances < ",
+        "(distances >= ",
+        _COSINE,
+    ),
+    Mutation(
+        "hard distillation: other terms' gradients shrink too",
+        "rdpp/losses/hard_distillation.py",
+        "viewed = student.view_as(student)",
+        "viewed = student",
+        _COSINE,
+    ),
+    Mutation(
         "reconstruction: whole images",
         "rdpp/losses/reconstruction.py",
         "clean, (1,)",
