@@ -19,6 +19,7 @@ FILES: Mapping[Kind, Mapping[str, str]] = {
         "demo": "sweeps/ablation.yaml",
         "mvtec": "sweeps/ablation_mvtec.yaml",
         "photographs": "sweeps/photographs.yaml",
+        "hard": "sweeps/photographs_hard.yaml",
     },
 }
 """By kind and name."""

@@ -1,0 +1,104 @@
+"""A variant whose epochs are chosen without the test set, beside another whose epochs are chosen on it.
+
+    python scripts/studies/judged.py photographs-hard --variant hard --against released --categories pill,transistor
+
+The runs are those of an ablation with `evaluation: {selection: held_out, audit: true}`. The variant's runs count with
+the epoch that the held-out images chose. The other's count twice: with the epoch that was chosen in the same way, and
+with the one that the released code would keep, the best on the test images (which flatters it). The table tells both
+differences, tested as `rdpp compare` tests them for these categories.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+from rich.table import Table
+
+from rdpp.comparison.pairing import HEADLINE
+from rdpp.comparison.search import TrainedRun, find_runs
+from rdpp.comparison.statistics import Comparison, compare
+from rdpp.config import ConfigError, choose
+from rdpp.display.console import output_console
+from rdpp.engine.selection import OFFICIAL_METRICS, official_value
+from rdpp.tracking.metric_names import AUDIT
+from rdpp.tracking.store import Store
+
+CHOSEN = ("held-out images, both", "the test images, for the other")
+
+
+def main() -> None:
+    """Find the runs and print the table."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("ablation", help="its name, or the id of its MLflow run")
+    parser.add_argument("--variant", required=True, help="whose epochs are chosen on held-out images")
+    parser.add_argument("--against", default="released", help="the other (%(default)s)")
+    parser.add_argument("--categories", help="such as pill,transistor; by default all")
+    parser.add_argument("--tracking-uri", help="MLflow store; by default sqlite in ./runs")
+    options = parser.parse_args()
+    store = Store(options.tracking_uri, create=False)
+    found = find_runs(store, [options.ablation])
+    for name in (options.variant, options.against):
+        choose(name, found.variants, "variant")
+    wanted = options.categories.split(",") if options.categories else sorted({run.category for run in found.runs})
+    runs = {
+        name: {(run.category, run.seed): run for run in of if run.category in wanted}
+        for name, of in found.by_variant().items()
+    }
+    own, other = runs[options.variant], runs[options.against]
+    pairs = sorted(own.keys() & other.keys())
+    looked = {pair: chosen_on_test(store, other[pair]) for pair in pairs}
+    values = {
+        metric: {
+            CHOSEN[0]: _by_category(pairs, [(own[p].metrics[metric], other[p].metrics[metric]) for p in pairs]),
+            CHOSEN[1]: _by_category(pairs, [(own[p].metrics[metric], looked[p][metric]) for p in pairs]),
+        }
+        for metric in HEADLINE
+    }
+    title = f"{options.variant} against {options.against}; {len(pairs)} pairs of {', '.join(wanted)}"
+    output_console().print(_table(title, compare(options.against, values)))
+
+
+def chosen_on_test(store: Store, run: TrainedRun) -> dict[str, float]:
+    """Metrics of the epoch that is best on the test images by the released rule."""
+    names = {*HEADLINE, *OFFICIAL_METRICS}
+    series = {
+        name: {point.step: point.value for point in store.client.get_metric_history(run.run_id, AUDIT + name)}
+        for name in names
+    }
+    common = sorted(set.intersection(*map(set, series.values())))
+    epochs = [{name: series[name][epoch] for name in names} for epoch in common]
+    if not epochs:
+        raise ConfigError(f"the run {run.run_id} has no epochs on the test images; set evaluation.audit to true")
+    return max(epochs, key=official_value)
+
+
+def _by_category(pairs: Sequence[tuple[str, int]], values: Sequence[tuple[float, float]]) -> dict[str, np.ndarray]:
+    found: dict[str, list[tuple[float, float]]] = {}
+    for (category, _), value in zip(pairs, values, strict=True):
+        found.setdefault(category, []).append(value)
+    return {category: np.array(of) for category, of in found.items()}
+
+
+def _table(title: str, comparisons: Sequence[Comparison]) -> Table:
+    table = Table(title=f"{title}; per cent")
+    for name in ("metric", "epochs chosen on", "variant", "other", "difference", "interval", "p", "by category"):
+        table.add_column(name, justify="left" if name in ("metric", "epochs chosen on", "by category") else "right")
+    for one in comparisons:
+        answer = one.these_categories
+        by_category = ", ".join(f"{name} {100 * value:+.1f}" for name, value in one.by_category.items())
+        table.add_row(
+            one.metric,
+            one.variant,
+            f"{100 * one.variant_mean:.1f}",
+            f"{100 * one.baseline_mean:.1f}",
+            f"{100 * one.difference:+.1f}",
+            f"{100 * answer.low:+.1f} to {100 * answer.high:+.1f}",
+            f"{answer.p_corrected:.3f}",
+            by_category,
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""scripts/studies/judged.py: the epoch that the test images choose."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from rdpp.config import ConfigError
+
+STUDIES = Path(__file__).parents[2] / "scripts" / "studies"
+SERIES = {
+    "image_auroc": {2: 0.7, 4: 0.9, 6: 0.8},
+    "pixel_auroc": {2: 0.9, 4: 0.9, 6: 0.9},
+    "pixel_aupro_per_image": {2: 0.8, 4: 0.5, 6: 0.75},  # the sum of these three is highest at epoch 6
+    "pixel_aupro": {2: 0.3, 4: 0.2, 6: 0.1},
+}
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    monkeypatch.syspath_prepend(STUDIES)
+    return importlib.import_module("judged")
+
+
+def store(series):
+    """Of one run, which logged these values on the test images."""
+
+    def history(run_id, key):
+        return [SimpleNamespace(step=step, value=value) for step, value in series[key.removeprefix("audit/")].items()]
+
+    return SimpleNamespace(client=SimpleNamespace(get_metric_history=history))
+
+
+def test_the_epoch_that_the_released_code_would_keep(judged):
+    found = judged.chosen_on_test(store(SERIES), SimpleNamespace(run_id="a"))
+    assert found == {name: values[6] for name, values in SERIES.items()}
+
+
+def test_a_run_that_was_not_audited(judged):
+    with pytest.raises(ConfigError, match=r"the run a has no epochs on the test images; set evaluation\.audit to true"):
+        judged.chosen_on_test(store({name: {} for name in SERIES}), SimpleNamespace(run_id="a"))
