@@ -59,12 +59,13 @@ def confirm(ended: "Ended", options: argparse.Namespace, stop: "Stop") -> dict[s
     from rdpp.ablation import AblationConfig, ablate
     from rdpp.comparison import comparison_data, run_compare, show_comparison
     from rdpp.display.output import results
+    from rdpp.runs import CONFIRMED
     from rdpp.sweep import BASE, confirmation
 
     variants = confirmation(ended.sweep, ended.best.trial) if ended.best else {}
     if not variants:
         return None
-    run_id, _ = ablate(AblationConfig(f"{ended.sweep.name}-confirmed", BASE, variants), work_options(options), stop)
+    run_id, _ = ablate(AblationConfig(ended.sweep.name + CONFIRMED, BASE, variants), work_options(options), stop)
     found = run_compare([run_id], metrics=ended.sweep.objective, tracking_uri=options.tracking_uri)
     if not options.json:
         fresh = ", ".join(map(str, variants[BASE].seeds))
