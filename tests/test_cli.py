@@ -15,6 +15,7 @@ from rdpp.cli.flags import changes_of
 from rdpp.cli.results import say_ui
 from rdpp.config import ConfigError
 from rdpp.display.output import print_json
+from rdpp.tracking.labels import DESCRIPTION
 from rdpp.tracking.store import Store
 
 
@@ -161,6 +162,11 @@ def test_the_best_trial_is_confirmed_on_fresh_seeds(capsys, held_out, tracked, n
     compared = printed["confirmed"]
     assert compared["baseline"] == "base"
     assert {row["variant"] for row in compared["comparisons"]} == {"trial-000"}
+    answer = compared["answer"]
+    assert answer.startswith("On fresh seeds the best trial is not shown to be better than base (image_auroc ")
+    assert answer.endswith("; 2 pairs can show nothing, 7 are the least that could).")
+    store = Store(tracked[1])
+    assert store.client.get_run(printed["mlflow_run"]).data.tags[DESCRIPTION].endswith(f"**Confirmed?** {answer}")
     runs = Store(tracked[1]).search("tags.ablation = 'confirming-confirmed' and tags.level = 'run'")
     assert sorted((r.data.tags["variant"], r.data.tags["seed"]) for r in runs) == [
         ("base", "42"),
@@ -175,9 +181,12 @@ def test_the_best_trial_is_confirmed_on_fresh_seeds(capsys, held_out, tracked, n
     out = capsys.readouterr().out
     introduced = "The best trial beside base, the experiment as it stands, on the test images; fresh seeds 42, 43:"
     places = [
-        out.index(part) for part in (introduced, "trial-000 against base: ", "Best: trial 0", "rdpp train --from")
+        out.index(part)
+        for part in (introduced, "trial-000 against base: ", answer, "Best: trial 0", "rdpp train --from")
     ]
     assert places == sorted(places)  # the commands to go on with stand at the end
+    said = store.client.get_run(printed["mlflow_run"]).data.tags[DESCRIPTION]
+    assert said.count(answer) == 1  # however often the command is given
 
 
 def test_a_file_or_a_recorded_configuration_and_not_both(capsys, experiment_file):

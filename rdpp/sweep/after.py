@@ -51,7 +51,7 @@ class Best:
 
 
 BASE = "base"
-"""The variant of a confirmation that is the sweep's experiment as it stands."""
+"""The sweep's experiment as it stands: a variant of a confirmation, and a trial that has its values."""
 
 
 def confirmation(sweep: SweepConfig, best: FrozenTrial) -> dict[str, ExperimentConfig]:
