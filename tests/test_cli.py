@@ -72,6 +72,11 @@ def test_train_prints_a_table_and_how_to_predict(capsys, quick_file, tracked):
     (run,) = Store(tracked[1]).search("tags.level = 'run' and tags.seed = '68'")
     command = f"rdpp predict IMAGES --model {run.info.run_id} --tracking-uri {shlex.quote(tracked[1])}"
     assert f"predict with the network for bolt, seed 68: {command}\n" in printed.err
+    page = f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs"
+    assert printed.err.endswith(f", then open {page}/{run.info.run_id}\n")
+    assert main(["train", str(quick_file), *tracked, "--seeds", "68,69"]) == 0
+    (run,) = Store(tracked[1]).search("tags.level = 'run' and tags.seed = '69'")
+    assert capsys.readouterr().err.endswith(f", then open {page}/{run.data.tags['mlflow.parentRunId']}\n")
     assert main(["train", str(quick_file), *tracked, "--set", "keep=none", "--seeds", "9"]) == 0
     assert "rdpp predict" not in capsys.readouterr().err
 

@@ -169,6 +169,11 @@ def link(base: str, experiment_id: str, view: SavedView | None) -> str:
     return f"{page}?{urlencode({**facets, 'workflowType': 'machine_learning'})}"
 
 
+def run_link(base: str, experiment_id: str, run_id: str) -> str:
+    """The address of a run's own page; see `link`."""
+    return f"{base}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
 def opens_views() -> bool:
     """Whether the UI of the MLflow that is installed opens views."""
     from importlib.metadata import version
