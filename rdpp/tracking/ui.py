@@ -83,6 +83,11 @@ def pages(store: Store, port: int) -> list[tuple[str, str]]:
     return [*found, ("all runs", link(base, store.experiment_id, None))]
 
 
+def has_runs(store: Store) -> bool:
+    """Whether there is any."""
+    return bool(store.client.search_runs([store.experiment_id], max_results=1))
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does

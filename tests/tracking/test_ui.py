@@ -66,6 +66,7 @@ def test_port_0_takes_the_next_free_one(taken, monkeypatch):
 
 def test_it_names_the_pages_and_opens_the_first(new_store, tmp_path, started, answering, monkeypatch, capsys):
     store, opened = Store(new_store(tmp_path / "mlflow.db")), []
+    store.client.create_run(store.experiment_id)
     for number in range(8):
         write_view(store, VIEW, f"n{number}", "r", number, nullcontext)
     monkeypatch.setattr(webbrowser, "open", opened.append)
@@ -76,6 +77,16 @@ def test_it_names_the_pages_and_opens_the_first(new_store, tmp_path, started, an
     assert names == ("lr: trials",) * 6 + ("all runs",)
     assert ["viewStateShareKey=rdpp-n7-trial" in address for address in addresses] == [True] + [False] * 6
     assert opened == [addresses[0]]
+
+
+def test_it_says_that_there_are_no_runs_yet(new_store, tmp_path, started, answering, capsys):
+    store = Store(new_store(tmp_path / "mlflow.db"))
+    line = "no runs yet; rdpp train, rdpp sweep or rdpp ablate makes some: rdpp sweep demo"
+    assert main(["ui", "--port", "0", "--tracking-uri", store.uri]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == line
+    store.client.create_run(store.experiment_id)
+    assert main(["ui", "--port", "0", "--tracking-uri", store.uri]) == 0
+    assert "no runs yet" not in capsys.readouterr().err
 
 
 def test_a_confirmation_stands_below_its_study(new_store, tmp_path):
