@@ -70,7 +70,8 @@ def test_train_prints_a_table_and_how_to_predict(capsys, quick_file, tracked):
     printed = capsys.readouterr()
     assert "AUROC" in printed.out
     (run,) = Store(tracked[1]).search("tags.level = 'run' and tags.seed = '68'")
-    command = f"rdpp predict IMAGES --model {run.info.run_id} --tracking-uri {shlex.quote(tracked[1])}"
+    command = f"rdpp predict IMAGES --model {run.info.run_id} --out predicted --tracking-uri {shlex.quote(tracked[1])}"
+    assert build_parser().parse_args(shlex.split(command)[1:]).model == run.info.run_id
     assert f"predict with the network for bolt, seed 68: {command}\n" in printed.err
     page = f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs"
     assert printed.err.endswith(f", then open {page}/{run.info.run_id}\n")
@@ -145,7 +146,10 @@ def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, held_out, tracked,
     lines = [line.strip() for line in again.out.splitlines()]
     store = f"--tracking-uri {shlex.quote(tracked[1])}"
     train = f"rdpp train --from {best['source']} {store}"
-    assert {train, f"rdpp predict IMAGES --model {best['model']} {store}"} <= set(lines)
+    predict = f"rdpp predict IMAGES --model {best['model']} --out predicted {store}"
+    assert {train, predict} <= set(lines)
+    for command in (train, predict):
+        build_parser().parse_args(shlex.split(command)[1:])
     assert main([*shlex.split(train)[1:], "--seeds", "7", "--json", "--device", "cpu"]) == 0
     printed = capsys.readouterr()
     assert f"trial {best['trial']} of the study cli (bolt; seeds 41)" in printed.err

@@ -32,10 +32,8 @@ def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool, selection
 
 def say_predict(options: argparse.Namespace, run_id: str, of: str) -> None:
     """How to use a trained network. `of`: what it was trained on."""
-    print(
-        f"predict with the network for {of}: rdpp predict IMAGES --model {run_id}{store_flag(options.tracking_uri)}",
-        file=sys.stderr,
-    )
+    command = f"rdpp predict IMAGES --model {run_id} --out predicted{store_flag(options.tracking_uri)}"
+    print(f"predict with the network for {of}: {command}", file=sys.stderr)
 
 
 def say_ui(options: argparse.Namespace, run: str | None = None) -> None:

@@ -45,7 +45,7 @@ class Best:
             tags = self.model.tags
             lines += [
                 f"Predict with its network for {tags['category']}, seed {tags['seed']}:",
-                f"  rdpp predict IMAGES --model {self.model.run_id}{store}",
+                f"  rdpp predict IMAGES --model {self.model.run_id} --out predicted{store}",
             ]
         return lines
 
