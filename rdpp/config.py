@@ -42,8 +42,9 @@ def require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
-def choose(value: str, choices: Iterable[str], what: str) -> str:
-    """Return value if it is one of the choices, else raise ConfigError with the nearest one.
+def choose(value: str, choices: Iterable[str], what: str, *, none: str = "") -> str:
+    """Return value if it is one of the choices, else raise ConfigError with the nearest one; where there are no
+    choices, with what to do then (`none`).
 
     >>> choose("simplx", ["simplex", "gaussian"], "noise")
     Traceback (most recent call last):
@@ -52,9 +53,11 @@ def choose(value: str, choices: Iterable[str], what: str) -> str:
     names = sorted(choices)
     if value in names:
         return value
+    if not names:
+        raise ConfigError(f"unknown {what} '{value}': there is none yet{none and '; '}{none}")
     near = difflib.get_close_matches(value, names, 1)
     hint = f", did you mean '{near[0]}'?" if near else ";"
-    raise ConfigError(f"unknown {what} '{value}'{hint} choices: {', '.join(names) or '(none)'}")
+    raise ConfigError(f"unknown {what} '{value}'{hint} choices: {', '.join(names)}")
 
 
 def digest(value: Any) -> str:

@@ -10,8 +10,11 @@ from rdpp.built_in import FILES, HOME, find_file, write_files
 from rdpp.cli import main
 from rdpp.config import ConfigError
 from rdpp.demo import make_categories
+from rdpp.engine import grid
 from rdpp.experiment import ExperimentConfig
 from rdpp.sweep.config import SweepConfig
+from rdpp.sweep.pruners import PRUNERS
+from rdpp.sweep.way import planned_evaluations
 
 READ = {"experiment": ExperimentConfig, "sweep": SweepConfig, "ablation": AblationConfig}
 COMMAND = {"experiment": "train", "sweep": "sweep", "ablation": "ablate"}
@@ -47,6 +50,17 @@ def test_a_name_is_a_file_that_can_be_read_in_both_places(kind, name, place, emp
 def _mvtec(folder):
     make_categories(folder / "data/mvtec", size=64, train_good=5, test_good=2, per_defect=1)
     return folder / "data/mvtec"
+
+
+def test_the_demonstration_prunes_once_and_evaluates_each_run_twice(empty, tiny_data):
+    changes = {"data.root": str(tiny_data), "data.cache": str(empty / "cache")}
+    sweep = SweepConfig.from_yaml(HOME / "sweeps/demo.yaml", changes)
+    planned = planned_evaluations(grid(sweep.experiment))
+    gates = PRUNERS[sweep.pruner].gates
+    assert gates is not None
+    assert planned == [2, 2, 2, 2]  # so each run's gallery has two epochs
+    (gate,) = gates(sweep.halving, planned)
+    assert (gate.run, gate.at_end) == (1, True)  # after both categories of the first seed
 
 
 def test_a_file_goes_before_a_name(empty):

@@ -15,6 +15,7 @@ from rdpp.cli.flags import changes_of
 from rdpp.cli.results import say_ui
 from rdpp.config import ConfigError
 from rdpp.display.output import print_json
+from rdpp.tracking.labels import DESCRIPTION
 from rdpp.tracking.store import Store
 
 
@@ -69,8 +70,14 @@ def test_train_prints_a_table_and_how_to_predict(capsys, quick_file, tracked):
     printed = capsys.readouterr()
     assert "AUROC" in printed.out
     (run,) = Store(tracked[1]).search("tags.level = 'run' and tags.seed = '68'")
-    command = f"rdpp predict IMAGES --model {run.info.run_id} --tracking-uri {shlex.quote(tracked[1])}"
+    command = f"rdpp predict IMAGES --model {run.info.run_id} --out predicted --tracking-uri {shlex.quote(tracked[1])}"
+    assert build_parser().parse_args(shlex.split(command)[1:]).model == run.info.run_id
     assert f"predict with the network for bolt, seed 68: {command}\n" in printed.err
+    page = f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs"
+    assert printed.err.endswith(f", then open {page}/{run.info.run_id}\n")
+    assert main(["train", str(quick_file), *tracked, "--seeds", "68,69"]) == 0
+    (run,) = Store(tracked[1]).search("tags.level = 'run' and tags.seed = '69'")
+    assert capsys.readouterr().err.endswith(f", then open {page}/{run.data.tags['mlflow.parentRunId']}\n")
     assert main(["train", str(quick_file), *tracked, "--set", "keep=none", "--seeds", "9"]) == 0
     assert "rdpp predict" not in capsys.readouterr().err
 
@@ -139,7 +146,10 @@ def test_a_sweep_prints_its_study_as_json_and_goes_on(capsys, held_out, tracked,
     lines = [line.strip() for line in again.out.splitlines()]
     store = f"--tracking-uri {shlex.quote(tracked[1])}"
     train = f"rdpp train --from {best['source']} {store}"
-    assert {train, f"rdpp predict IMAGES --model {best['model']} {store}"} <= set(lines)
+    predict = f"rdpp predict IMAGES --model {best['model']} --out predicted {store}"
+    assert {train, predict} <= set(lines)
+    for command in (train, predict):
+        build_parser().parse_args(shlex.split(command)[1:])
     assert main([*shlex.split(train)[1:], "--seeds", "7", "--json", "--device", "cpu"]) == 0
     printed = capsys.readouterr()
     assert f"trial {best['trial']} of the study cli (bolt; seeds 41)" in printed.err
@@ -161,6 +171,11 @@ def test_the_best_trial_is_confirmed_on_fresh_seeds(capsys, held_out, tracked, n
     compared = printed["confirmed"]
     assert compared["baseline"] == "base"
     assert {row["variant"] for row in compared["comparisons"]} == {"trial-000"}
+    answer = compared["answer"]
+    assert answer.startswith("On fresh seeds the best trial is not shown to be better than base (image_auroc ")
+    assert answer.endswith("; 2 pairs can show nothing, 7 are the least that could).")
+    store = Store(tracked[1])
+    assert store.client.get_run(printed["mlflow_run"]).data.tags[DESCRIPTION].endswith(f"**Confirmed?** {answer}")
     runs = Store(tracked[1]).search("tags.ablation = 'confirming-confirmed' and tags.level = 'run'")
     assert sorted((r.data.tags["variant"], r.data.tags["seed"]) for r in runs) == [
         ("base", "42"),
@@ -175,9 +190,12 @@ def test_the_best_trial_is_confirmed_on_fresh_seeds(capsys, held_out, tracked, n
     out = capsys.readouterr().out
     introduced = "The best trial beside base, the experiment as it stands, on the test images; fresh seeds 42, 43:"
     places = [
-        out.index(part) for part in (introduced, "trial-000 against base: ", "Best: trial 0", "rdpp train --from")
+        out.index(part)
+        for part in (introduced, "trial-000 against base: ", answer, "Best: trial 0", "rdpp train --from")
     ]
     assert places == sorted(places)  # the commands to go on with stand at the end
+    said = store.client.get_run(printed["mlflow_run"]).data.tags[DESCRIPTION]
+    assert said.count(answer) == 1  # however often the command is given
 
 
 def test_a_file_or_a_recorded_configuration_and_not_both(capsys, experiment_file):

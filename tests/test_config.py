@@ -148,8 +148,10 @@ def test_choose():
     assert choose("b", ["b", "a"], "letter") == "b"
     with pytest.raises(ConfigError, match=r"^unknown letter 'q'; choices: a, b$"):
         choose("q", ["b", "a"], "letter")
-    with pytest.raises(ConfigError, match=r"^unknown letter 'q'; choices: \(none\)$"):
+    with pytest.raises(ConfigError, match=r"^unknown letter 'q': there is none yet$"):
         choose("q", [], "letter")
+    with pytest.raises(ConfigError, match=r"^unknown letter 'q': there is none yet; write one$"):
+        choose("q", [], "letter", none="write one")
 
 
 def test_flatten_and_join():

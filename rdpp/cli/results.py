@@ -32,29 +32,28 @@ def print_results(rows: Sequence[Mapping[str, Any]], *, as_json: bool, selection
 
 def say_predict(options: argparse.Namespace, run_id: str, of: str) -> None:
     """How to use a trained network. `of`: what it was trained on."""
-    print(
-        f"predict with the network for {of}: rdpp predict IMAGES --model {run_id}{store_flag(options.tracking_uri)}",
-        file=sys.stderr,
-    )
+    command = f"rdpp predict IMAGES --model {run_id} --out predicted{store_flag(options.tracking_uri)}"
+    print(f"predict with the network for {of}: {command}", file=sys.stderr)
 
 
-def say_ui(options: argparse.Namespace, root: str | None = None) -> None:
-    """How to look at the runs. `root`: MLflow's id of the study's or the ablation's run, whose page is named."""
-    page = None if root is None else _page(options, root)
+def say_ui(options: argparse.Namespace, run: str | None = None) -> None:
+    """How to look at the runs. `run`: MLflow's id of the one whose page is named: of a study or an ablation that of its
+    trials or variants."""
+    page = None if run is None else _page(options, run)
     then = f", then open {page}" if page else ""
     print(f"browse the runs: rdpp ui{store_flag(options.tracking_uri)}{then}", file=sys.stderr)
 
 
-def _page(options: argparse.Namespace, root: str) -> str | None:
-    """The address of a page about a study or an ablation; None where the store is away, or has none."""
+def _page(options: argparse.Namespace, run: str) -> str | None:
+    """The address of the page about a study or an ablation, or of a run's own; None where the store is away."""
     from rdpp.config import ConfigError
     from rdpp.tracking.store import Store
     from rdpp.tracking.ui import FIRST_PORT, base_address
-    from rdpp.tracking.views import link, saved_views
+    from rdpp.tracking.views import link, run_link, saved_views
 
     try:
         store = Store(options.tracking_uri, create=False)
     except ConfigError:  # the work is done, and `rdpp ui` names the page when the store is back
         return None
-    views = [view for view in saved_views(store) if view.root == root]
-    return link(base_address(FIRST_PORT), store.experiment_id, views[0]) if views else None
+    base, views = base_address(FIRST_PORT), [view for view in saved_views(store) if view.root == run]
+    return link(base, store.experiment_id, views[0]) if views else run_link(base, store.experiment_id, run)

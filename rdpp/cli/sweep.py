@@ -57,15 +57,21 @@ def run(options: argparse.Namespace) -> None:
 def confirm(ended: "Ended", options: argparse.Namespace, stop: "Stop") -> dict[str, Any] | None:
     """Compare the best trial with the experiment as it stands, on fresh seeds; None where there is nothing to."""
     from rdpp.ablation import AblationConfig, ablate
-    from rdpp.comparison import comparison_data, run_compare, show_comparison
+    from rdpp.comparison import comparison_data, plain_answer, run_compare, show_comparison
     from rdpp.display.output import results
+    from rdpp.runs import CONFIRMED
     from rdpp.sweep import BASE, confirmation
+    from rdpp.tracking.labels import add_to_description
+    from rdpp.tracking.store import Store
 
     variants = confirmation(ended.sweep, ended.best.trial) if ended.best else {}
     if not variants:
+        if ended.best and ended.sweep.confirm:
+            print("the best trial is the experiment as it stands: there is nothing to confirm", file=sys.stderr)
         return None
-    run_id, _ = ablate(AblationConfig(f"{ended.sweep.name}-confirmed", BASE, variants), work_options(options), stop)
+    run_id, _ = ablate(AblationConfig(ended.sweep.name + CONFIRMED, BASE, variants), work_options(options), stop)
     found = run_compare([run_id], metrics=ended.sweep.objective, tracking_uri=options.tracking_uri)
+    answer = plain_answer(found[1].comparisons, "On fresh seeds the best trial")
     if not options.json:
         fresh = ", ".join(map(str, variants[BASE].seeds))
         introduced = (
@@ -73,7 +79,10 @@ def confirm(ended: "Ended", options: argparse.Namespace, stop: "Stop") -> dict[s
         )
         print(introduced, file=results())
         show_comparison(*found, as_json=False)
-    return comparison_data(*found)
+        print(answer, file=results())
+    if ended.best and ended.best.study:
+        add_to_description(Store(options.tracking_uri, create=False), ended.best.study, f"**Confirmed?** {answer}")
+    return {**comparison_data(*found), "answer": answer}
 
 
 def log_best(run_id: str, tracking_uri: str | None) -> None:

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     kept = next((row for row in rows if row.get("run") and experiment.keep != "none"), None)
     if kept is not None:
         say_predict(options, kept["run"], f"{kept['category']}, seed {kept['seed']}")
-    say_ui(options)
+    say_ui(options, trained.run_ids[0] if len(rows) == len(trained.run_ids) == 1 else trained.parent)
     return 1 if job.failures else 0
 
 

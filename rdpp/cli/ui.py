@@ -24,11 +24,13 @@ def run(options: argparse.Namespace) -> int:
 
     from rdpp.stopping import Stopped, stopping
     from rdpp.tracking.store import Store
-    from rdpp.tracking.ui import choose_port, pages, serving
+    from rdpp.tracking.ui import choose_port, has_runs, pages, serving
 
     port, store = choose_port(options.port), Store(options.tracking_uri)
     try:
         with stopping(), serving(store, port) as server:
+            if not has_runs(store):
+                print("no runs yet; rdpp train, rdpp sweep or rdpp ablate makes some: rdpp sweep demo", file=sys.stderr)
             found = pages(store, port)
             for name, address in found:
                 print(f"{name}: {address}", file=sys.stderr)

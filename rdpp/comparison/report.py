@@ -1,5 +1,6 @@
 """`rdpp report`: one HTML page that opens without a network, also an artifact of the study's or ablation's run."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Sequence
@@ -71,8 +72,13 @@ def write_report(source: str, out: Path | None, tracking_uri: str | None, baseli
 
 def render(store: Store, run_set: RunSet, baseline: str | None = None) -> str:
     """The page."""
-    compared, problem = _compared(run_set, baseline)
     trials = ranked_trials(store, run_set.parent or "") if run_set.kind == "study" else None
+    if trials:  # every table has the order of the leaderboard
+        places = {row[0]: place for place, row in enumerate(trials.rows)}
+        last = len(places)  # of a trial whose own MLflow run was deleted
+        ranked = sorted(run_set.variants, key=lambda name: places.get(name, last))
+        run_set = dataclasses.replace(run_set, variants=tuple(ranked))
+    compared, problem = _compared(run_set, baseline)
     figures = _plotly_figures(store, run_set) if trials else []
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("rdpp.comparison", "."),

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 import pandas as pd
 from mlflow.entities import Run
 
-from rdpp.addresses import shown
-from rdpp.config import ConfigError, choose, require
+from rdpp.config import ConfigError, require
 from rdpp.tracking.checkpoints import is_run_id
 from rdpp.tracking.listing import StoredRun, runs_with_tag
 from rdpp.tracking.metric_names import chosen_metrics
-from rdpp.tracking.recorded import known_names, studies_and_ablations
+from rdpp.tracking.recorded import refuse_unknown, studies_and_ablations
 from rdpp.tracking.schema import ABLATION_INDEX, SAME_KEYS, SCHEMA
 from rdpp.tracking.sink import groups, taken_by
 from rdpp.tracking.store import Store
@@ -126,10 +125,9 @@ def _find(store: Store, source: str, by: str | None) -> RunSet:
         if runs := tuple(run for run_set in below for run in run_set.runs):
             return RunSet(source, "runs", None, None, _in_order(runs), runs, ())
         return _of_query(store, f"attributes.run_id = '{source}'", by or "variant")
-    if re.search(r"[=<>]| like ", source, re.IGNORECASE):
-        return _of_query(store, source, by or "variant")
-    choose(source, known_names(store, "ablation", "study"), f"ablation or study (in {shown(store.uri)})")
-    raise AssertionError
+    if not re.search(r"[=<>]| like ", source, re.IGNORECASE):
+        refuse_unknown(store, source, "ablation", "study")
+    return _of_query(store, source, by or "variant")
 
 
 def _of_ablation(store: Store, parent: Run, by: str | None) -> RunSet:

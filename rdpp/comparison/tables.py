@@ -35,6 +35,25 @@ def sentences(compared: Compared) -> list[str]:
     return lines
 
 
+def plain_answer(comparisons: Sequence[Comparison], variant: str) -> str:
+    """Whether one variant is better than the baseline on these categories, in one sentence.
+
+    Args:
+        comparisons: of this variant alone, one a metric.
+        variant: what the sentence calls it.
+    """
+    found = {c.metric: c.verdict(c.these_categories) for c in comparisons}
+    higher, lower = ([name for name, verdict in found.items() if verdict == word] for word in ("higher", "lower"))
+    told = [f"{word} in {' and '.join(names)}" for word, names in (("better", higher), ("worse", lower)) if names]
+    says = f"is {' and '.join(told)}" if told else "is not shown to be better"
+    first = comparisons[0].these_categories
+    figures = ", ".join(
+        f"{c.metric} {_signed(c.difference)} points, p = {c.these_categories.p_corrected:.3f}" for c in comparisons
+    )
+    few = f"; {first.units} pairs can show nothing, {first.least} are the least that could"
+    return f"{variant} {says} than {comparisons[0].baseline} ({figures}{few if first.units < first.least else ''})."
+
+
 def _answered(comparisons: Sequence[Comparison], answers: Sequence[Answer], unit: str, units: str) -> str:
     """One question in every metric."""
     first = answers[0]

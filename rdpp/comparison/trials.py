@@ -39,8 +39,17 @@ def ranked_trials(store: Store, study: str) -> Trials:
     return Trials(header, rows)
 
 
+def _short(value: str) -> str:
+    """A swept value with four digits, where it is a number with more."""
+    try:
+        number = float(value)
+    except ValueError:  # a choice, or a dash
+        return value
+    return value if number.is_integer() else f"{number:.4g}"
+
+
 def _row(run: StoredRun, swept: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
-    values = [run.params.get(path, "-") for path in swept]
+    values = [_short(run.params.get(path, "-")) for path in swept]
     objective = run.metrics.get("objective")
     # before `test/`, studies had these means by the bare name
     on_test = [run.metrics.get(f"test/{name}", run.metrics.get(name, np.nan)) for name in metrics]

@@ -23,6 +23,7 @@ from rdpp.detector import Detector
 from rdpp.engine import RATES, Thresholds, images_needed, load_network, read_checkpoint, resolve_device
 from rdpp.engine.evaluation import detector_of
 from rdpp.engine.teachers import shared_teacher
+from rdpp.engine.thresholds import HELD_OUT
 from rdpp.experiment import ExperimentConfig
 
 Image = str | PathLike[str] | np.ndarray
@@ -121,17 +122,23 @@ class Model:
 
     def why_no_verdict(self, rate: float) -> str | None:
         """One line that says why there is no image threshold for a rate, and how to get one; None where there is."""
-        remedy = f"take some with `rdpp thresholds {self.source} --folds 5`, or give --threshold VALUE"
-        if self.thresholds is None:
-            return f"scores without verdict: the model has no thresholds, since its run held no images out; {remedy}"
-        if self.thresholds.image_at(rate) is not None:
-            return None
-        had = " or ".join(f"{100 * one.rate:g}" for one in self.thresholds.image)
-        other = f"give --rate {had}, or " if had else ""
-        return (
-            f"scores without verdict: an image threshold for {100 * rate:g} % needs {images_needed(rate)} good images, "
-            f"and {self.thresholds.images} were there ({self.thresholds.origin}); {other}{remedy}"
+        easiest = max(RATES)
+        cross = (
+            f"take some from all good training images with `rdpp thresholds {self.source} --folds 5` (then --rate "
+            f"{100 * easiest:g} needs {images_needed(easiest)} of them)"
         )
+        if self.thresholds is None:
+            why, remedies = "the model has no thresholds, since its run held no images out", [cross]
+        elif self.thresholds.image_at(rate) is not None:
+            return None
+        else:
+            had = [f"give --rate {100 * one.rate:g}" for one in self.thresholds.image]  # the lowest rate first
+            remedies = [*had[:1], *([cross] if self.thresholds.origin == HELD_OUT else [])]
+            why = (
+                f"an image threshold for {100 * rate:g} % needs {images_needed(rate)} good images, and "
+                f"{self.thresholds.images} were there ({self.thresholds.origin})"
+            )
+        return f"scores without verdict: {why}; {', or '.join([*remedies, 'give --threshold VALUE'])}"
 
     def _prepare(self, entry: tuple[int, Image]) -> _Prepared | Unreadable:
         number, image = entry

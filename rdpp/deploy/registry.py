@@ -10,7 +10,7 @@ from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from rdpp.config import ConfigError, choose, require
+from rdpp.config import ConfigError, require
 from rdpp.deploy.registered import add_version, logged_model
 from rdpp.deploy.source import only_run
 from rdpp.engine import Checkpoint, read_checkpoint
@@ -18,7 +18,7 @@ from rdpp.tracking.checkpoints import downloaded, is_run_id
 from rdpp.tracking.listing import StoredRun
 from rdpp.tracking.metric_names import SELECTED
 from rdpp.tracking.names import to_key
-from rdpp.tracking.recorded import best_trial, configuration, known_names, run_with_checkpoint, studies_and_ablations
+from rdpp.tracking.recorded import best_trial, configuration, refuse_unknown, run_with_checkpoint, studies_and_ablations
 from rdpp.tracking.store import Store
 
 OBJECTIVE = ("image_auroc", "pixel_aupro")
@@ -165,7 +165,7 @@ def _candidate(store: Store, source: str) -> _Candidate:
         raise ConfigError(f"'{source}' is an ablation, which has no best run; give the id of a run in it")
     if not found:
         if not is_run_id(source):
-            choose(source, known_names(store, "study"), "study (or give an MLflow run id)")
+            refuse_unknown(store, source, "study")
         return _Candidate(StoredRun.of(store.client.get_run(only_run(store, source))), OBJECTIVE)
     study = StoredRun.of(found[0][1])
     trial = best_trial(store, study)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -16,6 +17,9 @@ from rdpp.display.output import print_json
 from rdpp.display.screen import times
 
 _MOST_ROWS = 20
+_NAME = "image"
+_LEAST_NAME = 12
+"""Columns of a terminal that a name has at least."""
 _VERDICTS = {True: "DEFECTIVE", False: "good", None: "-"}
 
 
@@ -36,7 +40,7 @@ def print_predictions(rows: Sequence[Mapping[str, Any]], out: Path, seconds: flo
         print_json(rows)
     elif read:
         console = output_console()
-        console.print(_table(read))
+        console.print(_table(read, console.width))
         if len(read) > _MOST_ROWS:
             console.print(f"the {_MOST_ROWS} highest scores of {len(read)} images; all are in {out}/predictions.csv")
     for row in rows:
@@ -51,20 +55,44 @@ def print_predictions(rows: Sequence[Mapping[str, Any]], out: Path, seconds: flo
     )
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def _table(rows: Sequence[Mapping[str, Any]], width: int) -> Table:
+    """The highest scores. Of an image's name the end is shown that has room: it tells images of one folder apart."""
+    highest = sorted(rows, key=lambda row: -row["score"])[:_MOST_ROWS]
+    others = [_cells(row) for row in highest]
+    bare = _filled([""] * len(others), others)
+    measured = Console(width=10 * width).measure(bare).maximum
+    room = max(_LEAST_NAME, width - measured + len(_NAME))
+    return _filled([_end_of(row["image"], room) for row in highest], others)
+
+
+def _filled(names: Sequence[str], others: Sequence[Sequence[str]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("image", overflow="fold")
+    table.add_column(_NAME, no_wrap=True)
     for column in ("score", "threshold"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for column in ("regions", "highest: box (left, top, width x height)", "area"):
-        table.add_column(column, justify="right", no_wrap=column != "highest: box (left, top, width x height)")
-    for row in sorted(rows, key=lambda row: -row["score"])[:_MOST_ROWS]:
-        limit = row["threshold"]
-        place = [""] * 2
-        if row["regions"]:
-            first = row["regions"][0]
-            place = [f"{first['left']}, {first['top']}, {first['width']} x {first['height']}", str(first["area"])]
-        cells = (f"{row['score']:.4f}", "-" if limit is None else f"{limit:.4f}", _VERDICTS[row["defective"]])
-        table.add_row(row["image"], *cells, str(len(row["regions"])), *place)
+    table.add_column("regions", justify="right", no_wrap=True)
+    table.add_column("highest: box\n(left, top,\nwidth x height)", justify="right")  # gives way in a narrow terminal
+    table.add_column("area", justify="right", no_wrap=True)
+    for name, cells in zip(names, others, strict=True):
+        table.add_row(name, *cells)
     return table
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    """All but the name."""
+    limit, place = row["threshold"], [""] * 2
+    if row["regions"]:
+        first = row["regions"][0]
+        place = [f"{first['left']}, {first['top']}, {first['width']} x {first['height']}", str(first["area"])]
+    threshold = "-" if limit is None else f"{limit:.4f}"
+    return [f"{row['score']:.4f}", threshold, _VERDICTS[row["defective"]], str(len(row["regions"])), *place]
+
+
+def _end_of(name: str, room: int) -> str:
+    """As much of it as fits into so many columns of a terminal."""
+    if cell_len(name) <= room:
+        return name
+    while cell_len(name) >= room:
+        name = name[1:]
+    return f"…{name}"

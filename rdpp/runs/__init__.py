@@ -9,10 +9,11 @@ from rdpp.runs.one import STATE, Conduct, Outcome, Planned, RunFailed, RunObserv
 from rdpp.runs.summary import means, seed_spread, summary
 from rdpp.runs.training import TrainAll, opened, train_grid, usable_of
 from rdpp.runs.tree import Finished, Node, Recorder, Tree
-from rdpp.runs.views import DURATION, Chart, Column, View
+from rdpp.runs.views import CONFIRMED, DURATION, Chart, Column, View
 from rdpp.runs.work_folder import WorkFolder
 
 __all__ = [
+    "CONFIRMED",
     "DURATION",
     "MOST_IN_A_ROW",
     "STATE",

@@ -7,6 +7,8 @@ from typing import Any, Literal
 Column = tuple[Literal["metrics", "params", "tags", "attributes"], str]
 """What a run has, and its name: `("metrics", "objective")`."""
 DURATION: Column = ("attributes", "Duration")
+CONFIRMED = "-confirmed"
+"""After a study's name: the name of the ablation that confirms its best trial. Its pages belong to the study."""
 
 
 @dataclass(frozen=True)

@@ -45,13 +45,13 @@ class Best:
             tags = self.model.tags
             lines += [
                 f"Predict with its network for {tags['category']}, seed {tags['seed']}:",
-                f"  rdpp predict IMAGES --model {self.model.run_id}{store}",
+                f"  rdpp predict IMAGES --model {self.model.run_id} --out predicted{store}",
             ]
         return lines
 
 
 BASE = "base"
-"""The variant of a confirmation that is the sweep's experiment as it stands."""
+"""The sweep's experiment as it stands: a variant of a confirmation, and a trial that has its values."""
 
 
 def confirmation(sweep: SweepConfig, best: FrozenTrial) -> dict[str, ExperimentConfig]:

@@ -10,10 +10,11 @@ from rich import box
 from rich.table import Table
 
 from rdpp.display.console import percent
-from rdpp.sweep.after import Best
+from rdpp.sweep.after import BASE, Best
 from rdpp.sweep.attributes import FAILURE, RUN, STEPS, value_on_test, values_by_run
 from rdpp.sweep.config import SweepConfig, runs_a_trial
 from rdpp.sweep.findings import Findings, short
+from rdpp.sweep.space import base_point
 
 
 def table(sweep: SweepConfig, study: optuna.Study) -> Table:
@@ -21,25 +22,30 @@ def table(sweep: SweepConfig, study: optuna.Study) -> Table:
     rows = sorted(study.get_trials(deepcopy=False), key=lambda t: (t.state != TrialState.COMPLETE, -(t.value or 0)))
     categories = sorted({c for t in rows for c, _ in values_by_run(t, sweep.objective)})
     where = "held-out" if sweep.experiment.evaluation.watched == "held_out" else "test"
+    base = base_point(sweep.space, sweep.experiment)
     title = f"{sweep.name}: mean of {' and '.join(sweep.objective)} on the {where} images, per cent"
+    if any(trial.params == base for trial in rows):
+        title += f"; {BASE}: the experiment as it stands"
     columns = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     headers = [path.removeprefix("losses.").replace(".", "\n") for path in sweep.space]
     for name in ("trial", *headers, *categories, "mean", "on test\nimages", "state"):
         columns.add_column(name, justify="left" if name == "state" else "right")
     for trial in rows:
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or FAILURE in trial.user_attrs:
-            columns.add_row(*_row(trial, sweep, categories))
+            number = f"{BASE} {trial.number}" if trial.params == base else str(trial.number)
+            columns.add_row(number, *_row(trial, sweep, categories))
     return columns
 
 
 def _row(trial: FrozenTrial, sweep: SweepConfig, categories: list[str]) -> list[str]:
+    """All but its number."""
     by_category = _by_category(trial, sweep)
     params = [short(trial.params.get(path)) for path in sweep.space]
     means = [percent(by_category[c]) if c in by_category else "" for c in categories]
     complete = trial.state == TrialState.COMPLETE and trial.value is not None
     state = "complete" if complete else _ended(trial, sweep)
     mean, on_test = (percent(trial.value), percent(value_on_test(trial, sweep.objective))) if complete else ("", "")
-    return [str(trial.number), *params, *means, mean, on_test, state]
+    return [*params, *means, mean, on_test, state]
 
 
 def _ended(trial: FrozenTrial, sweep: SweepConfig) -> str:
@@ -56,6 +62,7 @@ def as_json(
     sweep: SweepConfig, study: optuna.Study, found: Findings, mlflow_run: str | None, best: Best | None
 ) -> dict[str, Any]:
     """The study for a program."""
+    base = base_point(sweep.space, sweep.experiment)
     return {
         "study": sweep.name,
         "mlflow_run": mlflow_run,
@@ -67,6 +74,7 @@ def as_json(
         "trials": [
             {
                 "number": t.number,
+                "base": t.params == base,
                 "state": t.state.name.lower(),
                 "failure": t.user_attrs.get(FAILURE),
                 "value": t.value,

@@ -2,8 +2,12 @@
 
 import colorsys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rdpp.engine import RunSpec
+
+if TYPE_CHECKING:
+    from rdpp.tracking.store import Store
 
 COLOUR = "mlflow.runColor"
 """Tag of a run: its colour in lists and charts of MLflow's UI."""
@@ -31,6 +35,13 @@ def leaf_name(spec: RunSpec, tags: Mapping[str, object]) -> str:
     elif "ablation" in tags:
         place = [str(tags["variant"])]
     return " · ".join([*place, spec.category.name, f"seed {spec.seed}"])
+
+
+def add_to_description(store: "Store", run_id: str, paragraph: str) -> None:
+    """Put a paragraph at the end of what a run's page says, unless it stands there already."""
+    said = store.client.get_run(run_id).data.tags.get(DESCRIPTION, "")
+    if paragraph not in said:
+        store.set_tags(run_id, {DESCRIPTION: f"{said}\n\n{paragraph}".strip()})
 
 
 def colour(number: int) -> str:

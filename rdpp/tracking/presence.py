@@ -21,8 +21,8 @@ def absent(uri: str) -> ConfigError:
     file = sqlite_file(uri)
     if file is not None and not file.exists():
         return ConfigError(
-            f"no runs here: there is no {file}; the store lies in the folder where you trained (runs/mlflow.db): go "
-            "there, or give it with --tracking-uri or MLFLOW_TRACKING_URI"
+            f"no runs here: there is no {file}; train first (rdpp train, rdpp sweep or rdpp ablate), or go to the "
+            "folder where you trained, or give its runs/mlflow.db with --tracking-uri or MLFLOW_TRACKING_URI"
         )
     return ConfigError(
         f"no runs of rdpp are in {shown(uri)}: there is no MLflow experiment of its name; train first, or give another "

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -22,6 +22,7 @@ from rdpp.yaml_file import parse_yaml
 
 CONFIGURATION = "experiment.yaml"
 """Artifact of a run: its resolved configuration, with its only category and seed."""
+_COMMANDS = {"study": "rdpp sweep", "ablation": "rdpp ablate"}
 _OF_THE_MACHINE = ("device", "threads", "feature_cache_gb")
 """Settings that a run has from the machine and the worker that trained it."""
 
@@ -144,9 +145,21 @@ def studies_and_ablations(store: Store, source: str) -> list[tuple[str, Run]]:
     return [(level, run) for level, run in found if source in (run.info.run_id, run.data.tags.get(level))]
 
 
-def known_names(store: Store, *levels: str) -> set[str]:
-    """Names of all studies or ablations."""
-    return {run.data.tags[level] for level in levels for run in store.search(f"tags.level = '{level}'")}
+def refuse_unknown(store: Store, source: str, *levels: str) -> NoReturn:
+    """Refuse what is no study's or ablation's name.
+
+    Args:
+        store: where it was looked for.
+        source: what was given.
+        levels: `study`, `ablation`, or both.
+
+    Raises:
+        ConfigError: always; it names those that there are, or the command that makes one.
+    """
+    known = {run.data.tags[level] for level in levels for run in store.search(f"tags.level = '{level}'")}
+    none = f"run {' or '.join(_COMMANDS[level] for level in levels)} first, or name another store with --tracking-uri"
+    choose(source, known, f"{' or '.join(levels)} (in {shown(store.uri)})", none=none)
+    raise AssertionError(f"{source} is known")
 
 
 def _named(store: Store, source: str) -> StoredRun:
@@ -157,7 +170,7 @@ def _named(store: Store, source: str) -> StoredRun:
     if found:
         return StoredRun.of(found[0][1])
     if not is_run_id(source):
-        choose(source, known_names(store, "study"), f"study (in {shown(store.uri)})")
+        refuse_unknown(store, source, "study")
     try:
         return StoredRun.of(store.client.get_run(source))
     except MlflowException:

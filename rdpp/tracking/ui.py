@@ -13,7 +13,7 @@ from http.client import HTTPException
 
 from rdpp.config import ConfigError, require
 from rdpp.tracking.store import Store
-from rdpp.tracking.views import link, saved_views
+from rdpp.tracking.views import confirmations_below, link, saved_views
 
 HOST = "127.0.0.1"
 FIRST_PORT = 5000
@@ -76,10 +76,16 @@ def serving(store: Store, port: int) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def pages(store: Store, port: int) -> list[tuple[str, str]]:
-    """Name and address of what is to be opened, the study or ablation that was begun last first; all runs last."""
-    base, views = base_address(port), saved_views(store)[:_SHOWN]
+    """Name and address of what is to be opened, the study or ablation that was begun last first, a study before its
+    confirmation; all runs last."""
+    base, views = base_address(port), confirmations_below(saved_views(store))[:_SHOWN]
     found = [(view.name, link(base, store.experiment_id, view)) for view in views]
     return [*found, ("all runs", link(base, store.experiment_id, None))]
+
+
+def has_runs(store: Store) -> bool:
+    """Whether there is any."""
+    return bool(store.client.search_runs([store.experiment_id], max_results=1))
 
 
 def _is_free(port: int) -> bool:

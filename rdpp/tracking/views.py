@@ -8,13 +8,13 @@ UI ignores a view beside which the link says how to search or to sort. Older ver
 import base64
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from rdpp.runs.views import Chart, Column, View
+from rdpp.runs.views import CONFIRMED, Chart, Column, View
 from rdpp.tracking.names import to_key
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class SavedView:
     created: int
     state: Mapping[str, Any]
     """Of the UI's page."""
+
+    @property
+    def subject(self) -> str:
+        """The name of the study or the ablation."""
+        return self.name.rpartition(": ")[0]
 
     @property
     def root(self) -> str | None:
@@ -132,6 +137,20 @@ def saved_views(store: "Store") -> list[SavedView]:
     return _saved(store.client.get_experiment(store.experiment_id).tags)
 
 
+def confirmations_below(views: Sequence[SavedView]) -> list[SavedView]:
+    """Those of a confirmation just after those of its study, where it is among them; else in their order."""
+    subjects = {view.subject for view in views}
+
+    def study(view: SavedView) -> str:
+        named = view.subject.removesuffix(CONFIRMED)
+        return named if named in subjects else view.subject
+
+    place: dict[str, int] = {}
+    for number, view in enumerate(views):
+        place.setdefault(study(view), number)
+    return sorted(views, key=lambda view: (place[study(view)], view.subject != study(view)))
+
+
 def link(base: str, experiment_id: str, view: SavedView | None) -> str:
     """The address of a page of MLflow's UI.
 
@@ -148,6 +167,11 @@ def link(base: str, experiment_id: str, view: SavedView | None) -> str:
     else:
         facets = {**{name: view.state[name] for name in ("searchFilter", "orderByKey")}, "orderByAsc": "false"}
     return f"{page}?{urlencode({**facets, 'workflowType': 'machine_learning'})}"
+
+
+def run_link(base: str, experiment_id: str, run_id: str) -> str:
+    """The address of a run's own page; see `link`."""
+    return f"{base}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 def opens_views() -> bool:

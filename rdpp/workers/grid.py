@@ -24,6 +24,8 @@ class Trained:
     job: GridJob
     run_ids: Sequence[str | None]
     """MLflow's, one of each of the job's outcomes; None while MLflow is away."""
+    parent: str | None
+    """The same of the run that they stand below, which has their means."""
 
 
 def train(experiment: ExperimentConfig, options: WorkOptions, stop: Stop) -> Trained:
@@ -38,7 +40,8 @@ def train(experiment: ExperimentConfig, options: WorkOptions, stop: Stop) -> Tra
         attempt = str(options.since or "")
         job = train_grid(specs, tree, [ConsoleObserver(screen)], train_all, attempt=attempt)
         tree.finish()
-        return Trained(job, [tree.run_id_of(outcome.spec) for outcome in job.outcomes])
+        run_ids = [tree.run_id_of(outcome.spec) for outcome in job.outcomes]
+        return Trained(job, run_ids, tree.known_run_id(job.planned[0].parent))
 
 
 def work_at_grid(

@@ -48,6 +48,7 @@ def job(home, tiny, postgres, mlflow_server, environment):
     """Starts the script of a job."""
     ours = {
         "/data/mvtec": tiny.data.root,
+        "--categories screw,pill": "--categories bolt",
         "postgresql+psycopg://rdpp@db.example.org/optuna": postgres.url("optuna"),
         "http://mlflow.example.org:5000": mlflow_server.uri,
         "$HOME/.pgpass": os.environ["PGPASSFILE"],

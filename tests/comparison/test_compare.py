@@ -15,7 +15,8 @@ from rdpp.cli import main
 from rdpp.comparison.figures import differences
 from rdpp.comparison.pairing import common_means, compare_runs, pair
 from rdpp.comparison.search import RunSet, TrainedRun, find_runs
-from rdpp.comparison.tables import as_data, comparison_table, sentences
+from rdpp.comparison.statistics import Answer, Comparison
+from rdpp.comparison.tables import as_data, comparison_table, plain_answer, sentences
 from rdpp.config import ConfigError
 from rdpp.tracking.store import Store
 
@@ -182,6 +183,28 @@ def test_in_words():
     assert line.endswith(
         "On new categories not enough to tell: 1 category can show nothing, 6 are the least that could."
     )
+
+
+def test_the_plain_answer_is_that_of_the_test():
+    def answer(values):
+        return plain_answer(compare_runs(run_set(values)).comparisons, "Ours")
+
+    figures = r"image_auroc \+\d\.\d\d points, p = 0\.0\d\d, pixel_auroc .* points, p = 0\.0\d\d"
+    assert re.fullmatch(rf"Ours is better in image_auroc and pixel_auroc than rd \({figures}\)\.", answer(made(0.05)))
+    assert answer(made(-0.05)).startswith("Ours is worse in image_auroc and pixel_auroc than rd (image_auroc -")
+    assert answer(made(0.0005)).startswith("Ours is not shown to be better than rd (image_auroc +")
+    few = "; 3 pairs can show nothing, 7 are the least that could)."
+    assert answer(made(0.05, categories=1)).endswith(few)
+
+
+def test_the_plain_answer_names_metrics_that_disagree():
+    clear = Answer(9, 7, 0.1, 0.2, 0.01, 0.01, 0.1)
+    both = [
+        Comparison(metric, "x", "rd", {"a": effect}, 9, 9, 0.8, 0.7, clear, clear)
+        for metric, effect in (("m", 0.1), ("n", -0.1))
+    ]
+    said = "It is better in m and worse in n than rd (m +10.00 points, p = 0.010, n -10.00 points, p = 0.010)."
+    assert plain_answer(both, "It") == said
 
 
 def test_the_table_and_the_data():

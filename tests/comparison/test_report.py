@@ -1,5 +1,6 @@
 """The page, and metrics anew from stored maps."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -82,8 +83,6 @@ def test_the_page_is_an_artifact_too(page, small):
 def test_names_from_users_are_escaped(small):
     _, store, _ = small
     found = find_runs(store, ["small"])
-    import dataclasses
-
     assert "<script>bad" not in render(store, dataclasses.replace(found, title="<script>bad"))
 
 
@@ -108,6 +107,7 @@ def test_a_studys_page_has_optunas_figures_and_fetches_nothing(small, held_out, 
         assert row[2:] == (percent(trial.value), percent(value_on_test(trial, sweep.objective)), "complete")
         assert row[0] in text
     assert "no run logged heatmaps, or stored its anomaly maps" in text
+    assert "– to –" not in text  # a pair can give no interval
 
 
 def test_stored_maps_are_what_was_evaluated(small):
@@ -146,8 +146,6 @@ def test_rescoring_without_maps(small, store_uri):
 
 
 def test_a_variant_without_a_metric_has_a_dash(small):
-    import dataclasses
-
     _, store, _ = small
     found = find_runs(store, ["small"])
     runs = tuple(
@@ -171,26 +169,34 @@ def test_trials_are_ranked_by_what_chose_and_not_by_the_test_images(small):
         state = {"state": "complete" if metrics else "pruned", "runs": 2}
         own = {"level": "trial", "trial": number, "root": study, **state}
         run = store.start_run(f"trial-{number:03d}", parent=study, tags=own)
-        store.log_params(run, {"noise.scale": 0.1 + number})
+        store.log_params(run, {"noise.scale": 0.123456789 + number, "training.batch_size": 16, "noise.field": "run"})
         store.log_metrics(run, metrics)
     found = ranked_trials(store, study)
     assert found.header == (
         "trial",
+        "noise.field",
         "noise.scale",
+        "training.batch_size",
         "objective: image_auroc, held-out images",
         "image_auroc, test images",
         "state",
     )
     assert found.rows == (
-        ("trial-001", "1.1", "80.00", "70.00", "complete"),
-        ("trial-000", "0.1", "60.00", "90.00", "complete"),
-        ("trial-002", "2.1", "-", "-", "pruned after 2 runs"),
+        ("trial-001", "run", "1.123", "16", "80.00", "70.00", "complete"),
+        ("trial-000", "run", "0.1235", "16", "60.00", "90.00", "complete"),
+        ("trial-002", "run", "2.123", "16", "-", "-", "pruned after 2 runs"),
     )
+    others = find_runs(store, ["small"])
+    names = dict(zip(others.variants, ("trial-000", "trial-001"), strict=True))
+    runs = tuple(dataclasses.replace(run, variant=names[run.variant]) for run in others.runs)
+    changed = {"kind": "study", "parent": study, "baseline": "trial-000", "variants": (*names.values(),), "runs": runs}
+    text = render(store, dataclasses.replace(others, **changed))
+    by_metric = text[text.index("<h3>image_auroc</h3>") :]
+    by_metric = by_metric[: by_metric.index("</table>")]
+    assert re.findall(r"<td>(trial-\d+)</td>", by_metric) == ["trial-001", "trial-000"]  # as on the leaderboard
 
 
 def test_pictures_show_the_highest_of_many_variants(small):
-    import dataclasses
-
     from rdpp.comparison import figures
     from rdpp.comparison.map_grid import MOST_MAPS, image_rows
     from rdpp.comparison.pairing import compare_runs

@@ -15,11 +15,11 @@ from rdpp.engine import Thresholds
 from rdpp.engine.thresholds import image_threshold
 
 
-def with_thresholds(model, scores=range(99), pixel=None):
+def with_thresholds(model, scores=range(99), origin="held-out images", pixel=None):
     """The model with an image threshold that so many good images give."""
     image = [image_threshold(np.array(scores, float), rate) for rate in (0.001, 0.01, 0.05)]
     found = Thresholds(
-        origin="held-out images",
+        origin=origin,
         images=len(scores),
         image=tuple(one for one in image if one),
         pixel=() if pixel is None else (dataclasses.replace(image[1], value=pixel),),
@@ -111,13 +111,17 @@ def test_the_verdict_needs_a_threshold(judge):
     assert [one.verdict for one in rate_of.values()] == [None] * 3  # 8 images give none
     assert [one.pixel_threshold for one in rate_of.values()] == [one.value for one in judge.model.thresholds.pixel]
     why = judge.model.why_no_verdict(0.01)
-    assert "an image threshold for 1 % needs 99 good images, and 8 were there (held-out images); take some" in why
+    assert why.endswith(
+        "an image threshold for 1 % needs 99 good images, and 8 were there (held-out images); take some from all good "
+        f"training images with `rdpp thresholds {judge.model.source} --folds 5` (then --rate 5 needs 19 of them), or "
+        "give --threshold VALUE"
+    )
 
 
 def test_without_thresholds_there_are_scores_alone(plain_judge):
     (found,) = plain_judge.model.predict(plain_judge.images[0])
     assert (found.verdict, found.threshold, found.regions) == (None, None, ())
-    assert "the model has no thresholds, since its run held no images out; take some with `rdpp thresholds" in (
+    assert "the model has no thresholds, since its run held no images out; take some from all good" in (
         plain_judge.model.why_no_verdict(0.05)
     )
 
@@ -127,7 +131,9 @@ def test_verdicts(judge):
     middle = float(np.sort(scores)[3])
     model = with_thresholds(judge.model, [middle] * 99)
     assert model.why_no_verdict(0.01) is None
-    assert "; give --rate 1 or 5, or take some" in model.why_no_verdict(0.001)
+    assert "; give --rate 1, or take some" in model.why_no_verdict(0.001)
+    crossed = with_thresholds(judge.model, [middle] * 20, "cross-fitted, 5 folds")
+    assert crossed.why_no_verdict(0.01).endswith("(cross-fitted, 5 folds); give --rate 5, or give --threshold VALUE")
     assert [one.verdict for one in model.predict(judge.images)] == list(scores > middle)
     by_hand = list(judge.model.predict(judge.images, threshold=middle))
     assert [one.verdict for one in by_hand] == [bool(one.regions) for one in by_hand] == list(scores > middle)

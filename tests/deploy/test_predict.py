@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from rdpp.cli import main
 from rdpp.deploy.files import own_names
@@ -165,6 +166,26 @@ def test_names_of_images_without_a_common_folder(tmp_path):
     images = [tmp_path / "x.png", tmp_path / "y" / ".." / "y" / "x.png"]
     assert [name.as_posix() for name in own_names(images)] == ["x.png", "y/x.png"]
     assert own_names([tmp_path / "x.png"]) == [own_names(images)[0]]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_long_name_keeps_its_end_on_one_line(capsys, tmp_path, monkeypatch, width):
+    console = Console(width=width, color_system=None)
+    monkeypatch.setattr("rdpp.display.predictions.output_console", lambda: console)
+    region = {"left": 1049, "top": 1000, "width": 6596, "height": 6595, "area": 24933392}
+    row = {"defective": True, "threshold": 0.5, "regions": [region]}
+    names = ["short.png", "data/synthetic/bolt/test/missing_mark/" + 9 * "deep/" + "012.png", 30 * "図" + ".png"]
+    rows = [{"image": name, "score": 1 - i / 10, **row} for i, name in enumerate(names)]
+    print_predictions(rows, tmp_path, 2.0, as_json=False)
+    shown = [line.split("  ")[0].strip() for line in capsys.readouterr().out.splitlines()]
+    shown = [line for line in shown if line.endswith(".png")]
+    assert shown[0] == "short.png"
+    for name, part in zip(names[1:], shown[1:], strict=True):
+        assert part[0] == "…"
+        assert name.endswith(part[1:])
+        assert part.endswith(".png")
+    print_predictions(rows, tmp_path, 2.0, as_json=True)
+    assert [row["image"] for row in json.loads(capsys.readouterr().out)] == names
 
 
 def test_a_long_table_is_cut_off(capsys, tmp_path):

@@ -287,7 +287,7 @@ def test_the_objective_of_a_run_is_a_sweeps_default():
 
 
 def test_what_names_no_run(runs):
-    with pytest.raises(ConfigError, match=r"unknown study \(or give an MLflow run id\) 'nothing'"):
+    with pytest.raises(ConfigError, match=r"unknown study \(in .*\) 'nothing'"):
         register("nothing", "name", None, runs.store.uri)
     with pytest.raises(ConfigError, match=r"no run 0{32} in "):
         register("0" * 32, "name", None, runs.store.uri)

@@ -1,15 +1,19 @@
 """What README and pages promise: an example that works, links that lead somewhere, keys that are explained."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
 from rdpp.cli import build_parser
+from rdpp.cli.words import parse
+from rdpp.config import ConfigError
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+README_PAGE = ROOT / "README.md"
+README = README_PAGE.read_text()
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
@@ -38,6 +42,29 @@ def test_the_example_works(tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(example, {})
     assert re.fullmatch(r"(bolt-seed\d [01]\.\d+\n)+", capsys.readouterr().out)
+
+
+def commands(text):
+    """Words of every line of rdpp in a page's blocks of code, without what a shell takes from it."""
+    joined = re.sub(r"\\\n *", "", text)
+    for line in re.findall(r"^ {4,}(?:\$ )?(?:[A-Z_]+=\S+ )?rdpp ([a-z].*)$", joined, re.MULTILINE):
+        words = shlex.split(line, comments=True)
+        ends = [place for place, word in enumerate(words) if word in ("&", "&&", "|", ">")]
+        yield words[: ends[0]] if ends else words
+
+
+@pytest.mark.parametrize("page", [README_PAGE, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.stem)
+def test_commands_of_a_page_parse(page):
+    for words in commands(page.read_text()):
+        options = parse(build_parser(), words)
+        if str(getattr(options, "file", "")).endswith("demo.yaml") and options.data:
+            assert options.categories, words  # the demonstration's are not there
+
+
+def test_commands_are_found_in_pages():
+    assert sum(len(list(commands(page.read_text()))) for page in (ROOT / "docs").glob("*.md")) > 30
+    with pytest.raises(ConfigError, match="unexpected --such"):
+        parse(build_parser(), next(commands("    rdpp train demo \\\n        --such thing &")))
 
 
 def test_every_page_is_on_the_site():

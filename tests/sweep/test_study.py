@@ -20,7 +20,7 @@ from rdpp.sweep.after import Best
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.findings import findings, is_chance, spread, spread_sentence
 from rdpp.sweep.report import as_json, table
-from rdpp.sweep.space import FloatRange
+from rdpp.sweep.space import FloatRange, base_point
 from rdpp.sweep.study import open_study, remaining_trials
 from rdpp.tracking.schema import SCHEMA
 from rdpp.tracking.store import Store
@@ -29,6 +29,7 @@ from rdpp.tracking.views import saved_views
 METRICS = ("image_auroc", "pixel_auroc")
 RATE = "optimizer.restoration_lr"
 SPACE = {WEIGHT: FloatRange(0.01, 1.0, log=True), RATE: FloatRange(1e-4, 1e-2, log=True)}
+REACH = {path: optuna.distributions.FloatDistribution(1e-4, 1.0) for path in SPACE}
 
 
 @pytest.fixture
@@ -264,9 +265,8 @@ def finished(value: float, by_cell: dict[tuple[str, int], float]) -> optuna.tria
         return {"image_auroc": v, "pixel_auroc": v}
 
     attrs = {f"run/{s}/{c}": {"metrics": metrics(v), "test": metrics(v / 2)} for (c, s), v in by_cell.items()}
-    distributions = {path: optuna.distributions.FloatDistribution(0.01, 1.0) for path in SPACE}
     return optuna.trial.create_trial(
-        value=value, params=dict.fromkeys(SPACE, 0.1), distributions=distributions, user_attrs=attrs
+        value=value, params=dict.fromkeys(SPACE, 0.1), distributions=REACH, user_attrs=attrs
     )
 
 
@@ -307,6 +307,23 @@ def test_the_table_and_json_show_every_trial_by_category(sweep):
     assert data["best"] == {"trial": 1, "value": 0.8, "params": values, "source": "small", "model": None}
     assert data["trials"][1]["test_value"] == pytest.approx(0.4)
     assert data["trials"][0]["by_category"] == {"a": 0.5, "b": 0.7}
+
+
+def test_the_trial_that_is_the_experiment_as_it_stands_is_marked(sweep):
+    study = optuna.create_study(direction="maximize")
+    study.add_trial(finished(0.6, {("a", 1): 0.6}))
+    rows = table(sweep, study)
+    assert list(rows.columns[0].cells) == ["0"]
+    assert "base" not in str(rows.title)
+    own = base_point(sweep.space, sweep.experiment)
+    assert own is not None
+    trial = finished(0.5, {("a", 1): 0.5})
+    study.add_trial(optuna.trial.create_trial(value=0.5, params=own, distributions=REACH, user_attrs=trial.user_attrs))
+    rows = table(sweep, study)
+    assert list(rows.columns[0].cells) == ["0", "base 1"]
+    assert str(rows.title).endswith("per cent; base: the experiment as it stands")
+    data = as_json(sweep, study, findings(sweep, study), "run", None)
+    assert [trial["base"] for trial in data["trials"]] == [False, True]
 
 
 def test_in_whichever_order_its_runs_ended_a_trial_comes_to_the_same(sweep):

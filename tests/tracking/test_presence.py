@@ -68,7 +68,7 @@ def test_no_store_is_one_line_and_nothing_is_made(command, place, tmp_path, monk
     if place in ("default", "no folder", "no file"):
         file = tmp_path / {"default": "runs/mlflow.db", "no folder": "none/mlflow.db", "no file": "mlflow.db"}[place]
         assert line.startswith(
-            f"rdpp: no runs here: there is no {file}; the store lies in the folder where you trained"
+            f"rdpp: no runs here: there is no {file}; train first (rdpp train, rdpp sweep or rdpp ablate), or go to "
         )
     else:
         known = r"rdpp: no runs of rdpp are in \S+: .+; train first, or give another store with --tracking-uri"

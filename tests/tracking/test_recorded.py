@@ -4,7 +4,9 @@ import uuid
 
 import pytest
 
+from rdpp.comparison.search import find_runs
 from rdpp.config import ConfigError
+from rdpp.deploy.registry import register
 from rdpp.tracking.listing import StoredRun
 from rdpp.tracking.recorded import recorded_experiment, run_with_checkpoint
 from rdpp.tracking.sink import taken_by
@@ -106,6 +108,21 @@ def test_another_data_set_has_its_own_layout(store, study):
     found = recorded_experiment(store, study.run(study.trial(0), 0, "bolt", 1))
     assert found.on_data("/elsewhere").data.reader == "auto"
     assert found.on_data(None).data.reader == study.experiment.data.reader
+
+
+def test_where_there_is_none_yet_the_command_that_makes_one_is_named(new_store, tmp_path):
+    store, name = Store(new_store(tmp_path / "mlflow.db")), tmp_path / "mlflow.db"
+    again = "first, or name another store with --tracking-uri"
+    study = rf"unknown study \(in \S+{name}\) 'demo': there is none yet; run rdpp sweep {again}"
+    both = (
+        rf"unknown ablation or study \(in \S+{name}\) 'demo': there is none yet; run rdpp ablate or rdpp sweep {again}"
+    )
+    with pytest.raises(ConfigError, match=study):
+        recorded_experiment(store, "demo")
+    with pytest.raises(ConfigError, match=study):
+        register("demo", "name", None, store.uri)
+    with pytest.raises(ConfigError, match=both):
+        find_runs(store, ["demo"])
 
 
 def test_what_is_not_there_is_one_line(store, study):

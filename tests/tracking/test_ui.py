@@ -12,7 +12,7 @@ from rdpp.cli import main
 from rdpp.runs import View
 from rdpp.tracking import ui as module
 from rdpp.tracking.store import Store
-from rdpp.tracking.ui import choose_port
+from rdpp.tracking.ui import choose_port, pages
 from rdpp.tracking.views import write_view
 
 VIEW = View("lr: trials", "trial", ("metrics", "objective"), ())
@@ -66,6 +66,7 @@ def test_port_0_takes_the_next_free_one(taken, monkeypatch):
 
 def test_it_names_the_pages_and_opens_the_first(new_store, tmp_path, started, answering, monkeypatch, capsys):
     store, opened = Store(new_store(tmp_path / "mlflow.db")), []
+    store.client.create_run(store.experiment_id)
     for number in range(8):
         write_view(store, VIEW, f"n{number}", "r", number, nullcontext)
     monkeypatch.setattr(webbrowser, "open", opened.append)
@@ -76,6 +77,34 @@ def test_it_names_the_pages_and_opens_the_first(new_store, tmp_path, started, an
     assert names == ("lr: trials",) * 6 + ("all runs",)
     assert ["viewStateShareKey=rdpp-n7-trial" in address for address in addresses] == [True] + [False] * 6
     assert opened == [addresses[0]]
+
+
+def test_it_says_that_there_are_no_runs_yet(new_store, tmp_path, started, answering, capsys):
+    store = Store(new_store(tmp_path / "mlflow.db"))
+    line = "no runs yet; rdpp train, rdpp sweep or rdpp ablate makes some: rdpp sweep demo"
+    assert main(["ui", "--port", "0", "--tracking-uri", store.uri]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == line
+    store.client.create_run(store.experiment_id)
+    assert main(["ui", "--port", "0", "--tracking-uri", store.uri]) == 0
+    assert "no runs yet" not in capsys.readouterr().err
+
+
+def test_a_confirmation_stands_below_its_study(new_store, tmp_path):
+    store = Store(new_store(tmp_path / "mlflow.db"))
+    levels = {"old": "trials", "lr": "trials", "lr-confirmed": "variants", "lost-confirmed": "variants"}
+    for now, (name, level) in enumerate(levels.items()):
+        for page in ("runs", level):  # the one to open is the newest
+            view = View(f"{name}: {page}", page, ("metrics", "objective"), ())
+            write_view(store, view, name, name, 2 * now + (page == level), nullcontext)
+    assert [name for name, _ in pages(store, 5000)] == [
+        "lost-confirmed: variants",
+        "lost-confirmed: runs",
+        "lr: trials",
+        "lr: runs",
+        "lr-confirmed: variants",
+        "lr-confirmed: runs",
+        "all runs",
+    ]
 
 
 def test_no_address_of_a_store_stands_in_the_list_of_processes(store_uri, started, answering):

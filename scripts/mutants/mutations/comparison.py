@@ -7,6 +7,20 @@ _STATISTICS = "tests/comparison/test_statistics.py"
 _COMPARE = "tests/comparison/test_compare.py"
 
 MUTATIONS = [
+    Mutation(
+        "tables: the plain answer calls what is lower better",
+        "rdpp/comparison/tables.py",
+        'for word in ("higher", "lower"))\n',
+        'for word in ("lower", "higher"))\n',
+        f"{_COMPARE} -k plain",
+    ),
+    Mutation(
+        "report: trials are sorted by name",
+        "rdpp/comparison/report.py",
+        "key=lambda name: places.get(name, last))",
+        "key=str)",
+        "tests/comparison/test_report.py -k ranked_by_what_chose",
+    ),
     Mutation("statistics: no correction", _CODE, "min(1.0, p * ALPHA / alpha)", "p", _STATISTICS),
     Mutation(
         "statistics: metrics are families of their own",

@@ -8,6 +8,13 @@ _PREDICT = "tests/deploy/test_predict.py"
 _REGISTRY, _REGISTRY_TEST = "rdpp/deploy/registry.py", "tests/deploy/test_registry.py"
 
 MUTATIONS = [
+    Mutation(
+        "predict: a long name loses its end",
+        "rdpp/display/predictions.py",
+        "        name = name[1:]\n",
+        "        name = name[:-1]\n",
+        "tests/deploy/test_predict.py -k long_name",
+    ),
     Mutation("deploy: images are always stretched", _MODEL, "data.size, data.fit)", 'data.size, "stretch")', _TEST),
     Mutation(
         "registry: a model that was logged is logged again",

@@ -445,6 +445,13 @@ MUTATIONS = [
         f"{_VIEWS} -k replaced",
     ),
     Mutation(
+        "ui: a confirmation goes before its study",
+        "rdpp/tracking/ui.py",
+        "confirmations_below(saved_views(store))[:_SHOWN]",
+        "saved_views(store)[:_SHOWN]",
+        f"{_UI} -k below_its_study",
+    ),
+    Mutation(
         "ui: a taken port is not looked at",
         "rdpp/tracking/ui.py",
         "        require(_is_free(wanted),",
