@@ -288,6 +288,11 @@ def test_help_needs_no_heavy_import():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_comparing_starts_without_what_only_a_report_draws_with():
+    code = "import sys; import rdpp.comparison; assert not {'sklearn', 'scipy.stats'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_training_starts_without_mlflow_and_the_compiler(experiment_file, tmp_path):
     """What takes seconds to import may not stand before the first step, where no store could hold finished runs."""
     tracked = ["--tracking-uri", f"sqlite:///{tmp_path / 'new.db'}"]

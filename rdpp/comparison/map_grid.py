@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.stats import rankdata
 
 from rdpp.comparison.image_row import ImageRow
 from rdpp.comparison.logged_pictures import logged_rows
@@ -38,6 +37,8 @@ def image_rows(store: Store, run_set: RunSet) -> tuple[list[ImageRow], list[str]
     Returns:
         The rows, and for each category without any the reason.
     """
+    from scipy.stats import rankdata  # takes a second, which `rdpp compare` should not wait for
+
     rows: list[ImageRow] = []
     missing: list[str] = []
     for category in shown_categories(run_set):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 from rdpp.comparison.search import RunSet
 from rdpp.comparison.shown import MOST_VARIANTS, shown_categories, shown_runs
@@ -73,6 +72,8 @@ def _scores(variant: str, table: Mapping[str, Any]) -> VariantScores | None:
     scores, labels = np.array(rows["score"], dtype=float), np.array(rows["defective"], dtype=bool)
     if labels.all() or not labels.any():
         return None
+    from sklearn.metrics import roc_curve  # takes a second, which `rdpp compare` should not wait for
+
     false, true, _ = roc_curve(labels, scores)
     edges = np.linspace(scores.min(), scores.max(), BINS + 1)
     points = tuple((float(x), float(y)) for x, y in zip(false, true, strict=True))

@@ -7,7 +7,6 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import binary_dilation
-from sklearn.metrics import precision_recall_curve
 
 from rdpp.data import Split
 
@@ -39,6 +38,8 @@ def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     """The score from which on an image is called defective for the best F1; infinite without defective images."""
     if not labels.any():
         return float("inf")
+    from sklearn.metrics import precision_recall_curve  # takes a second, which no command that reads should wait for
+
     precision, recall, thresholds = precision_recall_curve(labels, scores)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     return float(thresholds[np.argmax(f1[:-1])])
