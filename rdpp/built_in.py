@@ -13,7 +13,12 @@ from rdpp.folders import unwritable
 Kind = Literal["experiment", "sweep", "ablation"]
 
 FILES: Mapping[Kind, Mapping[str, str]] = {
-    "experiment": {"demo": "experiments/demo.yaml", "rd": "experiments/rd.yaml", "rdpp": "experiments/rdpp.yaml"},
+    "experiment": {
+        "demo": "experiments/demo.yaml",
+        "rd": "experiments/rd.yaml",
+        "rdpp": "experiments/rdpp.yaml",
+        "recommended": "experiments/recommended.yaml",
+    },
     "sweep": {"demo": "sweeps/demo.yaml"},
     "ablation": {
         "demo": "sweeps/ablation.yaml",

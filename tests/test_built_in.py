@@ -74,7 +74,7 @@ def test_a_file_goes_before_a_name(empty):
 @pytest.mark.parametrize(
     ("kind", "given", "message"),
     [
-        ("experiment", "x.yaml", "no experiment file x.yaml; built-in: demo, rd, rdpp; rdpp init writes them as files"),
+        ("experiment", "x.yaml", "no experiment file x.yaml; built-in: demo, rd, rdpp, recommended; rdpp init writes"),
         ("experiment", "experiments/demo.yaml", "no experiment file experiments/demo.yaml; built-in: demo"),
         ("sweep", "dmo", "no sweep 'dmo', neither a file nor built in; built-in: demo"),
         ("ablation", "rd", "no ablation 'rd', neither a file nor built in; built-in: demo, mvtec"),

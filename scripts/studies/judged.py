@@ -93,7 +93,7 @@ def _table(title: str, comparisons: Sequence[Comparison]) -> Table:
             f"{100 * one.variant_mean:.1f}",
             f"{100 * one.baseline_mean:.1f}",
             f"{100 * one.difference:+.1f}",
-            f"{100 * answer.low:+.1f} to {100 * answer.high:+.1f}",
+            "-" if np.isnan(answer.low) else f"{100 * answer.low:+.1f} to {100 * answer.high:+.1f}",
             f"{answer.p_corrected:.3f}",
             by_category,
         )
