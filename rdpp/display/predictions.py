@@ -20,6 +20,8 @@ _MOST_ROWS = 20
 _NAME = "image"
 _LEAST_NAME = 12
 """Columns of a terminal that a name has at least."""
+_ENDLESS = 1000
+"""Columns that are enough for everything but names."""
 _VERDICTS = {True: "DEFECTIVE", False: "good", None: "-"}
 
 
@@ -40,7 +42,7 @@ def print_predictions(rows: Sequence[Mapping[str, Any]], out: Path, seconds: flo
         print_json(rows)
     elif read:
         console = output_console()
-        console.print(_table(read, console.width))
+        console.print(_table(read, console))
         if len(read) > _MOST_ROWS:
             console.print(f"the {_MOST_ROWS} highest scores of {len(read)} images; all are in {out}/predictions.csv")
     for row in rows:
@@ -55,13 +57,13 @@ def print_predictions(rows: Sequence[Mapping[str, Any]], out: Path, seconds: flo
     )
 
 
-def _table(rows: Sequence[Mapping[str, Any]], width: int) -> Table:
+def _table(rows: Sequence[Mapping[str, Any]], console: Console) -> Table:
     """The highest scores. Of an image's name the end is shown that has room: it tells images of one folder apart."""
     highest = sorted(rows, key=lambda row: -row["score"])[:_MOST_ROWS]
     others = [_cells(row) for row in highest]
     bare = _filled([""] * len(others), others)
-    measured = Console(width=10 * width).measure(bare).maximum
-    room = max(_LEAST_NAME, width - measured + len(_NAME))
+    wanted = console.measure(bare, options=console.options.update(max_width=_ENDLESS)).maximum
+    room = max(_LEAST_NAME, console.width - wanted + len(_NAME))
     return _filled([_end_of(row["image"], room) for row in highest], others)
 
 
