@@ -20,8 +20,6 @@ _MOST_ROWS = 20
 _NAME = "image"
 _LEAST_NAME = 12
 """Columns of a terminal that a name has at least."""
-_ENDLESS = 1000
-"""Columns that are enough for everything but names."""
 _VERDICTS = {True: "DEFECTIVE", False: "good", None: "-"}
 
 
