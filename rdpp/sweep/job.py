@@ -195,6 +195,7 @@ class StudyJob:
         node = self.tree.open(name, level="trial", key=str(trial.number), parent=self.node, tags=tags)
         self.tree.log_params(node, trial.params)
         self.tree.log_metrics(node, {"trial": trial.number})  # an axis of the UI's charts
+        self.tree.share()  # who finds the trial opened finds its run in the store
         self.points.put(trial.number, OPENED, True)
 
     def _way(self, trial: FrozenTrial) -> Way:

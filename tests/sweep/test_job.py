@@ -12,7 +12,7 @@ from rdpp.config import ConfigError
 from rdpp.engine import EpochFinished
 from rdpp.runs import Failure, Node, Outcome, WorkFolder, run_lock
 from rdpp.sweep import SweepConfig
-from rdpp.sweep.attributes import FAILURE, PASSED, STEPS
+from rdpp.sweep.attributes import FAILURE, OPENED, PASSED, STEPS
 from rdpp.sweep.command import _progress
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.findings import findings
@@ -195,6 +195,16 @@ def test_a_trial_whose_process_died_goes_on_with_the_runs_that_are_left(sweep, w
     settle(job, 0.3, 0.4)
     assert states(job) == ["COMPLETE"]
     assert job.points.get(0).value == pytest.approx(0.25)
+
+
+def test_a_trial_counts_as_opened_once_other_machines_find_its_run(sweep, worker, monkeypatch):
+    job, seen = worker(sweep), []
+    monkeypatch.setattr(
+        job.tree, "share", lambda: seen.append((*job.tree.opened, OPENED in job.points.get(0).user_attrs))
+    )
+    job.open_more()
+    assert seen == [("trial 0", False)]
+    assert OPENED in job.points.get(0).user_attrs
 
 
 def test_a_process_that_died_before_it_told_a_trial_is_made_up_for(sweep, worker, monkeypatch):

@@ -10,6 +10,13 @@ _POINTS = "tests/sweep/test_points.py -k 'not gp'"
 
 MUTATIONS = [
     Mutation(
+        "job: a trial is opened before its run is in the store",
+        "rdpp/sweep/job.py",
+        "        self.tree.share()  # who finds the trial opened finds its run in the store\n",
+        "",
+        f"{_JOB} -k counts_as_opened",
+    ),
+    Mutation(
         "report: a trial that is pruned between two runs is said to be pruned in the next",
         "rdpp/sweep/report.py",
         "if trial.user_attrs[STEPS] > sum(",
