@@ -1,6 +1,6 @@
 """Distillation that learns mainly where the student is still wrong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from rdpp.config import require
 from rdpp.kernels.cosine import cosine_similarity
+from rdpp.losses.distillation import Distillation
 from rdpp.types import Features
 
 
@@ -38,13 +39,14 @@ class HardDistillation:
 
     def __call__(self, features: Features, generator: Generator) -> Tensor:
         stages = zip(features.teacher, features.student, strict=True)
-        return torch.stack([self._stage(teacher, student) for teacher, student in stages]).sum()
+        student = tuple(self._with_shrunk_gradient(teacher, student) for teacher, student in stages)
+        return Distillation()(replace(features, student=student), generator)
 
-    def _stage(self, teacher: Tensor, student: Tensor) -> Tensor:
+    def _with_shrunk_gradient(self, teacher: Tensor, student: Tensor) -> Tensor:
         viewed = student.view_as(student)  # whose gradient is this term's alone
         if viewed.requires_grad:
             viewed.register_hook(partial(_shrink, self._easy(teacher, student), self.easy))
-        return (1 - cosine_similarity(teacher, viewed, (1, 2, 3))).mean()
+        return viewed
 
     @torch.no_grad()
     def _easy(self, teacher: Tensor, student: Tensor) -> Tensor:
