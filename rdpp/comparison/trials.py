@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdpp.display.console import percent
+from rdpp.display.console import percent, short
 from rdpp.tracking.listing import StoredRun, runs_with_tag
 from rdpp.tracking.store import Store
 
@@ -40,12 +40,12 @@ def ranked_trials(store: Store, study: str) -> Trials:
 
 
 def _short(value: str) -> str:
-    """A swept value with four digits, where it is a number with more."""
+    """A swept value as `short` shows it; a param of MLflow is a text."""
     try:
         number = float(value)
     except ValueError:  # a choice, or a dash
         return value
-    return value if number.is_integer() else f"{number:.4g}"
+    return value if number.is_integer() else short(number)
 
 
 def _row(run: StoredRun, swept: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:

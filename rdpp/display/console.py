@@ -56,6 +56,15 @@ def with_unit(value: float | None) -> str:
     return shown if shown == "-" else f"{shown} %"
 
 
+def short(value: Any) -> str:
+    """A swept value as people read it: a number with four digits. MLflow's params and JSON have them all.
+
+    >>> short(0.00123456), short("simplex")
+    ('0.001235', 'simplex')
+    """
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 _CHOICES = {
     "last": "last epoch",
     "official": f"best epoch chosen on the test set, by the mean of {_named(OFFICIAL_METRICS)}",

@@ -7,7 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rdpp.addresses import store_flag
-from rdpp.display.console import with_unit
+from rdpp.display.console import short, with_unit
 from rdpp.experiment import ExperimentConfig
 from rdpp.runs import Node
 from rdpp.sweep.config import SweepConfig
@@ -31,10 +31,7 @@ class Best:
 
     def lines(self, tracking_uri: str | None) -> list[str]:
         """For a person, with commands that can be pasted; `tracking_uri`: as it was given, None for the default."""
-        values = ", ".join(
-            f"{path} {value:.6g}" if isinstance(value, float) else f"{path} {value}"
-            for path, value in self.trial.params.items()
-        )
+        values = ", ".join(f"{path} {short(value)}" for path, value in self.trial.params.items())
         store = store_flag(tracking_uri)
         lines = [
             f"Best: trial {self.trial.number}, objective {with_unit(self.trial.value)}, {values}",

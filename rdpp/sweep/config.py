@@ -8,6 +8,7 @@ from typing import Any
 
 from rdpp.built_in import check_kind, find_file
 from rdpp.config import ConfigError, choose, decode, digest, encode, require
+from rdpp.display.console import short
 from rdpp.engine import resolve
 from rdpp.experiment import SELECT_ON_HELD_OUT, ExperimentConfig
 from rdpp.metrics import METRICS
@@ -163,5 +164,4 @@ def describe(values: Mapping[str, Any]) -> str:
     >>> describe({"noise.scale": 0.123456, "noise.field": "run"})
     'noise.scale=0.1235 noise.field=run'
     """
-    shown = {k: f"{v:.4g}" if isinstance(v, float) else str(v) for k, v in values.items()}
-    return " ".join(f"{k}={v}" for k, v in shown.items())
+    return " ".join(f"{path}={short(value)}" for path, value in values.items())

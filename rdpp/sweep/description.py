@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from rdpp.display.console import percent
+from rdpp.display.console import percent, short
 from rdpp.runs import seed_spread
 from rdpp.sweep.attributes import value_on_test, values_by_run
 from rdpp.sweep.config import SweepConfig
@@ -71,5 +71,4 @@ def _result(sweep: SweepConfig, study: optuna.Study, found: Findings) -> str:
 
 
 def _values(params: Mapping[str, Any]) -> str:
-    shown = {path: f"{value:.4g}" if isinstance(value, float) else str(value) for path, value in params.items()}
-    return ", ".join(f"`{path}` {value}" for path, value in shown.items())
+    return ", ".join(f"`{path}` {short(value)}" for path, value in params.items())

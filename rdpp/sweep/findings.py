@@ -9,6 +9,7 @@ import optuna
 from optuna.trial import TrialState
 from scipy.stats import f
 
+from rdpp.display.console import short
 from rdpp.runs import seed_spread
 from rdpp.sweep.attributes import values_by_run
 from rdpp.sweep.config import SweepConfig
@@ -131,8 +132,3 @@ def _covered(dimension: Dimension, values: Sequence[Any]) -> str:
     if isinstance(dimension, Choice):
         return f"{' or '.join(map(str, values))}, of {' or '.join(map(str, dimension.choices))}"
     return f"from {short(values[0])} to {short(values[-1])}, of {short(dimension.low)} to {short(dimension.high)}"
-
-
-def short(value: Any) -> str:
-    """A swept value with three digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -9,11 +9,11 @@ from optuna.trial import FrozenTrial, TrialState
 from rich import box
 from rich.table import Table
 
-from rdpp.display.console import percent
+from rdpp.display.console import percent, short
 from rdpp.sweep.after import BASE, Best
 from rdpp.sweep.attributes import FAILURE, RUN, STEPS, value_on_test, values_by_run
 from rdpp.sweep.config import SweepConfig, runs_a_trial
-from rdpp.sweep.findings import Findings, short
+from rdpp.sweep.findings import Findings
 from rdpp.sweep.space import base_point
 
 
