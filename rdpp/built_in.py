@@ -25,6 +25,7 @@ FILES: Mapping[Kind, Mapping[str, str]] = {
         "mvtec": "sweeps/ablation_mvtec.yaml",
         "photographs": "sweeps/photographs.yaml",
         "hard": "sweeps/photographs_hard.yaml",
+        "noises": "sweeps/photographs_noises.yaml",
     },
 }
 """By kind and name."""
