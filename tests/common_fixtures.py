@@ -13,8 +13,8 @@ from variants import VARIANTS
 from rdpp.ablation.config import AblationConfig
 from rdpp.demo import make_categories
 from rdpp.experiment import ExperimentConfig
-from rdpp.tracking.location import create_sqlite, sqlite_url
-from rdpp.tracking.store import Store
+from rdpp.tracking.conventions.location import create_sqlite, sqlite_url
+from rdpp.tracking.store.client import Store
 
 GOLDEN = Path(__file__).parent / "golden"
 

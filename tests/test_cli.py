@@ -15,8 +15,8 @@ from rdpp.cli.flags import changes_of
 from rdpp.cli.results import say_ui
 from rdpp.config import ConfigError
 from rdpp.display.output import print_json
-from rdpp.tracking.labels import DESCRIPTION
-from rdpp.tracking.store import Store
+from rdpp.tracking.store.client import Store
+from rdpp.tracking.ui.labels import DESCRIPTION
 
 
 @pytest.fixture

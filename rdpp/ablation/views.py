@@ -2,7 +2,7 @@
 
 from rdpp.ablation.config import AblationConfig
 from rdpp.runs import DURATION, Chart, Column, View
-from rdpp.tracking.metric_names import HELD_OUT, LOSS, SELECTED, TEST
+from rdpp.tracking.conventions.metric_names import HELD_OUT, LOSS, SELECTED, TEST
 
 METRICS = ("image_auroc", "pixel_aupro")
 """That pages about an ablation name."""

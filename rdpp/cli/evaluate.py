@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     """Evaluate, and print the results."""
     from rdpp.built_in import find_file
     from rdpp.experiment import ExperimentConfig
-    from rdpp.tracking.evaluation import evaluate_source
+    from rdpp.tracking.reading.evaluation import evaluate_source
 
     changes = changes_of(options)
     given = None

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     from rdpp.display.leftovers import print_leftovers
     from rdpp.display.output import print_json
-    from rdpp.tracking.leftovers import survey
+    from rdpp.tracking.upkeep.leftovers import survey
 
     found = survey(options.tracking_uri).data()
     if options.json:
@@ -58,8 +58,8 @@ def _list(options: argparse.Namespace) -> None:
 def _clean(options: argparse.Namespace) -> None:
     """Say what will be done, ask, and do it."""
     from rdpp.config import require
-    from rdpp.tracking.cleaning import Plan, clean
-    from rdpp.tracking.leftovers import survey
+    from rdpp.tracking.upkeep.cleaning import Plan, clean
+    from rdpp.tracking.upkeep.leftovers import survey
 
     found = survey(options.tracking_uri)
     plan = Plan.of(found, states=options.states)
@@ -73,16 +73,16 @@ def _clean(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from rdpp.tracking.exchange import export_runs
-    from rdpp.tracking.store import Store
+    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.upkeep.exchange import export_runs
 
     count = export_runs(Store(options.tracking_uri, create=False), options.file, options.where)
     print(f"{options.file}: the results of {_runs(count)}", file=sys.stderr)
 
 
 def _import(options: argparse.Namespace) -> None:
-    from rdpp.tracking.exchange import import_runs
-    from rdpp.tracking.store import Store
+    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.upkeep.exchange import import_runs
 
     new, known = import_runs(Store(options.tracking_uri), options.file)
     print(f"{_runs(new)} taken in, {known} were there already", file=sys.stderr)

@@ -17,6 +17,6 @@ def declare(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Send what waits, and say how much it was."""
     from rdpp.display.output import results
-    from rdpp.tracking.sync import sync
+    from rdpp.tracking.upkeep.sync import sync
 
     print(sync(options.tracking_uri), file=results())

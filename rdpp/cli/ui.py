@@ -23,8 +23,8 @@ def run(options: argparse.Namespace) -> int:
     import webbrowser
 
     from rdpp.stopping import Stopped, stopping
-    from rdpp.tracking.store import Store
-    from rdpp.tracking.ui import choose_port, has_runs, pages, serving
+    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.ui.server import choose_port, has_runs, pages, serving
 
     port, store = choose_port(options.port), Store(options.tracking_uri)
     try:

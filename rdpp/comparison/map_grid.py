@@ -14,11 +14,11 @@ from rdpp.comparison.search import RunSet, TrainedRun
 from rdpp.comparison.shown import MOST_VARIANTS, shown_categories, shown_runs
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
-from rdpp.tracking.figures import Scale, colour, outlined, picture
-from rdpp.tracking.forgetting import HEATMAPS_KEPT
-from rdpp.tracking.maps import StoredMaps, load_maps
-from rdpp.tracking.recorded import configuration
-from rdpp.tracking.store import Store
+from rdpp.tracking.artifacts.figures import Scale, colour, outlined, picture
+from rdpp.tracking.artifacts.forgetting import HEATMAPS_KEPT
+from rdpp.tracking.artifacts.maps import StoredMaps, load_maps
+from rdpp.tracking.reading.recorded import configuration
+from rdpp.tracking.store.client import Store
 
 _DEFECTIVE, _GOOD = 3, 1
 """Images a category."""

@@ -23,7 +23,7 @@ from rdpp.config import ConfigError
 from rdpp.display.console import percent
 from rdpp.folders import ensure_writable
 from rdpp.metrics import METRICS, of_defect_type
-from rdpp.tracking.metric_names import (
+from rdpp.tracking.conventions.metric_names import (
     GRADIENT_NORM,
     GRADIENT_ROUNDING,
     LOSS,
@@ -31,7 +31,7 @@ from rdpp.tracking.metric_names import (
     LOSS_WEIGHTED,
     TIME_SHARE,
 )
-from rdpp.tracking.store import Store
+from rdpp.tracking.store.client import Store
 
 
 @dataclass(frozen=True)

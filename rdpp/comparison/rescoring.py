@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rdpp.config import ConfigError
-from rdpp.tracking.listing import StoredRun
-from rdpp.tracking.maps import load_maps
-from rdpp.tracking.metric_names import CHOSEN_EPOCH, TEST, chosen_metrics
-from rdpp.tracking.store import Store
+from rdpp.tracking.artifacts.maps import load_maps
+from rdpp.tracking.conventions.metric_names import CHOSEN_EPOCH, TEST, chosen_metrics
+from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.listing import StoredRun
 
 _SAME = 1e-9
 

@@ -14,12 +14,18 @@ from rdpp.config import ConfigError, require
 from rdpp.deploy.registered import add_version, logged_model
 from rdpp.deploy.source import only_run
 from rdpp.engine import Checkpoint, read_checkpoint
-from rdpp.tracking.checkpoints import downloaded, is_run_id
-from rdpp.tracking.listing import StoredRun
-from rdpp.tracking.metric_names import SELECTED
-from rdpp.tracking.names import to_key
-from rdpp.tracking.recorded import best_trial, configuration, refuse_unknown, run_with_checkpoint, studies_and_ablations
-from rdpp.tracking.store import Store
+from rdpp.tracking.conventions.metric_names import SELECTED
+from rdpp.tracking.conventions.names import to_key
+from rdpp.tracking.reading.checkpoints import downloaded, is_run_id
+from rdpp.tracking.reading.recorded import (
+    best_trial,
+    configuration,
+    refuse_unknown,
+    run_with_checkpoint,
+    studies_and_ablations,
+)
+from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.listing import StoredRun
 
 OBJECTIVE = ("image_auroc", "pixel_aupro")
 """Of a run that belongs to no study: a sweep's default."""

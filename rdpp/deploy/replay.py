@@ -16,11 +16,11 @@ from rdpp.deploy.differences import DataChange, Difference, added_files, data_ch
 from rdpp.deploy.replay_worker import train_again
 from rdpp.engine import Observer, RunSpec
 from rdpp.experiment import ExperimentConfig
-from rdpp.tracking.listing import StoredRun
-from rdpp.tracking.metric_names import COUNTS, final_metrics, is_final
-from rdpp.tracking.names import to_key
-from rdpp.tracking.recorded import CONFIGURATION, configuration_data
-from rdpp.tracking.store import Store
+from rdpp.tracking.conventions.metric_names import COUNTS, final_metrics, is_final
+from rdpp.tracking.conventions.names import to_key
+from rdpp.tracking.reading.recorded import CONFIGURATION, configuration_data
+from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.listing import StoredRun
 
 CUDA_TOLERANCE = 0.01
 """Difference of a metric that counts as equal on a GPU by default: its sums have no fixed order."""

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rdpp.deploy.replay import Replayed
-from rdpp.tracking.metric_names import CHOSEN_EPOCH, TEST
+from rdpp.tracking.conventions.metric_names import CHOSEN_EPOCH, TEST
 
 _HEADLINE = (*(TEST + name for name in ("image_auroc", "pixel_auroc", "pixel_aupro")), CHOSEN_EPOCH)
 _ROWS = 20

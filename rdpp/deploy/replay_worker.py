@@ -13,7 +13,8 @@ from typing import Any
 
 
 def final_values(result: Any) -> dict[str, Any]:
-    """What a run comes to: the arguments of `rdpp.tracking.metric_names.final_metrics`, without undefined values.
+    """What a run comes to, without undefined values: the arguments of
+    `rdpp.tracking.conventions.metric_names.final_metrics`.
 
     Args:
         result: a `rdpp.engine.Result`.

@@ -12,8 +12,8 @@ from rdpp.experiment import ExperimentConfig
 from rdpp.runs import Node
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.space import base_point
-from rdpp.tracking.listing import StoredRun
-from rdpp.tracking.recorded import run_with_checkpoint, studies_and_ablations
+from rdpp.tracking.reading.recorded import run_with_checkpoint, studies_and_ablations
+from rdpp.tracking.store.listing import StoredRun
 from rdpp.tracking.tree import MlflowTree
 
 

@@ -15,7 +15,7 @@ from rdpp.sweep.attributes import values_by_run
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.importance import Importances, importances
 from rdpp.sweep.space import Choice, Dimension
-from rdpp.tracking.schema import IMPORTANCES_NEED
+from rdpp.tracking.conventions.schema import IMPORTANCES_NEED
 
 SIGNIFICANT = 0.05
 """A p below it counts: the differences are no chance."""

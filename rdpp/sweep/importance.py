@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rdpp.sweep.attributes import values_by_run
 from rdpp.sweep.config import SweepConfig
-from rdpp.tracking.schema import IMPORTANCES_NEED
+from rdpp.tracking.conventions.schema import IMPORTANCES_NEED
 
 
 @dataclass(frozen=True)

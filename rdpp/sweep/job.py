@@ -30,7 +30,7 @@ from rdpp.sweep.points import Points, count_begun
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.space import base_point
 from rdpp.sweep.way import Way, planned_evaluations
-from rdpp.tracking.labels import COLOUR, colour, trial_name
+from rdpp.tracking.ui.labels import COLOUR, colour, trial_name
 
 
 class Notices(Protocol):

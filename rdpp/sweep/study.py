@@ -25,9 +25,9 @@ from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.views import study_views
 from rdpp.sweep.way import planned_evaluations
-from rdpp.tracking.labels import DESCRIPTION
-from rdpp.tracking.location import create_sqlite, sqlite_file, storage_url
-from rdpp.tracking.schema import SAME_KEYS, SCHEMA
+from rdpp.tracking.conventions.location import create_sqlite, sqlite_file, storage_url
+from rdpp.tracking.conventions.schema import SAME_KEYS, SCHEMA
+from rdpp.tracking.ui.labels import DESCRIPTION
 
 # the signed-rank pruner and constant_liar are marked experimental since years; rdpp's tests cover its use of them
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

@@ -2,7 +2,7 @@
 
 from rdpp.runs import DURATION, Chart, Column, View
 from rdpp.sweep.config import SweepConfig
-from rdpp.tracking.metric_names import HELD_OUT, LOSS, SELECTED, TEST
+from rdpp.tracking.conventions.metric_names import HELD_OUT, LOSS, SELECTED, TEST
 
 _MOST = 12
 """Swept values that get a chart of their own."""

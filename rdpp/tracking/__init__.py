@@ -1,4 +1,5 @@
 """MLflow: runs, their metrics, pictures and files.
 
-Import its modules one by one: those that need MLflow take seconds.
+`tree` is what the packages above use; it joins the packages of this one. Import the modules one by one: those that need
+MLflow take seconds.
 """

@@ -28,10 +28,10 @@ from rdpp.engine import (
     rate_name,
     resolve_device,
 )
-from rdpp.tracking import metric_names as names
-from rdpp.tracking.provenance import code_comment
-from rdpp.tracking.records import Kind
-from rdpp.tracking.schema import SCHEMA
+from rdpp.tracking.conventions import metric_names as names
+from rdpp.tracking.conventions.provenance import code_comment
+from rdpp.tracking.conventions.schema import SCHEMA
+from rdpp.tracking.outbox.records import Kind
 
 _FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for the gallery's slider
 
@@ -220,7 +220,7 @@ class RunObserver:
     ) -> list[dict[str, Any]]:
         """The same images in every frame, chosen by what the chosen epoch made of them. Scale and threshold are each
         frame's own: maps of another epoch have another range."""
-        from rdpp.tracking.figures import interesting, picture  # imports matplotlib and scikit-learn
+        from rdpp.tracking.artifacts.figures import interesting, picture  # imports matplotlib and scikit-learn
 
         assert self._started is not None
         split, scores = chosen.split, chosen.prediction.image_scores
@@ -268,12 +268,12 @@ class _Frame:
     scores: np.ndarray
     """(N,)."""
     scale: tuple[float, float, float]
-    """The fields of `rdpp.tracking.figures.Scale`."""
+    """The fields of `rdpp.tracking.artifacts.figures.Scale`."""
 
     @classmethod
     def of(cls, epoch: int, maps: np.ndarray, labels: np.ndarray, scores: np.ndarray | None = None) -> "_Frame":
         """Scores that were not kept are the maps' maxima, which is what image scores are."""
-        from rdpp.tracking.figures import Scale
+        from rdpp.tracking.artifacts.figures import Scale
 
         known = maps.max((1, 2)).astype(np.float32) if scores is None else scores
         scale = Scale.of_maps(maps.astype(np.float32), known, labels)

@@ -11,11 +11,11 @@ from rdpp.addresses import shown
 from rdpp.engine import BatchFinished, CheckpointWriter, EpochFinished, Event, GivenUp, RunFinished, RunStarted
 from rdpp.runs import HoldLost, goes_on
 from rdpp.stopping import Stopped
-from rdpp.tracking.delivery import Delivery
 from rdpp.tracking.observer import RunObserver
-from rdpp.tracking.outbox import CHECKPOINT, RESULT, Home, Outbox
-from rdpp.tracking.records import Kind
-from rdpp.tracking.result import with_nan, with_null, write_result
+from rdpp.tracking.outbox.delivery import Delivery
+from rdpp.tracking.outbox.folders import CHECKPOINT, RESULT, Home, Outbox
+from rdpp.tracking.outbox.records import Kind
+from rdpp.tracking.outbox.result import with_nan, with_null, write_result
 
 _EVALUATIONS = "evaluations.json"
 

@@ -13,21 +13,20 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS, MLFLOW_PARENT_RUN_ID
 
 from rdpp.runs import Locks, View, WorkFolder
-from rdpp.tracking.forgetting import TAKEN_BY, forget_if_unwanted, forget_runs
-from rdpp.tracking.location import sqlite_file
-from rdpp.tracking.maps import log_maps
-from rdpp.tracking.names import printable
-from rdpp.tracking.outage import collided
-from rdpp.tracking.pictures import log_pictures
-from rdpp.tracking.records import Record
-from rdpp.tracking.repeats import Repeats
-from rdpp.tracking.states import remove_states, store_state
-from rdpp.tracking.store import NODE, Store
-from rdpp.tracking.views import write_view
+from rdpp.tracking.artifacts.forgetting import forget_if_unwanted, forget_runs
+from rdpp.tracking.artifacts.maps import log_maps
+from rdpp.tracking.artifacts.pictures import log_pictures
+from rdpp.tracking.artifacts.states import remove_states, store_state
+from rdpp.tracking.conventions.location import sqlite_file
+from rdpp.tracking.conventions.names import printable
+from rdpp.tracking.outbox.records import Record
+from rdpp.tracking.store.client import NODE, WORK_FOLDER, Store
+from rdpp.tracking.store.outage import collided
+from rdpp.tracking.store.repeats import Repeats
+from rdpp.tracking.store.taken_over import groups, taken_by
+from rdpp.tracking.ui.views import write_view
 
 _COLLISIONS = 4  # with other processes, after which a record is tried again
-WORK_FOLDER = "work_folder"
-"""Tag of a run in a store that several machines may share: the id of the work folder that it is worked at in."""
 _CHANGES = "mlflow"
 """The lock that is held while something is looked for in MLflow and made where it is missing."""
 
@@ -205,16 +204,6 @@ class StoreSink:
     def _stop_monitor(self, node: str) -> None:
         if node in self._monitors:
             self._monitors.pop(node).finish()
-
-
-def taken_by(root: str) -> str:
-    """The tag of a run that belongs to another tree too: its value lists the groups (variants, trials) there."""
-    return f"{TAKEN_BY}{root}"
-
-
-def groups(tags: Mapping[str, str], tag: str) -> list[str]:
-    """What the value of a tag `taken_by` lists; nothing where a run has no such tag."""
-    return json.loads(tags.get(tag, "[]"))
 
 
 def _tags(store: Store, run_id: str, record: Record, *, tags: Mapping[str, Any]) -> None:

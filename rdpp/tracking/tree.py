@@ -13,17 +13,17 @@ from rdpp.config import digest
 from rdpp.engine import RunSpec
 from rdpp.runs import Finished, Hold, Locks, Node, View, run_lock
 from rdpp.runs.patience import PATIENCE, Patience
-from rdpp.tracking.delivery import Delivery, tell
-from rdpp.tracking.labels import leaf_name
-from rdpp.tracking.location import check_location, is_empty, tracking_uri, work_folder
-from rdpp.tracking.outbox import CHECKPOINT, Home, Outboxes
+from rdpp.tracking.conventions.location import check_location, is_empty, tracking_uri, work_folder
+from rdpp.tracking.outbox.delivery import Delivery, tell
+from rdpp.tracking.outbox.folders import CHECKPOINT, Home, Outboxes
+from rdpp.tracking.outbox.records import Kind
+from rdpp.tracking.outbox.result import evaluations_here, find_here
 from rdpp.tracking.recorder import RunRecorder, ending
-from rdpp.tracking.records import Kind
-from rdpp.tracking.result import evaluations_here, find_here
+from rdpp.tracking.ui.labels import leaf_name
 
 if TYPE_CHECKING:
     from rdpp.tracking.sink import StoreSink
-    from rdpp.tracking.store import Store
+    from rdpp.tracking.store.client import Store
 
 
 class MlflowTree:
@@ -100,7 +100,7 @@ class MlflowTree:
         Raises:
             ConfigError: it cannot be used.
         """
-        from rdpp.tracking.store import Store
+        from rdpp.tracking.store.client import Store
 
         with self._lock:
             if self._store is None:
@@ -126,7 +126,7 @@ class MlflowTree:
                 self.share()  # other machines look for it in the store
 
     def _outage(self, error: BaseException) -> str | None:
-        from rdpp.tracking.outage import outage
+        from rdpp.tracking.store.outage import outage
 
         return outage(error, self.uri)
 
@@ -209,7 +209,7 @@ class MlflowTree:
         """See `Tree.fetch_state`; a store that is away is waited for."""
         if self._store is None and is_empty(self.uri):
             return
-        from rdpp.tracking.states import fetch_newest
+        from rdpp.tracking.artifacts.states import fetch_newest
 
         patience = Patience(f"the MLflow store {shown(self.uri)}")
         while True:
@@ -244,7 +244,7 @@ class MlflowTree:
         if self._delivery.away is not None or (self._store is None and is_empty(self.uri)):
             return None
         try:
-            from rdpp.tracking.finished import find_finished
+            from rdpp.tracking.reading.finished import find_finished
 
             return find_finished(self.store, spec, since)
         except Exception as error:
@@ -263,7 +263,7 @@ class MlflowTree:
         here = None if outbox is None else evaluations_here(outbox)
         if here is not None:
             return here
-        from rdpp.tracking.finished import read_evaluations
+        from rdpp.tracking.reading.finished import read_evaluations
 
         return read_evaluations(self.store, self._stored_id(finished))
 
@@ -280,7 +280,7 @@ class MlflowTree:
     @contextmanager
     def checkpoint(self, finished: Finished) -> Iterator[Path | None]:
         """See `Tree.checkpoint`."""
-        from rdpp.tracking.finished import checkpoint_of_epoch, download_checkpoint
+        from rdpp.tracking.reading.finished import checkpoint_of_epoch, download_checkpoint
 
         outbox = None if finished.node is None else self._outboxes.find(finished.node.id)
         if outbox is not None:

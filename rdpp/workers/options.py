@@ -9,8 +9,8 @@ from rdpp.display.screen import Screen
 from rdpp.experiment import ExperimentConfig
 from rdpp.runs import Conduct
 from rdpp.stopping import Stop
-from rdpp.tracking.delivery import tell
-from rdpp.tracking.location import storage_url
+from rdpp.tracking.conventions.location import storage_url
+from rdpp.tracking.outbox.delivery import tell
 from rdpp.tracking.tree import MlflowTree
 from rdpp.workers.member import members
 from rdpp.workers.team import LocalTeam, Team

@@ -13,7 +13,7 @@ from rdpp.config import ConfigError, require
 from rdpp.engine import code_digest
 from rdpp.experiment import ExperimentConfig
 from rdpp.stopping import handlers_kept
-from rdpp.tracking.location import storage_url, tracking_uri, work_folder
+from rdpp.tracking.conventions.location import storage_url, tracking_uri, work_folder
 from rdpp.workers.member import Member, check_counts
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from rdpp.engine import code_digest
 from rdpp.folders import home_expanded
 from rdpp.runs import Notes, Tree
 from rdpp.stopping import Stop
-from rdpp.tracking.location import WORK_FOLDER
+from rdpp.tracking.conventions.location import WORK_FOLDER
 from rdpp.workers.member import Member
 from rdpp.workers.process import Speech, serve
 from rdpp.workers.ray_cluster import Demand

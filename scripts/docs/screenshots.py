@@ -17,8 +17,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from rdpp.tracking.gallery import GALLERY
-from rdpp.tracking.store import Store
+from rdpp.tracking.artifacts.gallery import GALLERY
+from rdpp.tracking.store.client import Store
 
 CHROMIUM = "/usr/bin/chromium"
 IMAGES = Path(__file__).parents[2] / "docs" / "images"

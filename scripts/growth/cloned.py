@@ -15,7 +15,7 @@ from pathlib import Path
 import optuna
 from mlflow import MlflowClient
 
-from rdpp.tracking.schema import ABLATION_INDEX, SCHEMA
+from rdpp.tracking.conventions.schema import ABLATION_INDEX, SCHEMA
 
 _COPIED = {
     "runs": "run_uuid",

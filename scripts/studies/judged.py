@@ -20,8 +20,8 @@ from rdpp.comparison.statistics import Comparison, compare
 from rdpp.config import ConfigError, choose
 from rdpp.display.console import output_console
 from rdpp.engine.selection import OFFICIAL_METRICS, official_value
-from rdpp.tracking.metric_names import AUDIT
-from rdpp.tracking.store import Store
+from rdpp.tracking.conventions.metric_names import AUDIT
+from rdpp.tracking.store.client import Store
 
 CHOSEN = ("held-out images, both", "the test images, for the other")
 

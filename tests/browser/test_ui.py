@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from rdpp.tracking.gallery import Frame, gallery_page
+from rdpp.tracking.artifacts.gallery import Frame, gallery_page
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,7 @@ from postgres import Postgres, programs
 from rdpp.config import ConfigError
 from rdpp.runs import patience
 from rdpp.sweep import SweepConfig
-from rdpp.tracking import delivery
+from rdpp.tracking.outbox import delivery
 
 QUICK = {"losses.reconstruction": None, "losses.contrast": None, "training.epochs": 1, "heatmaps": 0, "keep": "none"}
 

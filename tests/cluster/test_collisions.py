@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from rdpp.runs import WorkFolder
-from rdpp.tracking.records import Record
+from rdpp.tracking.outbox.records import Record
 from rdpp.tracking.sink import StoreSink
-from rdpp.tracking.store import Store
+from rdpp.tracking.store.client import Store
 
 pytestmark = pytest.mark.cluster
 

@@ -5,8 +5,7 @@ import time
 import pytest
 from commands import Command
 
-from rdpp.tracking.sink import WORK_FOLDER
-from rdpp.tracking.store import Store
+from rdpp.tracking.store.client import WORK_FOLDER, Store
 
 pytestmark = pytest.mark.cluster
 

@@ -15,8 +15,8 @@ import rdpp.sweep.command as command
 import rdpp.workers.options as options
 from rdpp.cli import main
 from rdpp.engine import BatchFinished
-from rdpp.tracking.location import shown
-from rdpp.tracking.store import Store
+from rdpp.tracking.conventions.location import shown
+from rdpp.tracking.store.client import Store
 from rdpp.tracking.tree import MlflowTree
 
 pytestmark = pytest.mark.cluster

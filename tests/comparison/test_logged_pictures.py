@@ -9,8 +9,8 @@ from rdpp.comparison.logged_pictures import logged_rows
 from rdpp.comparison.map_grid import image_rows
 from rdpp.comparison.search import find_runs
 from rdpp.comparison.shown import MOST_VARIANTS
-from rdpp.tracking.gallery import GALLERY, Frame, gallery_page
-from rdpp.tracking.store import Store
+from rdpp.tracking.artifacts.gallery import GALLERY, Frame, gallery_page
+from rdpp.tracking.store.client import Store
 
 
 def page(variant, titles, chosen=2):

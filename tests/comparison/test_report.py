@@ -18,7 +18,7 @@ from rdpp.display.console import percent
 from rdpp.sweep.attributes import value_on_test
 from rdpp.sweep.config import SamplerConfig, SweepConfig
 from rdpp.sweep.space import FloatRange
-from rdpp.tracking.maps import load_maps
+from rdpp.tracking.artifacts.maps import load_maps
 
 
 class Page(HTMLParser):

@@ -17,8 +17,8 @@ from rdpp.deploy.commit import clone_at, recorded_commit, train_with
 from rdpp.deploy.differences import Difference, other_differences
 from rdpp.deploy.replay import Replayed, ReplayOptions, replay
 from rdpp.engine import RunSpec
-from rdpp.tracking.recorded import configuration
-from rdpp.tracking.store import Store
+from rdpp.tracking.reading.recorded import configuration
+from rdpp.tracking.store.client import Store
 
 
 @pytest.fixture(scope="module")

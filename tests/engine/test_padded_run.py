@@ -8,7 +8,7 @@ from PIL import Image
 from rdpp.data import hold_out, load_test, load_train
 from rdpp.engine import grid, train
 from rdpp.metrics import evaluate
-from rdpp.tracking.figures import Scale, colour
+from rdpp.tracking.artifacts.figures import Scale, colour
 
 
 def test_padding_is_no_part_of_maps_scores_metrics_and_held_out_defects(held_out, tmp_path):

@@ -25,9 +25,9 @@ from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.space import FloatRange
-from rdpp.tracking.evaluation import evaluate_source
-from rdpp.tracking.finished import download_checkpoint
-from rdpp.tracking.store import Store
+from rdpp.tracking.reading.evaluation import evaluate_source
+from rdpp.tracking.reading.finished import download_checkpoint
+from rdpp.tracking.store.client import Store
 from rdpp.tracking.tree import MlflowTree
 
 

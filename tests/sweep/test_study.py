@@ -22,9 +22,9 @@ from rdpp.sweep.findings import findings, is_chance, spread, spread_sentence
 from rdpp.sweep.report import as_json, table
 from rdpp.sweep.space import FloatRange, base_point
 from rdpp.sweep.study import open_study, remaining_trials
-from rdpp.tracking.schema import SCHEMA
-from rdpp.tracking.store import Store
-from rdpp.tracking.views import saved_views
+from rdpp.tracking.conventions.schema import SCHEMA
+from rdpp.tracking.store.client import Store
+from rdpp.tracking.ui.views import saved_views
 
 METRICS = ("image_auroc", "pixel_auroc")
 RATE = "optimizer.restoration_lr"

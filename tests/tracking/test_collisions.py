@@ -6,10 +6,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from rdpp.runs import WorkFolder
-from rdpp.tracking.outage import collided, outage
-from rdpp.tracking.records import Record
+from rdpp.tracking.outbox.records import Record
 from rdpp.tracking.sink import StoreSink
-from rdpp.tracking.store import Store
+from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.outage import collided, outage
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from rdpp.display.console import ConsoleObserver
 from rdpp.display.screen import Terminal
 from rdpp.engine import EpochFinished, train
 from rdpp.metrics import METRICS
-from rdpp.tracking.evaluation import evaluate_source
-from rdpp.tracking.store import Store
+from rdpp.tracking.reading.evaluation import evaluate_source
+from rdpp.tracking.store.client import Store
 
 RELEASED = {"losses": {"ssot": {"pairing": "batch"}, "contrast": {"margin": 0.5}}}
 

@@ -9,8 +9,8 @@ import pytest
 from tracked import tracked_training
 
 from rdpp.data import GOOD
-from rdpp.tracking.maps import load_maps
-from rdpp.tracking.store import Store
+from rdpp.tracking.artifacts.maps import load_maps
+from rdpp.tracking.store.client import Store
 from rdpp.tracking.tree import MlflowTree
 
 

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from rdpp.tracking import delivery
-from rdpp.tracking.location import work_folder
-from rdpp.tracking.outbox import Outboxes
+from rdpp.tracking.conventions.location import work_folder
+from rdpp.tracking.outbox import delivery
+from rdpp.tracking.outbox.folders import Outboxes
 from rdpp.tracking.tree import MlflowTree
 
 

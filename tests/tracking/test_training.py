@@ -13,9 +13,9 @@ from rdpp.engine import BatchFinished, RunSpec, RunStarted, evaluate_checkpoint,
 from rdpp.experiment import ExperimentConfig
 from rdpp.metrics import auroc
 from rdpp.runs import Outcome, summary
-from rdpp.tracking.evaluation import evaluate_source
-from rdpp.tracking.gallery import GALLERY, read_gallery
-from rdpp.tracking.store import Store
+from rdpp.tracking.artifacts.gallery import GALLERY, read_gallery
+from rdpp.tracking.reading.evaluation import evaluate_source
+from rdpp.tracking.store.client import Store
 
 
 @pytest.fixture(scope="module")

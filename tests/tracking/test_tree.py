@@ -13,14 +13,14 @@ from rdpp.cli import main
 from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, EpochFinished, RunFinished, RunSpec, train
 from rdpp.runs import HoldLost, Node, run_lock
-from rdpp.tracking import delivery
-from rdpp.tracking.gallery import GALLERY, read_gallery
-from rdpp.tracking.location import work_folder
-from rdpp.tracking.outbox import Outboxes
-from rdpp.tracking.records import Record
-from rdpp.tracking.result import find_here
+from rdpp.tracking.artifacts.gallery import GALLERY, read_gallery
+from rdpp.tracking.conventions.location import work_folder
+from rdpp.tracking.outbox import delivery
+from rdpp.tracking.outbox.folders import Outboxes
+from rdpp.tracking.outbox.records import Record
+from rdpp.tracking.outbox.result import find_here
 from rdpp.tracking.sink import StoreSink
-from rdpp.tracking.store import Store
+from rdpp.tracking.store.client import Store
 from rdpp.tracking.tree import MlflowTree
 
 

@@ -54,7 +54,7 @@ def _timed(path):
 
     from rdpp.sweep.job import StudyJob
     from rdpp.sweep.points import Points
-    from rdpp.tracking.sender import Sender
+    from rdpp.tracking.outbox.sender import Sender
 
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 

@@ -305,7 +305,7 @@ MUTATIONS = [
     ),
     Mutation(
         "study: the environment's storage is passed over",
-        "rdpp/tracking/location.py",
+        "rdpp/tracking/conventions/location.py",
         'os.environ.get("RDPP_STORAGE") or ',
         "",
         "tests/sweep/test_study.py -k environment",

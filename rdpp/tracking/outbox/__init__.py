@@ -1,0 +1,1 @@
+"""What lies on disk until MLflow has it, and the thread that sends it. It imports no MLflow."""

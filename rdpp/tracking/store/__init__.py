@@ -1,0 +1,1 @@
+"""The MLflow store: whether it is there, and its runs, which are opened, written, searched and listed."""

@@ -1,0 +1,1 @@
+"""MLflow's UI: names, colours, descriptions and views that it shows, and its server on this machine."""
