@@ -25,7 +25,7 @@ from rdpp.stopping import Stop
 from rdpp.tracking.conventions.location import WORK_FOLDER
 from rdpp.workers.member import Member
 from rdpp.workers.process import Speech, serve
-from rdpp.workers.ray_cluster import Demand
+from rdpp.workers.ray_members import Demand
 from rdpp.workers.watch import Watch, WorkerFailed
 
 _LOOK = 0.2

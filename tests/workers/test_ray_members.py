@@ -6,7 +6,8 @@ import pytest
 
 from rdpp.config import ConfigError
 from rdpp.engine import resolve
-from rdpp.workers.ray_cluster import check_shared, ray_members, ray_module
+from rdpp.workers.ray_cluster import check_shared, ray_module
+from rdpp.workers.ray_members import ray_members
 
 POSTGRES, SERVER = "postgresql+psycopg://ann:s3cret@db/optuna", "http://mlflow:5000"
 

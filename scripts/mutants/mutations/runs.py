@@ -311,7 +311,7 @@ MUTATIONS = [
     ),
     Mutation(
         "ray: CPUs beside a GPU are not divided",
-        "rdpp/workers/ray_cluster.py",
+        "rdpp/workers/ray_members.py",
         "min([threads, *map(int, shares)])",
         "threads",
         "tests/workers/test_ray_members.py",
