@@ -13,9 +13,8 @@ from rdpp.display.console import short
 from rdpp.runs import seed_spread
 from rdpp.sweep.attributes import values_by_run
 from rdpp.sweep.config import SweepConfig
-from rdpp.sweep.importance import Importances, importances
+from rdpp.sweep.importance import IMPORTANCES_NEED, Importances, importances
 from rdpp.sweep.space import Choice, Dimension
-from rdpp.tracking.conventions.schema import IMPORTANCES_NEED
 
 SIGNIFICANT = 0.05
 """A p below it counts: the differences are no chance."""

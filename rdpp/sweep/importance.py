@@ -10,7 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rdpp.sweep.attributes import values_by_run
 from rdpp.sweep.config import SweepConfig
-from rdpp.tracking.conventions.schema import IMPORTANCES_NEED
+
+IMPORTANCES_NEED = 10
+"""Trials below which importances are noise, and neither logged nor shown."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from rdpp.engine import code_digest
 from rdpp.folders import home_expanded
 from rdpp.runs import Notes, Tree
 from rdpp.stopping import Stop
-from rdpp.tracking.conventions.location import WORK_FOLDER
+from rdpp.tracking.conventions.location import WORK_FOLDER_VARIABLE
 from rdpp.workers.member import Member
 from rdpp.workers.process import Speech, serve
 from rdpp.workers.ray_members import Demand
@@ -51,10 +51,10 @@ class Surroundings:
 
     def take(self) -> None:
         """Let this process have the variables."""
-        own = os.environ.get(WORK_FOLDER)
+        own = os.environ.get(WORK_FOLDER_VARIABLE)
         os.environ.update(self.variables)
-        folder = self.work_folder or own or os.environ.get(WORK_FOLDER) or _NODE_FOLDER
-        os.environ[WORK_FOLDER] = str(home_expanded(folder, WORK_FOLDER))
+        folder = self.work_folder or own or os.environ.get(WORK_FOLDER_VARIABLE) or _NODE_FOLDER
+        os.environ[WORK_FOLDER_VARIABLE] = str(home_expanded(folder, WORK_FOLDER_VARIABLE))
 
     def check_code(self) -> None:
         """Raise ConfigError if this node has other code."""

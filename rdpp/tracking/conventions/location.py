@@ -12,7 +12,7 @@ from rdpp.folders import make_writable
 from rdpp.runs.work_folder import WorkFolder
 
 DEFAULT_FOLDER = Path("runs")
-WORK_FOLDER = "RDPP_WORK_FOLDER"
+WORK_FOLDER_VARIABLE = "RDPP_WORK_FOLDER"
 """A variable of the environment: a machine's own work folder."""
 _SQLITE = "sqlite:///"
 _SPECIAL = frozenset("%?#")
@@ -31,7 +31,7 @@ def storage_url(given: str | None) -> str:
 
 def work_folder(uri: str) -> WorkFolder:
     """Where what is not finished lies: RDPP_WORK_FOLDER, else beside an sqlite file, else in ./runs."""
-    given = os.environ.get(WORK_FOLDER)
+    given = os.environ.get(WORK_FOLDER_VARIABLE)
     if given:
         return WorkFolder(Path(given).absolute())
     file = sqlite_file(uri)

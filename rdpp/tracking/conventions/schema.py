@@ -8,5 +8,3 @@ SAME_KEYS = 3
 """Studies and ablations from this version on are gone on with and compared: they name their runs as today's do."""
 ABLATION_INDEX = "ablation.json"
 """Artifact of an ablation's run: its baseline, and which runs belong to it today, by variant."""
-IMPORTANCES_NEED = 10
-"""Trials of a study below which importances of its parameters are noise, and neither logged nor shown."""

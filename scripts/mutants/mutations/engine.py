@@ -92,7 +92,7 @@ MUTATIONS = [
         "True",
         _STEP,
     ),
-    Mutation("step: gradients kept", "rdpp/engine/step.py", "        self.learning.optimizer.zero_grad()\n", "", _STEP),
+    Mutation("step: gradients kept", "rdpp/engine/learning.py", "        self.optimizer.zero_grad()\n", "", _STEP),
     Mutation(
         "step: terms overwrite", "rdpp/engine/step.py", " else parameter.grad + gradient", " else gradient", _STEP
     ),
@@ -300,8 +300,8 @@ MUTATIONS = [
     Mutation(
         "state: moments are lost",
         "rdpp/engine/learning.py",
-        'if name.startswith(("network/", "adam/")):',
-        'if name.startswith("network/"):',
+        'if name.startswith(("network/", "adam/", "average/")):',
+        'if name.startswith(("network/", "average/")):',
         _STATE,
     ),
     Mutation(
