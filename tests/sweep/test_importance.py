@@ -91,7 +91,7 @@ def test_the_sentences_name_share_spread_and_good_values(sweep):
     assert f"{100 * found.spread:.2f} points; by the choice of seeds alone 1.00)" in explains
     assert f": {MATTERS} {100 * found.shares[MATTERS]:.0f} %, " in explains
     highest = sorted(trial.params[MATTERS] for trial in found.study.trials)[-7:]
-    assert best == (f"The best 7 of them have {MATTERS} from {highest[0]:.3g} to {highest[-1]:.3g}, of 0.01 to 1.")
+    assert best == (f"The best 7 of them have {MATTERS} from {highest[0]:.4g} to {highest[-1]:.4g}, of 0.01 to 1.")
 
 
 def test_choices_are_listed(sweep):
