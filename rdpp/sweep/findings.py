@@ -1,6 +1,6 @@
 """What a study says: whether its trials differ by more than chance, and which value matters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ from optuna.trial import TrialState
 from scipy.stats import f
 
 from rdpp.display.console import short
-from rdpp.runs import seed_spread
 from rdpp.sweep.attributes import values_by_run
 from rdpp.sweep.config import SweepConfig
 from rdpp.sweep.importance import IMPORTANCES_NEED, Importances, importances
@@ -29,12 +28,12 @@ class Spread:
     complete: int
     """How many these are."""
     seeds: float
-    """Standard deviation of the objective (mean over categories) between seeds of one trial, pooled over trials;
-    NaN with one seed."""
+    """Standard deviation that the choice of one seed gives to the difference between trials (mean over categories);
+    NaN with one seed. All trials have the same seeds: what a seed does to all of them alike makes no difference."""
     seeds_of_mean: float
     """The same for a trial's mean over its seeds: seeds / sqrt(number of seeds)."""
     degrees: int
-    """Of freedom of `seeds`: over the trials, the number of seeds less one."""
+    """Of freedom of `seeds`."""
 
     def of_mean(self, seeds: int) -> float:
         """Standard deviation of a mean over so many seeds."""
@@ -56,17 +55,33 @@ def is_chance(between: float, trials: int, chance: float, degrees: int) -> bool:
 
 
 def spread(sweep: SweepConfig, study: optuna.Study) -> Spread:
-    """Between trials and between seeds, over the complete trials."""
+    """Between trials and by seeds, over the complete trials."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     values = [t.value for t in complete if t.value is not None]
-    by_run = [values_by_run(trial, sweep.objective) for trial in complete]
-    apart = [seed_spread(found) for found in by_run]
-    seeds = len({seed for _, seed in by_run[-1]}) if by_run else 1
-    known = [deviation for deviation in apart if not np.isnan(deviation)]
-    between_seeds = float(np.sqrt(np.mean(np.square(known)))) if known else float("nan")
-    between_trials = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    degrees = sum(len({seed for _, seed in runs}) - 1 for runs in by_run)
-    return Spread(between_trials, len(values), between_seeds, between_seeds / np.sqrt(seeds), degrees)
+    between = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    by_seed = _by_seed([values_by_run(trial, sweep.objective) for trial in complete])
+    chance, degrees = _residual(by_seed)
+    return Spread(between, len(values), chance, chance / float(np.sqrt(by_seed.shape[1])), degrees)
+
+
+def _by_seed(by_run: Sequence[Mapping[tuple[str, int], float]]) -> np.ndarray:
+    """(trials, seeds): means over categories, of the trials that have every run."""
+    runs = sorted(set[tuple[str, int]]().union(*by_run))
+    seeds = sorted({seed for _, seed in runs})
+    whole = [found for found in by_run if len(found) == len(runs) and not np.isnan(list(found.values())).any()]
+    rows = [[np.mean([found[run] for run in runs if run[1] == seed]) for seed in seeds] for found in whole]
+    return np.array(rows).reshape(len(rows), max(1, len(seeds)))
+
+
+def _residual(table: np.ndarray) -> tuple[float, int]:
+    """The standard deviation that is left in a table when the means of its rows and of its columns are taken out, and
+    its degrees of freedom. Source: randomised complete blocks; Montgomery, "Design and Analysis of Experiments",
+    8th edition, section 4.1."""
+    degrees = (table.shape[0] - 1) * (table.shape[1] - 1)
+    if degrees < 1:
+        return float("nan"), 0
+    left = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
+    return float(np.sqrt((left**2).sum() / degrees)), degrees
 
 
 def spread_sentence(found: Spread) -> str:
@@ -80,8 +95,8 @@ def spread_sentence(found: Spread) -> str:
         else "they differ by more than the choice of seeds explains"
     )
     return (
-        f"Spread between the {found.complete} complete trials {100 * found.trials:.2f} points, between seeds "
-        f"{100 * found.seeds:.2f} ({100 * found.seeds_of_mean:.2f} for a trial's mean over its seeds): {verdict}."
+        f"Spread between the {found.complete} complete trials {100 * found.trials:.2f} points; by the choice of seeds "
+        f"alone {100 * found.seeds_of_mean:.2f}: {verdict}."
     )
 
 

@@ -273,15 +273,47 @@ def finished(value: float, by_cell: dict[tuple[str, int], float]) -> optuna.tria
 def test_the_spread_of_seeds_stands_beside_that_of_trials(sweep):
     study = optuna.create_study(direction="maximize")
     study.add_trial(finished(0.6, {("a", 1): 0.5, ("b", 1): 0.6, ("a", 2): 0.6, ("b", 2): 0.7}))
-    study.add_trial(finished(0.8, {("a", 1): 0.7, ("b", 1): 0.8, ("a", 2): 0.8, ("b", 2): 0.9}))
+    study.add_trial(finished(0.8, {("a", 1): 0.7, ("b", 1): 0.8, ("a", 2): 0.9, ("b", 2): 1.0}))
     found = spread(sweep, study)
     assert found.trials == pytest.approx(0.2 / math.sqrt(2))
-    assert found.seeds == pytest.approx(0.1 / math.sqrt(2))
-    assert found.seeds_of_mean == pytest.approx(0.05)
-    assert (found.complete, found.degrees) == (2, 2)
-    assert "may be chance" in spread_sentence(found)  # F = 8 of 1 and 2 degrees of freedom: p = 0.11
-    assert "may be chance" not in spread_sentence(dataclasses.replace(found, complete=6, degrees=6))
+    # the means over categories are 0.55, 0.65 and 0.75, 0.95: beside rows and columns 0.025 is left in each
+    assert found.seeds == pytest.approx(0.05)
+    assert found.seeds_of_mean == pytest.approx(0.05 / math.sqrt(2))
+    assert (found.complete, found.degrees) == (2, 1)
+    assert "may be chance" in spread_sentence(found)  # F = 16 of 1 and 1 degrees of freedom: p = 0.16
+    assert "may be chance" not in spread_sentence(dataclasses.replace(found, complete=6, degrees=5))
     assert "Too few" in spread_sentence(dataclasses.replace(found, trials=float("nan")))
+
+
+def test_what_a_seed_does_to_all_trials_alike_is_no_difference_between_them(sweep):
+    study = optuna.create_study(direction="maximize")
+    for value in (0.5, 0.6, 0.7):
+        study.add_trial(finished(value, {("a", 1): value - 0.2, ("a", 2): value + 0.2}))
+    found = spread(sweep, study)
+    assert found.seeds == pytest.approx(0)
+    assert found.degrees == 2
+    assert "more than the choice of seeds explains" in spread_sentence(found)
+
+
+def test_a_trial_with_a_failed_run_tells_nothing_of_seeds(sweep):
+    study = optuna.create_study(direction="maximize")
+    study.add_trial(finished(0.6, {("a", 1): 0.5, ("a", 2): 0.7}))
+    study.add_trial(finished(0.7, {("a", 1): 0.7}))
+    study.add_trial(finished(0.7, {("a", 1): 0.6, ("a", 2): 0.8}))
+    found = spread(sweep, study)
+    assert (found.complete, found.degrees) == (3, 1)
+    assert found.seeds == pytest.approx(0)
+
+
+@pytest.mark.parametrize("seeds", [(), (1,)], ids=["no trial", "one seed"])
+def test_without_seeds_nothing_is_said_of_chance(sweep, seeds):
+    study = optuna.create_study(direction="maximize")
+    for seed in seeds:
+        study.add_trial(finished(0.6, {("a", seed): 0.6}))
+        study.add_trial(finished(0.7, {("a", seed): 0.7}))
+    found = spread(sweep, study)
+    assert math.isnan(found.seeds)
+    assert "Too few" in spread_sentence(found)
 
 
 def test_whether_trials_differ_is_an_f_test():

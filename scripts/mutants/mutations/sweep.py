@@ -353,6 +353,13 @@ MUTATIONS = [
         "tests/sweep/test_importance.py -k pruned",
     ),
     Mutation(
+        "spread: what seeds do to all trials alike counts",
+        "rdpp/sweep/findings.py",
+        " - table.mean(0) + table.mean()",
+        "",
+        "tests/sweep/test_study.py -k alike",
+    ),
+    Mutation(
         "importances: chance is passed over",
         "rdpp/sweep/findings.py",
         "is_chance(found.spread, len(found.values), chance, apart.degrees)",
