@@ -62,7 +62,7 @@ def _result(sweep: SweepConfig, study: optuna.Study, found: Findings) -> str:
         return f"{len(trials)} trials begun: {counted}."
     best = study.best_trial
     apart = seed_spread(values_by_run(best, sweep.objective))
-    between = "" if apart != apart else f" (standard deviation between seeds {100 * apart:.2f} points)"
+    between = "" if apart != apart else f" (its seeds lie {100 * apart:.2f} points apart, standard deviation)"
     return (
         f"{len(trials)} trials: {counted}. The best is trial {best.number}, with objective {percent(best.value)} %"
         f"{between} and {percent(value_on_test(best, sweep.objective))} % on the test images: {_values(best.params)}. "

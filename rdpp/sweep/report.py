@@ -68,7 +68,12 @@ def as_json(
         "mlflow_run": mlflow_run,
         "objective": list(sweep.objective),
         "best": best and _best(best),
-        "spread": {k: _known(v) for k, v in vars(found.spread).items()},
+        "spread": {
+            "trials": _known(found.spread.trials),
+            "complete": found.spread.complete,
+            "chance": _known(found.spread.chance.deviation),
+            "degrees": found.spread.chance.degrees,
+        },
         "importances": None if found.importances is None else dict(found.importances.shares),
         "sentences": list(found.sentences),
         "trials": [

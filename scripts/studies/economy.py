@@ -114,7 +114,7 @@ def row(sweep: SweepConfig, full: optuna.Study, economical: optuna.Study) -> lis
         *(str(pick.number) for pick in picks),
         percent(picks[1].value),
         *(percent(value_on_test(pick, sweep.objective)) for pick in picks),
-        percent(spread(sweep, full).seeds_of_mean),
+        percent(spread(sweep, full).chance.deviation),
     ]
 
 

@@ -9,13 +9,13 @@ differences, tested as `rdpp compare` tests them for these categories.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from rich.table import Table
 
 from rdpp.comparison.pairing import HEADLINE
-from rdpp.comparison.search import TrainedRun, find_runs
+from rdpp.comparison.search import RunSet, TrainedRun, find_runs
 from rdpp.comparison.statistics import Comparison, compare
 from rdpp.config import ConfigError, choose
 from rdpp.display.console import output_console
@@ -30,7 +30,7 @@ def main() -> None:
     """Find the runs and print the table."""
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("ablation", help="its name, or the id of its MLflow run")
+    parser.add_argument("ablation", help="its name, the id of its MLflow run, or a query of MLflow's")
     parser.add_argument("--variant", required=True, help="whose epochs are chosen on held-out images")
     parser.add_argument("--against", default="released", help="the other (%(default)s)")
     parser.add_argument("--categories", help="such as pill,transistor; by default all")
@@ -38,14 +38,22 @@ def main() -> None:
     options = parser.parse_args()
     store = Store(options.tracking_uri, create=False)
     found = find_runs(store, [options.ablation])
-    for name in (options.variant, options.against):
+    categories = options.categories.split(",") if options.categories else sorted({run.category for run in found.runs})
+    compared = judge(store, found, options.variant, options.against, categories)
+    output_console().print(_table(f"{options.variant} against {options.against}; {', '.join(categories)}", compared))
+
+
+def judge(
+    store: Store, found: RunSet, variant: str, against: str, categories: Collection[str]
+) -> tuple[Comparison, ...]:
+    """The variant against the other in each of CHOSEN, which the comparisons have as their variants."""
+    for name in (variant, against):
         choose(name, found.variants, "variant")
-    wanted = options.categories.split(",") if options.categories else sorted({run.category for run in found.runs})
     runs = {
-        name: {(run.category, run.seed): run for run in of if run.category in wanted}
+        name: {(run.category, run.seed): run for run in of if run.category in categories}
         for name, of in found.by_variant().items()
     }
-    own, other = runs[options.variant], runs[options.against]
+    own, other = runs[variant], runs[against]
     pairs = sorted(own.keys() & other.keys())
     looked = {pair: chosen_on_test(store, other[pair]) for pair in pairs}
     values = {
@@ -55,8 +63,7 @@ def main() -> None:
         }
         for metric in HEADLINE
     }
-    title = f"{options.variant} against {options.against}; {len(pairs)} pairs of {', '.join(wanted)}"
-    output_console().print(_table(title, compare(options.against, values)))
+    return tuple(compare(against, values))
 
 
 def chosen_on_test(store: Store, run: TrainedRun) -> dict[str, float]:

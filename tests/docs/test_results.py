@@ -1,6 +1,7 @@
-"""The tables of docs/results.md have the figures of the results that are recorded beside it."""
+"""The tables of docs/results.md have the figures of the ablations that are recorded beside it."""
 
 import dataclasses
+import importlib
 import re
 from pathlib import Path
 
@@ -42,20 +43,23 @@ def rows(section, heading):
     return header[1:], {name: rest for name, *rest in body}
 
 
+def shown(comparison, told):
+    """A difference with its interval, and with p where the page has it."""
+    answer, p = comparison.these_categories, re.search(r" p 0[.](\d+)$", told)
+    interval = f"({100 * answer.low:.1f}, {100 * answer.high:.1f})"
+    certainty = f" p {answer.p_corrected:.{len(p[1])}f}" if p or answer.p_corrected < 0.05 else ""
+    return f"{100 * comparison.difference:+.1f} {interval}{certainty}"
+
+
 def cells(compared, variant, told):
     """What a variant's row must say: for each metric its mean, and how far it lies from plain RD."""
     found = []
     for metric, difference in zip(HEADLINE, told[1::2], strict=False):
-        if variant == "rd":
-            # beside a variant that misses a run, the baseline is without it too
-            most = next(one for one in compared if (one.variant, one.metric) == ("released", metric))
-            found += [f"{100 * most.baseline_mean:.1f}", ""]
-            continue
-        one = next(one for one in compared if (one.variant, one.metric) == (variant, metric))
-        answer, p = one.these_categories, re.search(r" p 0[.](\d+)$", difference)
-        interval = f"({100 * answer.low:.1f}, {100 * answer.high:.1f})"
-        certainty = f" p {answer.p_corrected:.{len(p[1])}f}" if p else ""
-        found += [f"{100 * one.variant_mean:.1f}", f"{100 * one.difference:+.1f} {interval}{certainty}"]
+        # beside a variant that misses a run, the baseline is without it too
+        whole = "released" if variant == "rd" else variant
+        one = next(one for one in compared if (one.variant, one.metric) == (whole, metric))
+        mean = one.baseline_mean if variant == "rd" else one.variant_mean
+        found += [f"{100 * mean:.1f}", "" if variant == "rd" else shown(one, difference)]
     return found
 
 
@@ -80,25 +84,53 @@ def test_a_table_has_the_figures_of_the_recorded_results(results, section, headi
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("section", "heading", "ablation", "names"),
+    ("section", "heading", "row", "ablation", "variant", "baseline", "metric"),
     [
-        (
-            "What helps?",
-            "variant | bottle",
-            "real-ablation",
-            {"transport (Sinkhorn)": "ot", "noise": "noise", "released": "released", "every term alive": "alive"},
-        ),
-        (
-            "Learning where",
-            "image AUROC, mean of 2 seeds",
-            "photographs-hard",
-            {"hard distillation less plain RD": "hard"},
+        ("What helps?", "variant | bottle", "transport (Sinkhorn)", "real-ablation", "ot", "rd", "image_auroc"),
+        ("What helps?", "variant | bottle", "noise", "real-ablation", "noise", "rd", "image_auroc"),
+        ("What helps?", "variant | bottle", "released", "real-ablation", "released", "rd", "image_auroc"),
+        ("What helps?", "variant | bottle", "every term alive", "real-ablation", "alive", "rd", "image_auroc"),
+        *(
+            (
+                "Learning where",
+                "mean of 2 seeds",
+                f"{words}, hard distillation less {other}",
+                "photographs-hard",
+                "hard",
+                baseline,
+                metric,
+            )
+            for words, other, baseline, metric in (
+                ("image AUROC", "plain RD", "rd", "image_auroc"),
+                ("pixel AUROC", "plain RD", "rd", "pixel_auroc"),
+                ("AU-PRO 0.3", "plain RD", "rd", "pixel_aupro"),
+                ("image AUROC", "released", "released", "image_auroc"),
+            )
         ),
     ],
 )
-def test_a_table_by_category_has_the_figures_of_the_recorded_results(results, section, heading, ablation, names):
-    compared = compare_runs(find_runs(results, [f"tags.ablation = '{ablation}'"]), "rd", ["image_auroc"]).comparisons
-    differences = {one.variant: one.by_category for one in compared}
+def test_a_row_by_category_has_the_figures_of_the_recorded_results(
+    results, section, heading, row, ablation, variant, baseline, metric
+):
+    compared = compare_runs(find_runs(results, [f"tags.ablation = '{ablation}'"]), baseline, [metric]).comparisons
+    (by_category,) = [one.by_category for one in compared if one.variant == variant]
     categories, told = rows(section, heading)
-    for name, variant in names.items():
-        assert told[name] == [f"{100 * differences[variant][category]:+.1f}" for category in categories], name
+    assert told[row] == [f"{100 * by_category[category]:+.1f}" for category in categories]
+
+
+@pytest.mark.slow
+def test_the_judgement_by_epochs_has_the_figures_of_the_recorded_results(results, monkeypatch):
+    monkeypatch.syspath_prepend(DOCS.parent / "scripts" / "studies")
+    judged = importlib.import_module("judged")
+    found = find_runs(results, ["tags.ablation = 'photographs-hard'"])
+    _, told = rows("Learning where", "hard distillation, epochs chosen without the test images, against released")
+    for name, row in told.items():
+        wanted = NOT_LOOKED_AT if name.startswith("the four") else {run.category for run in found.runs}
+        place = judged.CHOSEN.index(
+            "the test images, for the other" if "test images" in name else "held-out images, both"
+        )
+        compared = judged.judge(results, found, "hard", "released", wanted)
+        of_way = {one.metric: one for one in compared if one.variant == judged.CHOSEN[place]}
+        others = ", ".join(f"{100 * of_way[metric].baseline_mean:.1f}" for metric in HEADLINE)
+        assert name.endswith(f"({others})"), (name, others)
+        assert row == [shown(of_way[metric], cell) for metric, cell in zip(HEADLINE, row, strict=True)]

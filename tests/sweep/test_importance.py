@@ -1,5 +1,6 @@
 """Which swept value matters, and what a study says of it."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
+from rdpp.sweep.chance import Chance
 from rdpp.sweep.config import SweepConfig
-from rdpp.sweep.findings import Spread, importance_sentences
+from rdpp.sweep.findings import importance_sentences
 from rdpp.sweep.importance import importances
 from rdpp.sweep.space import Choice, FloatRange
 
@@ -49,11 +51,6 @@ def study_of(value, count=30, *, runs=4):
     return study
 
 
-def apart(seeds):
-    """Seeds lie so far apart, known from 15 trials of two."""
-    return Spread(0.1, 15, seeds, seeds / math.sqrt(2), 15)
-
-
 def by_the_first(point):
     """Highest at 1."""
     return 0.2 + 0.3 * point[MATTERS]
@@ -65,14 +62,14 @@ def test_the_value_that_decides_stands_first_and_pruned_trials_count(sweep):
     assert next(iter(found.shares)) == MATTERS
     assert found.shares[MATTERS] > 0.9
     assert sum(found.shares.values()) == pytest.approx(1)
-    assert (len(found.values), found.seeds) == (30, 1)
+    assert (len(found.values), sorted(found.runs)) == (30, [("a", 1), ("b", 1)])
     assert found.values == pytest.approx([by_the_first(trial.params) for trial in found.study.trials])
 
 
 def test_trials_that_ended_within_their_first_run_are_left_out(sweep):
     found = importances(sweep, study_of(by_the_first, runs=0))
     assert found is not None
-    assert (len(found.values), found.seeds) == (15, 2)
+    assert (len(found.values), len(found.runs)) == (15, 4)
     assert found.values == pytest.approx([by_the_first(trial.params) + 0.15 for trial in found.study.trials])
 
 
@@ -81,12 +78,12 @@ def test_trials_that_ended_within_their_first_run_are_left_out(sweep):
 )
 def test_few_trials_or_equal_ones_tell_nothing(sweep, study):
     assert importances(sweep, study) is None
-    assert "cannot be told" in importance_sentences(sweep, None, apart(0.01))[0]
+    assert "cannot be told" in importance_sentences(sweep, None, 15)[0]
 
 
 def test_the_sentences_name_share_spread_and_good_values(sweep):
-    found = importances(sweep, study_of(by_the_first, runs=2))
-    explains, best = importance_sentences(sweep, found, apart(0.01))
+    found = of_chance(importances(sweep, study_of(by_the_first, runs=2)), 0.01)
+    explains, best = importance_sentences(sweep, found, 15)
     assert explains.startswith("What explains the variance between 30 trials, the pruned ones too (standard deviation ")
     assert f"{100 * found.spread:.2f} points; by the choice of seeds alone 1.00)" in explains
     assert f": {MATTERS} {100 * found.shares[MATTERS]:.0f} %, " in explains
@@ -96,11 +93,41 @@ def test_the_sentences_name_share_spread_and_good_values(sweep):
 
 def test_choices_are_listed(sweep):
     found = importances(sweep, study_of(lambda point: 0.1 * point[BATCH]))
-    assert importance_sentences(sweep, found, apart(0.001))[1] == f"The best 7 of them have {BATCH} 3, of 2 or 3."
+    assert importance_sentences(sweep, found, 15)[1] == f"The best 7 of them have {BATCH} 3, of 2 or 3."
 
 
 def test_nothing_matters_where_seeds_differ_as_much(sweep):
     found = importances(sweep, study_of(by_the_first, runs=2))
-    (sentence,) = importance_sentences(sweep, found, apart(found.spread))
+    (sentence,) = importance_sentences(sweep, of_chance(found, found.spread), 15)
     assert sentence.startswith("No swept value can be seen to matter")
-    assert len(importance_sentences(sweep, found, apart(float("nan")))) == 2  # one seed: nothing to set beside it
+    one_seed = dataclasses.replace(found, chance=Chance(math.nan, 0))
+    assert len(importance_sentences(sweep, one_seed, 15)) == 2  # nothing to set beside it
+
+
+@pytest.mark.parametrize(
+    ("runs", "common"),
+    [
+        (1, [("a", 1)]),
+        (2, [("a", 1), ("b", 1)]),
+        (3, [("a", 1), ("b", 1)]),  # the second seed has one category only
+        (4, [("a", 1), ("a", 2), ("b", 1), ("b", 2)]),
+    ],
+)
+def test_chance_is_that_of_the_runs_that_all_trials_have(sweep, runs, common):
+    """One category's noise is ten times the other's: what its mean tells is not what the mean of both tells."""
+    random = np.random.default_rng(1)
+    noise = {"a": 0.1, "b": 0.01}
+    study = study_of(by_the_first, count=400, runs=runs)
+    for trial in study.get_trials(deepcopy=False):
+        for key, found in trial.user_attrs.items():
+            found["metrics"]["image_auroc"] += noise[key[-1]] * random.standard_normal()
+    found = importances(sweep, study)
+    assert sorted(found.runs) == common
+    expected = math.sqrt(sum(noise[category] ** 2 for category, _ in common)) / len(common)
+    assert found.chance.deviation == pytest.approx(expected, rel=0.15)
+    assert found.chance.degrees == 199
+
+
+def of_chance(found, deviation):
+    """The same, where seeds alone give so much."""
+    return dataclasses.replace(found, chance=Chance(deviation, 15))

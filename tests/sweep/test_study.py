@@ -17,8 +17,9 @@ from rdpp.runs import WorkFolder, patience
 from rdpp.sweep import SweepConfig
 from rdpp.sweep import study as module
 from rdpp.sweep.after import Best
+from rdpp.sweep.chance import Chance
 from rdpp.sweep.config import SamplerConfig
-from rdpp.sweep.findings import findings, is_chance, spread, spread_sentence
+from rdpp.sweep.findings import findings, spread, spread_sentence
 from rdpp.sweep.report import as_json, table
 from rdpp.sweep.space import FloatRange, base_point
 from rdpp.sweep.study import open_study, remaining_trials
@@ -238,7 +239,6 @@ def test_the_objective_of_a_trial_does_not_see_the_test_set(held_out, storage, s
     """Scrambled test images change what is shown of a trial, not its value."""
     import shutil
 
-    import numpy as np
     from PIL import Image
 
     store, values = Store(store_uri), []
@@ -272,59 +272,17 @@ def finished(value: float, by_cell: dict[tuple[str, int], float]) -> optuna.tria
 
 def test_the_spread_of_seeds_stands_beside_that_of_trials(sweep):
     study = optuna.create_study(direction="maximize")
-    study.add_trial(finished(0.6, {("a", 1): 0.5, ("b", 1): 0.6, ("a", 2): 0.6, ("b", 2): 0.7}))
-    study.add_trial(finished(0.8, {("a", 1): 0.7, ("b", 1): 0.8, ("a", 2): 0.9, ("b", 2): 1.0}))
+    study.add_trial(finished(0.60, {("a", 1): 0.5, ("b", 1): 0.6, ("a", 2): 0.6, ("b", 2): 0.7}))
+    study.add_trial(finished(0.85, {("a", 1): 0.7, ("b", 1): 0.8, ("a", 2): 0.9, ("b", 2): 1.0}))
     found = spread(sweep, study)
-    assert found.trials == pytest.approx(0.2 / math.sqrt(2))
+    assert found.trials == pytest.approx(0.25 / math.sqrt(2))
     # the means over categories are 0.55, 0.65 and 0.75, 0.95: beside rows and columns 0.025 is left in each
-    assert found.seeds == pytest.approx(0.05)
-    assert found.seeds_of_mean == pytest.approx(0.05 / math.sqrt(2))
-    assert (found.complete, found.degrees) == (2, 1)
-    assert "may be chance" in spread_sentence(found)  # F = 16 of 1 and 1 degrees of freedom: p = 0.16
-    assert "may be chance" not in spread_sentence(dataclasses.replace(found, complete=6, degrees=5))
+    assert found.chance.deviation == pytest.approx(0.05 / math.sqrt(2))
+    assert (found.complete, found.chance.degrees) == (2, 1)
+    assert "may be chance" in spread_sentence(found)  # F = 25 of 1 and 1 degrees of freedom: p = 0.13
+    more = dataclasses.replace(found, complete=6, chance=Chance(found.chance.deviation, 5))
+    assert "may be chance" not in spread_sentence(more)
     assert "Too few" in spread_sentence(dataclasses.replace(found, trials=float("nan")))
-
-
-def test_what_a_seed_does_to_all_trials_alike_is_no_difference_between_them(sweep):
-    study = optuna.create_study(direction="maximize")
-    for value in (0.5, 0.6, 0.7):
-        study.add_trial(finished(value, {("a", 1): value - 0.2, ("a", 2): value + 0.2}))
-    found = spread(sweep, study)
-    assert found.seeds == pytest.approx(0)
-    assert found.degrees == 2
-    assert "more than the choice of seeds explains" in spread_sentence(found)
-
-
-def test_a_trial_with_a_failed_run_tells_nothing_of_seeds(sweep):
-    study = optuna.create_study(direction="maximize")
-    study.add_trial(finished(0.6, {("a", 1): 0.5, ("a", 2): 0.7}))
-    study.add_trial(finished(0.7, {("a", 1): 0.7}))
-    study.add_trial(finished(0.7, {("a", 1): 0.6, ("a", 2): 0.8}))
-    found = spread(sweep, study)
-    assert (found.complete, found.degrees) == (3, 1)
-    assert found.seeds == pytest.approx(0)
-
-
-@pytest.mark.parametrize("seeds", [(), (1,)], ids=["no trial", "one seed"])
-def test_without_seeds_nothing_is_said_of_chance(sweep, seeds):
-    study = optuna.create_study(direction="maximize")
-    for seed in seeds:
-        study.add_trial(finished(0.6, {("a", seed): 0.6}))
-        study.add_trial(finished(0.7, {("a", seed): 0.7}))
-    found = spread(sweep, study)
-    assert math.isnan(found.seeds)
-    assert "Too few" in spread_sentence(found)
-
-
-def test_whether_trials_differ_is_an_f_test():
-    """Its level is kept where trials differ by their seeds alone."""
-    random = np.random.default_rng(0)
-    between = random.standard_normal((4000, 8)).std(axis=1, ddof=1)
-    within = np.sqrt(random.chisquare(8, 4000) / 8)
-    chance = [is_chance(one, 8, other, 8) for one, other in zip(between, within, strict=True)]
-    assert np.mean(chance) == pytest.approx(0.95, abs=0.01)
-    assert not is_chance(0.1, 8, 0.0, 8)
-    assert is_chance(0.0, 8, 0.0, 8)
 
 
 def test_the_table_and_json_show_every_trial_by_category(sweep):

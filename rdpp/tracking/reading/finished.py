@@ -71,12 +71,17 @@ def read_evaluations(store: Store, run_id: str) -> Sequence[tuple[int, Mapping[s
 
 def evaluations_of(store: Store, run: Run) -> Sequence[tuple[int, Mapping[str, float]]]:
     """The same of a run that has been read already."""
-    logged, run_id = run.data.metrics, run.info.run_id
-    prefix = HELD_OUT if any(name.startswith(HELD_OUT) for name in logged) else ""
+    watched_held_out = any(name.startswith(HELD_OUT) for name in run.data.metrics)
+    return evaluations_under(store, run, HELD_OUT if watched_held_out else "")
+
+
+def evaluations_under(store: Store, run: Run, prefix: str) -> Sequence[tuple[int, Mapping[str, float]]]:
+    """Each evaluated epoch of a run and its metrics, of those that begin with a prefix (`audit/`: the test images
+    beside the held-out ones); NaN where one was undefined."""
     by_epoch: dict[int, dict[str, float]] = {}
     for name in METRICS:
-        if f"{prefix}{name}" in logged:
-            for point in store.client.get_metric_history(run_id, f"{prefix}{name}"):
+        if f"{prefix}{name}" in run.data.metrics:
+            for point in store.client.get_metric_history(run.info.run_id, f"{prefix}{name}"):
                 by_epoch.setdefault(point.step, dict.fromkeys(METRICS, math.nan))[name] = point.value
     return sorted(by_epoch.items())
 

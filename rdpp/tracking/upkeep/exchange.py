@@ -6,7 +6,7 @@ The file has a line of JSON a run, compressed by gzip; `pandas.read_json(file, l
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from rdpp.tracking.conventions.metric_names import (
 from rdpp.tracking.conventions.names import from_key
 from rdpp.tracking.conventions.provenance import code_tags
 from rdpp.tracking.conventions.schema import SCHEMA
-from rdpp.tracking.reading.finished import evaluations_of
+from rdpp.tracking.reading.finished import evaluations_of, evaluations_under
 from rdpp.tracking.store.client import NODE, Store, check_schema
 from rdpp.tracking.store.listing import StoredRun
 
@@ -40,11 +40,13 @@ ORIGIN = "origin"
 IMPORT = "import"
 """Level of the run under which they stand."""
 _FINISHED = "tags.level = 'run' and attributes.status = 'FINISHED'"
-_RESULTS = (TEST, SELECTED, GAP, AUDIT, THRESHOLD)
+_RESULTS = (TEST, SELECTED, GAP, THRESHOLD)
 _TOOK = (*COUNTS, SECONDS, IMAGES_PER_SECOND, PEAK_MEMORY)
 _LEFT_OUT = ("mlflow.", "taken_by", "root", NODE, "work_folder")
 """Beginnings of tags that say where a run stands in its own store."""
 _KEYS = {"run", "name", "started", "ended", "tags", "params", "metrics", "evaluations"}
+_AUDITS = "audits"
+"""A key that lines of earlier versions lack."""
 
 
 def export_runs(store: Store, file: Path, query: str | None = None) -> int:
@@ -105,10 +107,14 @@ def _line(store: Store, run: Run) -> dict[str, Any]:
         "tags": {**tags, "schema": str(SCHEMA)},  # the metrics have its names
         "params": {from_key(k): v for k, v in data.params.items()},
         "metrics": {from_key(k): v for k, v in wanted.items()},
-        "evaluations": [
-            [epoch, {k: v for k, v in found.items() if v == v}] for epoch, found in evaluations_of(store, run)
-        ],
+        "evaluations": _known(evaluations_of(store, run)),
+        _AUDITS: _known(evaluations_under(store, run, AUDIT)),
     }
+
+
+def _known(evaluations: Sequence[tuple[int, Mapping[str, float]]]) -> list[tuple[int, dict[str, float]]]:
+    """Without NaN, which JSON does not have."""
+    return [(epoch, {name: value for name, value in found.items() if value == value}) for epoch, found in evaluations]
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
@@ -121,7 +127,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
     except (gzip.BadGzipFile, EOFError, ValueError) as error:
         raise ConfigError(f"{file} is no file of rdpp runs export ({error}); export it anew") from None
     for line in lines:
-        known = isinstance(line, dict) and line.keys() == _KEYS
+        known = isinstance(line, dict) and line.keys() - {_AUDITS} == _KEYS
         require(known, f"{file} is no file of rdpp runs export; its lines need {', '.join(sorted(_KEYS))}")
         check_schema(line["run"], line["tags"])
         yield line
@@ -130,10 +136,11 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 def _take_in(store: Store, parent: str, line: Mapping[str, Any]) -> None:
     """A run with its own times. It has no checkpoint and no maps here, whatever it kept where it was trained."""
     metrics = names_of_today(line["metrics"], line["tags"])
-    prefix = HELD_OUT if any(name.startswith(SELECTED) for name in metrics) else ""
+    watched = HELD_OUT if any(name.startswith(SELECTED) for name in metrics) else ""
     of_epochs = [
         (prefix + name, value, epoch)
-        for epoch, found in line["evaluations"]
+        for prefix, evaluations in ((watched, line["evaluations"]), (AUDIT, line.get(_AUDITS, ())))
+        for epoch, found in evaluations
         for name, value in found.items()
         if name in METRICS
     ]
@@ -141,5 +148,7 @@ def _take_in(store: Store, parent: str, line: Mapping[str, Any]) -> None:
     tags |= {"keep": "none", "keep_maps": False}
     run_id = store.start_run(line["name"], parent=parent, tags=tags, started=line["started"])
     store.log_params(run_id, line["params"])
-    store.log_series(run_id, [*of_epochs, *((name, value, 0) for name, value in metrics.items())])
+    # an earlier version's file has the last value of each series of audits too
+    last = [(name, value, 0) for name, value in metrics.items() if not name.startswith(AUDIT)]
+    store.log_series(run_id, [*of_epochs, *last])
     store.end_run(run_id, "FINISHED", {}, line["ended"])

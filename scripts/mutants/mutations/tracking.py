@@ -90,9 +90,16 @@ MUTATIONS = [
     Mutation(
         "exchange: epochs' metrics stay behind",
         "rdpp/tracking/upkeep/exchange.py",
-        "[*of_epochs, *(",
-        "[*(",
+        "[*of_epochs, *last]",
+        "last",
         f"{_EXCHANGE} -k trained_again",
+    ),
+    Mutation(
+        "exchange: epochs on the test images stay behind",
+        "rdpp/tracking/upkeep/exchange.py",
+        "(AUDIT, line.get(_AUDITS, ()))",
+        "(AUDIT, ())",
+        f"{_EXCHANGE} -k test_images",
     ),
     Mutation(
         "outbox: what was sent is put again",

@@ -13,7 +13,9 @@ from rdpp.config import ConfigError
 from rdpp.engine import ImagesRead
 from rdpp.metrics import of_defect_type
 from rdpp.runs import TakenOver
+from rdpp.tracking.conventions.metric_names import AUDIT
 from rdpp.tracking.conventions.schema import SCHEMA
+from rdpp.tracking.reading.finished import evaluations_under
 from rdpp.tracking.store.client import Store
 from rdpp.tracking.store.listing import StoredRun
 from rdpp.tracking.upkeep.exchange import IMPORT, ORIGIN, export_runs, import_runs
@@ -25,7 +27,8 @@ NAME = "a (odd) one"
 
 @pytest.fixture(scope="module")
 def experiment(held_out):
-    return held_out.with_overrides({**PLAIN, "name": "travels", "seeds": [31, 32], "keep": "chosen"})
+    twice = {"training.epochs": 2, "evaluation.audit": True}
+    return held_out.with_overrides({**PLAIN, **twice, "name": "travels", "seeds": [31, 32], "keep": "chosen"})
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,15 @@ def test_values_and_keys_arrive_and_nothing_else(here, there, file):
     assert {run.data.tags["mlflow.parentRunId"] for run in after.values()} == {parent.info.run_id}
 
 
+def test_the_epochs_on_the_test_images_arrive(here, there, file):
+    import_runs(there, file)
+    before, after = leaves(here[0]), leaves(there)
+    for seed, run in after.items():
+        audits = evaluations_under(there, run, AUDIT)
+        assert len(audits) > 1
+        assert audits == evaluations_under(here[0], before[seed], AUDIT)
+
+
 def test_what_was_taken_in_is_not_trained_again(here, there, file, experiment):
     import_runs(there, file)
     told = []
@@ -85,7 +97,7 @@ def test_what_was_taken_in_is_not_trained_again(here, there, file, experiment):
         assert {name: outcome.metrics[name] for name in trained.metrics} == pytest.approx(trained.metrics, nan_ok=True)
         assert outcome.metrics[f"image_auroc/defect_type/{NAME}"] == 0.5
         assert outcome.deciding["image_auroc"] == trained.deciding["image_auroc"]
-    assert [len(event.evaluations()) for event in told if isinstance(event, TakenOver)] == [1, 1]
+    assert [len(event.evaluations()) for event in told if isinstance(event, TakenOver)] == [2, 2]
 
 
 def test_the_same_results_twice_are_there_once(here, there, file, tmp_path):
