@@ -126,11 +126,9 @@ def test_the_judgement_by_epochs_has_the_figures_of_the_recorded_results(results
     _, told = rows("Learning where", "hard distillation, epochs chosen without the test images, against released")
     for name, row in told.items():
         wanted = NOT_LOOKED_AT if name.startswith("the four") else {run.category for run in found.runs}
-        place = judged.CHOSEN.index(
-            "the test images, for the other" if "test images" in name else "held-out images, both"
-        )
+        way = judged.CHOSEN["chosen on the test images" in name]
         compared = judged.judge(results, found, "hard", "released", wanted)
-        of_way = {one.metric: one for one in compared if one.variant == judged.CHOSEN[place]}
+        of_way = {one.metric: one for one in compared if one.variant == way}
         others = ", ".join(f"{100 * of_way[metric].baseline_mean:.1f}" for metric in HEADLINE)
         assert name.endswith(f"({others})"), (name, others)
         assert row == [shown(of_way[metric], cell) for metric, cell in zip(HEADLINE, row, strict=True)]
