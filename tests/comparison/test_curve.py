@@ -1,0 +1,41 @@
+"""scripts/studies/curve.py: means over parts of a training."""
+
+import importlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from rdpp.config import ConfigError
+
+STUDIES = Path(__file__).parents[2] / "scripts" / "studies"
+
+
+@pytest.fixture
+def curve(monkeypatch):
+    monkeypatch.syspath_prepend(STUDIES)
+    return importlib.import_module("curve")
+
+
+def store(epochs):
+    """Of one run; metric k of epoch e is e + 100 k."""
+    names = {name: 100 * k for k, name in enumerate(("image_auroc", "pixel_auroc", "pixel_aupro"))}
+
+    def history(run_id, key):
+        return [SimpleNamespace(step=epoch, value=epoch + names[key.removeprefix("audit/")]) for epoch in epochs]
+
+    run = SimpleNamespace(
+        info=SimpleNamespace(run_id="a"), data=SimpleNamespace(metrics={f"audit/{name}": 0.0 for name in names})
+    )
+    return SimpleNamespace(client=SimpleNamespace(get_run=lambda run_id: run, get_metric_history=history))
+
+
+def test_parts_are_means_over_their_epochs(curve):
+    found = curve.means_of_parts(store(range(1, 6)), SimpleNamespace(run_id="a"), 2)
+    assert found == pytest.approx(np.array([[2, 4.5], [102, 104.5], [202, 204.5]]))
+
+
+def test_fewer_epochs_than_parts(curve):
+    with pytest.raises(ConfigError, match=r"a has 2 epochs .*, fewer than 3 parts; set evaluation\.audit"):
+        curve.means_of_parts(store((1, 2)), SimpleNamespace(run_id="a"), 3)
