@@ -14,7 +14,7 @@ from rdpp.ablation.config import AblationConfig
 from rdpp.demo import make_categories
 from rdpp.experiment import ExperimentConfig
 from rdpp.tracking.conventions.location import create_sqlite, sqlite_url
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 GOLDEN = Path(__file__).parent / "golden"
 

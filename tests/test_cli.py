@@ -15,7 +15,7 @@ from rdpp.cli.flags import changes_of
 from rdpp.cli.results import say_ui
 from rdpp.config import ConfigError
 from rdpp.display.output import print_json
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.ui.labels import DESCRIPTION
 
 

@@ -22,7 +22,7 @@ from rdpp.stopping import Stop, Stopped
 from rdpp.sweep import SweepConfig
 from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.space import FloatRange
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def say_ui(options: argparse.Namespace, run: str | None = None) -> None:
 def _page(options: argparse.Namespace, run: str) -> str | None:
     """The address of the page about a study or an ablation, or of a run's own; None where the store is away."""
     from rdpp.config import ConfigError
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
     from rdpp.tracking.ui.server import FIRST_PORT, base_address
     from rdpp.tracking.ui.views import link, run_link, saved_views
 

@@ -73,7 +73,7 @@ def _clean(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
     from rdpp.tracking.upkeep.exchange import export_runs
 
     count = export_runs(Store(options.tracking_uri, create=False), options.file, options.where)
@@ -81,7 +81,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _import(options: argparse.Namespace) -> None:
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
     from rdpp.tracking.upkeep.exchange import import_runs
 
     new, known = import_runs(Store(options.tracking_uri), options.file)

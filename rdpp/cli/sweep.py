@@ -61,7 +61,7 @@ def confirm(ended: "Ended", options: argparse.Namespace, stop: "Stop") -> dict[s
     from rdpp.display.output import results
     from rdpp.runs import CONFIRMED
     from rdpp.sweep import BASE, confirmation
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
     from rdpp.tracking.ui.labels import add_to_description
 
     variants = confirmation(ended.sweep, ended.best.trial) if ended.best else {}
@@ -89,7 +89,7 @@ def log_best(run_id: str, tracking_uri: str | None) -> None:
     """The best trial's network as a model of MLflow's. Where that cannot be, the study is none the less done."""
     from rdpp.config import ConfigError
     from rdpp.deploy.registry import log_model
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
 
     try:
         _, model = log_model(Store(tracking_uri, create=False), run_id)

@@ -61,7 +61,7 @@ def _experiment(options: argparse.Namespace) -> "ExperimentConfig":
     if options.recorded is None:
         return ExperimentConfig.from_yaml(find_file("experiment", options.experiment)).with_overrides(changes)
     from rdpp.tracking.reading.recorded import recorded_experiment
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
 
     found = recorded_experiment(Store(options.tracking_uri, create=False), options.recorded)
     print(f"the configuration is that of {found.what}", file=sys.stderr)

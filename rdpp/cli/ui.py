@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     import webbrowser
 
     from rdpp.stopping import Stopped, stopping
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
     from rdpp.tracking.ui.server import choose_port, has_runs, pages, serving
 
     port, store = choose_port(options.port), Store(options.tracking_uri)

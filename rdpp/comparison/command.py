@@ -16,7 +16,7 @@ from rdpp.comparison.window import over_last_epochs
 from rdpp.display.console import output_console, results_table
 from rdpp.display.output import print_json
 from rdpp.runs import opened
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.tree import MlflowTree
 
 

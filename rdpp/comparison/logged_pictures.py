@@ -6,7 +6,7 @@ from typing import Any
 from rdpp.comparison.image_row import ImageRow
 from rdpp.comparison.search import TrainedRun
 from rdpp.tracking.artifacts.gallery import GALLERY, read_gallery
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 _OF_KINDS = {("miss", "hit"): 3, ("false_alarm",): 1}
 """Images a category."""

@@ -18,7 +18,7 @@ from rdpp.tracking.artifacts.figures import Scale, colour, outlined, picture
 from rdpp.tracking.artifacts.forgetting import HEATMAPS_KEPT
 from rdpp.tracking.artifacts.maps import StoredMaps, load_maps
 from rdpp.tracking.reading.recorded import configuration
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 _DEFECTIVE, _GOOD = 3, 1
 """Images a category."""

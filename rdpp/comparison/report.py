@@ -31,7 +31,7 @@ from rdpp.tracking.conventions.metric_names import (
     LOSS_WEIGHTED,
     TIME_SHARE,
 )
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 @dataclass(frozen=True)

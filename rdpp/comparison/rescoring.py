@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from rdpp.config import ConfigError
 from rdpp.tracking.artifacts.maps import load_maps
 from rdpp.tracking.conventions.metric_names import CHOSEN_EPOCH, TEST, chosen_metrics
-from rdpp.tracking.store.client import Store
 from rdpp.tracking.store.listing import StoredRun
+from rdpp.tracking.store.mlflow_store import Store
 
 _SAME = 1e-9
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rdpp.comparison.search import RunSet
 from rdpp.comparison.shown import MOST_VARIANTS, shown_categories, shown_runs
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 BINS = 20
 _TABLE = "image_scores.json"

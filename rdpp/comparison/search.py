@@ -12,8 +12,8 @@ from rdpp.tracking.conventions.metric_names import chosen_metrics
 from rdpp.tracking.conventions.schema import ABLATION_INDEX, SAME_KEYS, SCHEMA
 from rdpp.tracking.reading.checkpoints import is_run_id
 from rdpp.tracking.reading.recorded import refuse_unknown, studies_and_ablations
-from rdpp.tracking.store.client import Store
 from rdpp.tracking.store.listing import StoredRun, runs_with_tag
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.store.taken_over import groups, taken_by
 
 _TAGS = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rdpp.display.console import percent, short
-from rdpp.tracking.store.client import Store
 from rdpp.tracking.store.listing import StoredRun, runs_with_tag
+from rdpp.tracking.store.mlflow_store import Store
 
 _WORDS = {"held_out": "held-out", "test": "test"}
 

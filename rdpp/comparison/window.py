@@ -9,7 +9,7 @@ import numpy as np
 from rdpp.comparison.search import RunSet, TrainedRun
 from rdpp.config import ConfigError, require
 from rdpp.tracking.conventions.metric_names import AUDIT, HELD_OUT
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 def over_last_epochs(store: Store, run_set: RunSet, names: Sequence[str], count: int) -> RunSet:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rdpp.data import Category, file_digest
 from rdpp.engine import RunSpec, digest_of_code, machine_digest, machine_parts
-from rdpp.tracking.conventions.provenance import code_tags
+from rdpp.provenance import code_tags
 
 _NAMED = 3  # files that a line names
 _IN_WORDS = {"threads": "thread count", "cpu": "CPU", "feature_cache": "feature cache"}

@@ -34,7 +34,7 @@ from rdpp.deploy.pyfunc_model import CHECKPOINT, RATE, TEACHER
 from rdpp.engine import Checkpoint, check_teacher
 from rdpp.models import teacher_backbone
 from rdpp.models.weights import fingerprint
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 _NAME = "model"
 """Of the logged model, below its run."""

@@ -24,8 +24,8 @@ from rdpp.tracking.reading.recorded import (
     run_with_checkpoint,
     studies_and_ablations,
 )
-from rdpp.tracking.store.client import Store
 from rdpp.tracking.store.listing import StoredRun
+from rdpp.tracking.store.mlflow_store import Store
 
 OBJECTIVE = ("image_auroc", "pixel_aupro")
 """Of a run that belongs to no study: a sweep's default."""

@@ -19,8 +19,8 @@ from rdpp.experiment import ExperimentConfig
 from rdpp.tracking.conventions.metric_names import COUNTS, final_metrics, is_final
 from rdpp.tracking.conventions.names import to_key
 from rdpp.tracking.reading.recorded import CONFIGURATION, configuration_data
-from rdpp.tracking.store.client import Store
 from rdpp.tracking.store.listing import StoredRun
+from rdpp.tracking.store.mlflow_store import Store
 
 CUDA_TOLERANCE = 0.01
 """Difference of a metric that counts as equal on a GPU by default: its sums have no fixed order."""

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from rdpp.addresses import shown
 from rdpp.config import ConfigError
 from rdpp.tracking.reading.checkpoints import downloaded, is_run_id, leaves
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 _ALIAS = re.compile(r"(?:models:/)?([^/@]+)@([^/@]+)")
 _VERSION = re.compile(r"(?:models:/)?([^/@]+)/(\d+)")

@@ -28,8 +28,8 @@ from rdpp.engine import (
     rate_name,
     resolve_device,
 )
+from rdpp.provenance import code_comment
 from rdpp.tracking.conventions import metric_names as names
-from rdpp.tracking.conventions.provenance import code_comment
 from rdpp.tracking.conventions.schema import SCHEMA
 from rdpp.tracking.outbox.records import Kind
 

@@ -13,7 +13,7 @@ from rdpp.runs import HoldLost, goes_on
 from rdpp.stopping import Stopped
 from rdpp.tracking.observer import RunObserver
 from rdpp.tracking.outbox.delivery import Delivery
-from rdpp.tracking.outbox.folders import CHECKPOINT, RESULT, Home, Outbox
+from rdpp.tracking.outbox.outboxes import CHECKPOINT, RESULT, Home, Outbox
 from rdpp.tracking.outbox.records import Kind
 from rdpp.tracking.outbox.result import with_nan, with_null, write_result
 

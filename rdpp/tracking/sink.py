@@ -20,7 +20,7 @@ from rdpp.tracking.artifacts.states import remove_states, store_state
 from rdpp.tracking.conventions.location import sqlite_file
 from rdpp.tracking.conventions.names import printable
 from rdpp.tracking.outbox.records import Record
-from rdpp.tracking.store.client import NODE, WORK_FOLDER, Store
+from rdpp.tracking.store.mlflow_store import NODE, WORK_FOLDER, Store
 from rdpp.tracking.store.outage import collided
 from rdpp.tracking.store.repeats import Repeats
 from rdpp.tracking.store.taken_over import groups, taken_by

@@ -15,7 +15,7 @@ from rdpp.runs import Finished, Hold, Locks, Node, View, run_lock
 from rdpp.runs.patience import PATIENCE, Patience
 from rdpp.tracking.conventions.location import check_location, is_empty, tracking_uri, work_folder
 from rdpp.tracking.outbox.delivery import Delivery, tell
-from rdpp.tracking.outbox.folders import CHECKPOINT, Home, Outboxes
+from rdpp.tracking.outbox.outboxes import CHECKPOINT, Home, Outboxes
 from rdpp.tracking.outbox.records import Kind
 from rdpp.tracking.outbox.result import evaluations_here, find_here
 from rdpp.tracking.recorder import RunRecorder, ending
@@ -23,7 +23,7 @@ from rdpp.tracking.ui.labels import leaf_name
 
 if TYPE_CHECKING:
     from rdpp.tracking.sink import StoreSink
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
 
 
 class MlflowTree:
@@ -100,7 +100,7 @@ class MlflowTree:
         Raises:
             ConfigError: it cannot be used.
         """
-        from rdpp.tracking.store.client import Store
+        from rdpp.tracking.store.mlflow_store import Store
 
         with self._lock:
             if self._store is None:

@@ -11,7 +11,7 @@ import torch
 from rich import box
 from rich.table import Table
 
-from rdpp.tracking.conventions.provenance import code_tags
+from rdpp.provenance import code_tags
 
 RESULTS = Path(__file__).parents[2] / "docs" / "benchmarks.jsonl"
 

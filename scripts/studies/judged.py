@@ -21,7 +21,7 @@ from rdpp.config import ConfigError, choose
 from rdpp.display.console import output_console
 from rdpp.engine.selection import OFFICIAL_METRICS, official_value
 from rdpp.tracking.conventions.metric_names import AUDIT
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 CHOSEN = ("held-out images, both", "the test images, for the other")
 

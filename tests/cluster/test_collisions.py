@@ -8,7 +8,7 @@ import pytest
 from rdpp.runs import WorkFolder
 from rdpp.tracking.outbox.records import Record
 from rdpp.tracking.sink import StoreSink
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 pytestmark = pytest.mark.cluster
 

@@ -5,7 +5,7 @@ import time
 import pytest
 from commands import Command
 
-from rdpp.tracking.store.client import WORK_FOLDER, Store
+from rdpp.tracking.store.mlflow_store import WORK_FOLDER, Store
 
 pytestmark = pytest.mark.cluster
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 pytestmark = pytest.mark.cluster
 

@@ -16,7 +16,7 @@ import rdpp.workers.options as options
 from rdpp.cli import main
 from rdpp.engine import BatchFinished
 from rdpp.tracking.conventions.location import shown
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.tree import MlflowTree
 
 pytestmark = pytest.mark.cluster

@@ -18,7 +18,7 @@ from rdpp.comparison.search import RunSet, TrainedRun, find_runs
 from rdpp.comparison.statistics import Answer, Comparison
 from rdpp.comparison.tables import as_data, comparison_table, plain_answer, sentences
 from rdpp.config import ConfigError
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 def run_set(values, baseline="rd"):

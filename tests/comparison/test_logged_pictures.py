@@ -10,7 +10,7 @@ from rdpp.comparison.map_grid import image_rows
 from rdpp.comparison.search import find_runs
 from rdpp.comparison.shown import MOST_VARIANTS
 from rdpp.tracking.artifacts.gallery import GALLERY, Frame, gallery_page
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 def page(variant, titles, chosen=2):

@@ -5,7 +5,7 @@ import pytest
 from rdpp.comparison.search import find_runs
 from rdpp.comparison.window import over_last_epochs
 from rdpp.config import ConfigError
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 @pytest.fixture(scope="module")

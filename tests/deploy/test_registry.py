@@ -34,7 +34,7 @@ from rdpp.deploy.registry import OBJECTIVE, register
 from rdpp.detector import Detector
 from rdpp.models import TeacherConfig, teacher_backbone
 from rdpp.sweep.config import SweepConfig
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 WHITE = 6.0
 

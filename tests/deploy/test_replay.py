@@ -18,7 +18,7 @@ from rdpp.deploy.differences import Difference, other_differences
 from rdpp.deploy.replay import Replayed, ReplayOptions, replay
 from rdpp.engine import RunSpec
 from rdpp.tracking.reading.recorded import configuration
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 from rdpp.config import ConfigError
 from rdpp.deploy import load, located
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from rdpp.cli import main
 from rdpp.deploy import load
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 def test_those_of_a_run_with_held_out_images(judge, capsys):

@@ -9,7 +9,7 @@ import pytest
 
 from rdpp.comparison.pairing import HEADLINE, compare_runs
 from rdpp.comparison.search import find_runs
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.upkeep.exchange import import_runs
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -27,7 +27,7 @@ from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.space import FloatRange
 from rdpp.tracking.reading.evaluation import evaluate_source
 from rdpp.tracking.reading.finished import download_checkpoint
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.tree import MlflowTree
 
 

@@ -18,7 +18,7 @@ from rdpp.sweep.judge import spent_steps
 from rdpp.sweep.report import table
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import chosen_pruner, open_study
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 PER_EPOCH = 2  # batches of the tiny experiment
 

@@ -24,7 +24,7 @@ from rdpp.sweep.report import as_json, table
 from rdpp.sweep.space import FloatRange, base_point
 from rdpp.sweep.study import open_study, remaining_trials
 from rdpp.tracking.conventions.schema import SCHEMA
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.ui.views import saved_views
 
 METRICS = ("image_auroc", "pixel_auroc")

@@ -8,7 +8,7 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from rdpp.runs import WorkFolder
 from rdpp.tracking.outbox.records import Record
 from rdpp.tracking.sink import StoreSink
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.store.outage import collided, outage
 
 

@@ -14,7 +14,7 @@ from rdpp.display.screen import Terminal
 from rdpp.engine import EpochFinished, train
 from rdpp.metrics import METRICS
 from rdpp.tracking.reading.evaluation import evaluate_source
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 RELEASED = {"losses": {"ssot": {"pairing": "batch"}, "contrast": {"margin": 0.5}}}
 

@@ -10,7 +10,7 @@ from tracked import tracked_training
 
 from rdpp.data import GOOD
 from rdpp.tracking.artifacts.maps import load_maps
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.tree import MlflowTree
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from rdpp.tracking.conventions.location import work_folder
 from rdpp.tracking.outbox import delivery
-from rdpp.tracking.outbox.folders import Outboxes
+from rdpp.tracking.outbox.outboxes import Outboxes
 from rdpp.tracking.tree import MlflowTree
 
 

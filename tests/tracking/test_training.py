@@ -15,7 +15,7 @@ from rdpp.metrics import auroc
 from rdpp.runs import Outcome, summary
 from rdpp.tracking.artifacts.gallery import GALLERY, read_gallery
 from rdpp.tracking.reading.evaluation import evaluate_source
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from rdpp.runs import HoldLost, Node, run_lock
 from rdpp.tracking.artifacts.gallery import GALLERY, read_gallery
 from rdpp.tracking.conventions.location import work_folder
 from rdpp.tracking.outbox import delivery
-from rdpp.tracking.outbox.folders import Outboxes
+from rdpp.tracking.outbox.outboxes import Outboxes
 from rdpp.tracking.outbox.records import Record
 from rdpp.tracking.outbox.result import find_here
 from rdpp.tracking.sink import StoreSink
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.tree import MlflowTree
 
 

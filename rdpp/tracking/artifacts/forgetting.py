@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from rdpp.tracking.artifacts.gallery import GALLERY
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.store.taken_over import TAKEN_BY
 
 RUNS_KEPT = "runs_kept"

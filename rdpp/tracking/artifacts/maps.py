@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from rdpp.config import ConfigError
 from rdpp.metrics import evaluate
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 _FILE = "anomaly_maps.safetensors"
 

@@ -10,7 +10,7 @@ from typing import Any
 from rdpp.tracking.artifacts.figures import Scale, heatmap, outlined
 from rdpp.tracking.artifacts.gallery import GALLERY, Frame, frame_of, gallery_page
 from rdpp.tracking.conventions.names import to_picture_key
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 PICTURES = "images"
 """The folder of a run's artifacts."""

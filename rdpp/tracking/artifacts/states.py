@@ -9,7 +9,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from rdpp.config import ConfigError
 from rdpp.engine import put_state, saved_state
-from rdpp.tracking.store.client import NODE, Store
+from rdpp.tracking.store.mlflow_store import NODE, Store
 
 FOLDER = "state"
 

@@ -11,7 +11,7 @@ from rdpp.addresses import shown
 from rdpp.config import ConfigError
 from rdpp.runs.patience import PATIENCE
 from rdpp.stopping import Stopped
-from rdpp.tracking.outbox.folders import Outbox, Outboxes
+from rdpp.tracking.outbox.outboxes import Outbox, Outboxes
 from rdpp.tracking.outbox.records import Kind
 from rdpp.tracking.outbox.sender import Held, Sender, Sink, finish_dead, is_alive
 

@@ -11,7 +11,7 @@ from rdpp.engine import Result, RunSpec
 from rdpp.folders import write_whole
 from rdpp.metrics import METRICS
 from rdpp.runs import Finished, Node
-from rdpp.tracking.outbox.folders import RESULT, Outbox, Outboxes
+from rdpp.tracking.outbox.outboxes import RESULT, Outbox, Outboxes
 
 Evaluations = Sequence[tuple[int, Mapping[str, float]]]
 """Epoch and metrics."""

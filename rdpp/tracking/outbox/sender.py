@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rdpp.runs import run_lock
-from rdpp.tracking.outbox.folders import RESULT, Home, Outbox, Outboxes
+from rdpp.tracking.outbox.outboxes import RESULT, Home, Outbox, Outboxes
 from rdpp.tracking.outbox.records import Record
 
 

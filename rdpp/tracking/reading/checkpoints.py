@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from rdpp.addresses import shown
 from rdpp.config import ConfigError
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.store.taken_over import taken_by
 
 CHECKPOINT = "checkpoint"

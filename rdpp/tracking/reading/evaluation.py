@@ -8,7 +8,7 @@ from rdpp.config import ConfigError
 from rdpp.engine import Evaluated, evaluate_checkpoint, evaluate_official, official_checkpoints
 from rdpp.experiment import ExperimentConfig
 from rdpp.tracking.reading.checkpoints import downloaded, is_run_id, leaves
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 def evaluate_source(

@@ -10,8 +10,8 @@ from rdpp.engine import RunSpec, read_checkpoint
 from rdpp.metrics import METRICS
 from rdpp.runs import Finished, Node
 from rdpp.tracking.conventions.metric_names import CHOSEN_EPOCH, EPOCHS, HELD_OUT, STEPS, chosen_metrics
-from rdpp.tracking.store.client import NODE, Store
 from rdpp.tracking.store.listing import StoredRun
+from rdpp.tracking.store.mlflow_store import NODE, Store
 
 
 def find_finished(store: Store, spec: RunSpec, since: float = 0.0) -> Finished | None:

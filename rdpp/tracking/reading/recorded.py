@@ -15,8 +15,8 @@ from rdpp.config import ConfigError, choose, require
 from rdpp.data import AUTO
 from rdpp.experiment import ExperimentConfig, TrainingConfig
 from rdpp.tracking.reading.checkpoints import is_run_id
-from rdpp.tracking.store.client import Store
 from rdpp.tracking.store.listing import StoredRun, runs_with_tag
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.store.taken_over import groups, taken_by
 from rdpp.yaml_file import parse_yaml
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.tracking.conventions.location import unusable
 from rdpp.tracking.conventions.metric_names import names_of_today
-from rdpp.tracking.store.client import Store, check_schema
+from rdpp.tracking.store.mlflow_store import Store, check_schema
 
 _AT_ONCE = 10_000  # rows fetched
 _PARTS = ("tags", "params", "metrics")

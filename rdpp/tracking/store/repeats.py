@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mlflow.entities import Run
 
 from rdpp.tracking.conventions.names import to_key
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 Point = tuple[str, float, int]
 """Name, value and step."""
@@ -14,7 +14,7 @@ Point = tuple[str, float, int]
 class Repeats:
     """Passes over what is there: the other machine had come further than the state from which the run goes on.
 
-    On one machine the names of records see to that; see `rdpp.tracking.outbox.folders`.
+    On one machine the names of records see to that; see `rdpp.tracking.outbox.outboxes`.
     """
 
     def __init__(self, store: Store, run: Run) -> None:

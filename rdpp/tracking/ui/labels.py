@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rdpp.engine import RunSpec
 
 if TYPE_CHECKING:
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
 
 COLOUR = "mlflow.runColor"
 """Tag of a run: its colour in lists and charts of MLflow's UI."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from http.client import HTTPException
 
 from rdpp.config import ConfigError, require
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.ui.views import confirmations_below, link, saved_views
 
 HOST = "127.0.0.1"

@@ -18,7 +18,7 @@ from rdpp.runs.views import CONFIRMED, Chart, Column, View
 from rdpp.tracking.conventions.names import to_key
 
 if TYPE_CHECKING:
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
 
 TAG = "mlflow.sharedViewState."
 MOST = 40

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rdpp.runs import run_lock
 from rdpp.tracking.conventions.location import is_empty, unusable
-from rdpp.tracking.outbox.folders import CHECKPOINT, RESULT, Outbox, Outboxes
+from rdpp.tracking.outbox.outboxes import CHECKPOINT, RESULT, Outbox, Outboxes
 from rdpp.tracking.outbox.sender import Held, Sender
 from rdpp.tracking.sink import StoreSink
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.store.outage import outage
 from rdpp.tracking.upkeep.leftovers import Interrupted, Leftovers, OpenRun, Scratch, is_finished, open_runs, size
 

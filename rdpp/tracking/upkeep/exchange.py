@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from rdpp.config import ConfigError, require
 from rdpp.folders import write_whole
 from rdpp.metrics import METRICS
+from rdpp.provenance import code_tags
 from rdpp.tracking.conventions.metric_names import (
     AUDIT,
     COUNTS,
@@ -29,11 +30,10 @@ from rdpp.tracking.conventions.metric_names import (
     names_of_today,
 )
 from rdpp.tracking.conventions.names import from_key
-from rdpp.tracking.conventions.provenance import code_tags
 from rdpp.tracking.conventions.schema import SCHEMA
 from rdpp.tracking.reading.finished import evaluations_of, evaluations_under
-from rdpp.tracking.store.client import NODE, Store, check_schema
 from rdpp.tracking.store.listing import StoredRun
+from rdpp.tracking.store.mlflow_store import NODE, Store, check_schema
 
 ORIGIN = "origin"
 """Tag of a run that was taken in: the id that it has where it was trained."""

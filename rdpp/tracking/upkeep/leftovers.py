@@ -18,9 +18,9 @@ from rdpp.engine import code_digest, saved_state
 from rdpp.runs import STATE, WorkFolder, run_lock
 from rdpp.tracking.artifacts.gallery import GALLERY
 from rdpp.tracking.conventions.location import is_empty, sqlite_file, tracking_uri, work_folder
-from rdpp.tracking.outbox.folders import Home, Outbox, Outboxes
+from rdpp.tracking.outbox.outboxes import Home, Outbox, Outboxes
 from rdpp.tracking.outbox.sender import is_alive
-from rdpp.tracking.store.client import NODE, WORK_FOLDER, Store
+from rdpp.tracking.store.mlflow_store import NODE, WORK_FOLDER, Store
 
 _PARENT = "mlflow.parentRunId"
 _KINDS = {"checkpoint": "checkpoints", "images": "pictures", GALLERY: "pictures"}

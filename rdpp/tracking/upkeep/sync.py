@@ -2,7 +2,7 @@
 
 from rdpp.config import ConfigError
 from rdpp.tracking.conventions.location import tracking_uri, unusable, work_folder
-from rdpp.tracking.outbox.folders import Outbox, Outboxes
+from rdpp.tracking.outbox.outboxes import Outbox, Outboxes
 from rdpp.tracking.outbox.sender import Held, Sender, finish_dead, is_alive
 
 
@@ -28,7 +28,7 @@ def _sync(outboxes: Outboxes, uri: str) -> str:
     if not waiting:
         return f"nothing waits in {outboxes.root}"
     from rdpp.tracking.sink import StoreSink
-    from rdpp.tracking.store.client import Store
+    from rdpp.tracking.store.mlflow_store import Store
     from rdpp.tracking.store.outage import outage
 
     sender = Sender(outboxes, StoreSink(Store(uri), outboxes.work), lambda error: outage(error, uri))

@@ -3,7 +3,7 @@
 from mutations.mutation import Mutation
 
 _DELIVERY = "tests/tracking/outbox/test_delivery.py"
-_OUTBOX = "tests/tracking/outbox/test_folders.py"
+_OUTBOX = "tests/tracking/outbox/test_outboxes.py"
 _EXCHANGE = "tests/tracking/upkeep/test_exchange.py"
 _TREE = "tests/tracking/test_tree.py"
 _RUNS = "tests/runs/test_many.py"
@@ -103,49 +103,49 @@ MUTATIONS = [
     ),
     Mutation(
         "outbox: what was sent is put again",
-        "rdpp/tracking/outbox/folders.py",
+        "rdpp/tracking/outbox/outboxes.py",
         "(path.exists() or name in self.sent())",
         "path.exists()",
         _OUTBOX,
     ),
     Mutation(
         "outbox: a record that waits, and may have been sent, gets another time",
-        "rdpp/tracking/outbox/folders.py",
+        "rdpp/tracking/outbox/outboxes.py",
         "(path.exists() or name in self.sent())",
         "name in self.sent()",
         _OUTBOX,
     ),
     Mutation(
         "outbox: a run that goes on has ended",
-        "rdpp/tracking/outbox/folders.py",
+        "rdpp/tracking/outbox/outboxes.py",
         "                path.unlink(missing_ok=True)\n        payload",
         "                pass\n        payload",
         _OUTBOX,
     ),
     Mutation(
         "outbox: a parent's new record is removed with its folder",
-        "rdpp/tracking/outbox/folders.py",
+        "rdpp/tracking/outbox/outboxes.py",
         "            if self.training:\n                for",
         "            if True:\n                for",
         f"{_OUTBOX} -k as_the_folder",
     ),
     Mutation(
         "outbox: a removal that was killed after the records' folder is never ended",
-        "rdpp/tracking/outbox/folders.py",
+        "rdpp/tracking/outbox/outboxes.py",
         "            if self.records.is_dir():\n",
         "            if True:\n",
         f"{_OUTBOX} -k was_killed",
     ),
     Mutation(
         "outbox: the note that the run is over is not removed last",
-        "rdpp/tracking/outbox/folders.py",
+        "rdpp/tracking/outbox/outboxes.py",
         "key=lambda path: path.name == _SENT",
         "key=lambda path: path.name != _SENT",
         f"{_OUTBOX} -k was_killed",
     ),
     Mutation(
         "outbox: an empty folder stays",
-        "rdpp/tracking/outbox/folders.py",
+        "rdpp/tracking/outbox/outboxes.py",
         "                self.folder.rmdir()  # empty",
         "                pass  # empty",
         f"{_OUTBOX} -k was_killed",
@@ -159,7 +159,7 @@ MUTATIONS = [
     ),
     Mutation(
         "store: a node gets a run each time",
-        "rdpp/tracking/store/client.py",
+        "rdpp/tracking/store/mlflow_store.py",
         "known = None if node is None else self.run_of_node(node)",
         "known = None",
         f"{_TREE} -k at_once",
@@ -243,28 +243,28 @@ MUTATIONS = [
     ),
     Mutation(
         "store: a command that reads makes one",
-        "rdpp/tracking/store/client.py",
+        "rdpp/tracking/store/mlflow_store.py",
         "if not create and not exists(self.uri):",
         "if False:",
         _PRESENCE,
     ),
     Mutation(
         "store: two that make the MLflow experiment at once fail",
-        "rdpp/tracking/store/client.py",
+        "rdpp/tracking/store/mlflow_store.py",
         "                if known is None:  # else another",
         "                if True:  # else another",
         "tests/tracking/test_training.py -k same_moment",
     ),
     Mutation(
         "store: a command that reads makes an experiment",
-        "rdpp/tracking/store/client.py",
+        "rdpp/tracking/store/mlflow_store.py",
         "if known is None and not create:",
         "if False:",
         _PRESENCE,
     ),
     Mutation(
         "store: a copy passes",
-        "rdpp/tracking/store/client.py",
+        "rdpp/tracking/store/mlflow_store.py",
         "check_artifacts(self.uri, known.artifact_location)",
         "pass",
         _PRESENCE,
@@ -355,7 +355,7 @@ MUTATIONS = [
     ),
     Mutation(
         "states: one is sent before what was put before it",
-        "rdpp/tracking/outbox/folders.py",
+        "rdpp/tracking/outbox/outboxes.py",
         '"-~state-"  # ~',
         '"-!state-"  # ~',
         f"{_STATES} -k after_all",

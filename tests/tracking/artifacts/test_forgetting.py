@@ -7,7 +7,7 @@ import pytest
 from rdpp.tracking.artifacts.gallery import GALLERY
 from rdpp.tracking.outbox import delivery
 from rdpp.tracking.sink import StoreSink
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.tree import MlflowTree
 
 

@@ -13,7 +13,7 @@ from rdpp.tracking.conventions.metric_names import TEST, chosen_metrics
 from rdpp.tracking.conventions.names import LONGEST, from_key, printable, to_key, to_picture_key
 from rdpp.tracking.outbox.records import read_record, write_record
 from rdpp.tracking.sink import StoreSink
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 ODD = [
     "scratch (deep)",

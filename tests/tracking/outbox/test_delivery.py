@@ -12,7 +12,7 @@ from rdpp.runs.work_folder import WorkFolder
 from rdpp.stopping import Stopped
 from rdpp.tracking.outbox import delivery as module
 from rdpp.tracking.outbox.delivery import Delivery
-from rdpp.tracking.outbox.folders import RESULT, Home, Outboxes
+from rdpp.tracking.outbox.outboxes import RESULT, Home, Outboxes
 from rdpp.tracking.outbox.sender import Held, Sender
 
 

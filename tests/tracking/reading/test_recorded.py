@@ -8,8 +8,8 @@ from rdpp.comparison.search import find_runs
 from rdpp.config import ConfigError
 from rdpp.deploy.registry import register
 from rdpp.tracking.reading.recorded import recorded_experiment, run_with_checkpoint
-from rdpp.tracking.store.client import Store
 from rdpp.tracking.store.listing import StoredRun
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.store.taken_over import taken_by
 
 

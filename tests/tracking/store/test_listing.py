@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy
 
 from rdpp.tracking.store import listing
-from rdpp.tracking.store.client import Store
 from rdpp.tracking.store.listing import StoredRun, runs_with_tag
+from rdpp.tracking.store.mlflow_store import Store
 
 
 @pytest.fixture(scope="module")

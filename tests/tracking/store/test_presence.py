@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from rdpp.cli import main
 from rdpp.config import ConfigError
 from rdpp.tracking.conventions.location import sqlite_url
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 READING = [["compare", "some"], ["report", "some"], ["rescore", "some"], ["evaluate", 32 * "a"]]
 

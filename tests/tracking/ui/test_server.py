@@ -10,7 +10,7 @@ import pytest
 
 from rdpp.cli import main
 from rdpp.runs import View
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.ui import server as module
 from rdpp.tracking.ui.server import choose_port, pages
 from rdpp.tracking.ui.views import write_view

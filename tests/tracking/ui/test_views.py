@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from rdpp.runs import DURATION, Chart, View
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.tree import MlflowTree
 from rdpp.tracking.ui import views as module
 from rdpp.tracking.ui.views import MOST, TAG, link, saved_views, state_of, tag_value, write_view

@@ -16,8 +16,8 @@ from rdpp.runs import TakenOver
 from rdpp.tracking.conventions.metric_names import AUDIT
 from rdpp.tracking.conventions.schema import SCHEMA
 from rdpp.tracking.reading.finished import evaluations_under
-from rdpp.tracking.store.client import Store
 from rdpp.tracking.store.listing import StoredRun
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.upkeep.exchange import IMPORT, ORIGIN, export_runs, import_runs
 
 OLD = Path(__file__).parents[3] / "docs" / "results" / "photographs.jsonl.gz"

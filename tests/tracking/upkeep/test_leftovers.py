@@ -10,8 +10,8 @@ from rdpp.engine import code_digest
 from rdpp.engine.state import _digest
 from rdpp.runs import run_lock
 from rdpp.tracking.conventions.location import work_folder
-from rdpp.tracking.outbox.folders import RESULT, Home, Outboxes
-from rdpp.tracking.store.client import WORK_FOLDER, Store
+from rdpp.tracking.outbox.outboxes import RESULT, Home, Outboxes
+from rdpp.tracking.store.mlflow_store import WORK_FOLDER, Store
 from rdpp.tracking.upkeep.leftovers import survey
 
 

@@ -18,9 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.addresses import shown
 from rdpp.config import ConfigError
+from rdpp.provenance import code_tags
 from rdpp.tracking.conventions.location import check_location, create_sqlite, sqlite_file, tracking_uri, unusable
 from rdpp.tracking.conventions.names import printable, to_key
-from rdpp.tracking.conventions.provenance import code_tags
 from rdpp.tracking.conventions.schema import SCHEMA
 from rdpp.tracking.store.presence import ARTIFACTS, absent, check_artifacts, exists
 

@@ -11,7 +11,7 @@ import pytest
 
 from rdpp.runs.work_folder import WorkFolder
 from rdpp.tracking.conventions.location import work_folder
-from rdpp.tracking.outbox.folders import CHECKPOINT, RESULT, Home, Outbox, Outboxes
+from rdpp.tracking.outbox.outboxes import CHECKPOINT, RESULT, Home, Outbox, Outboxes
 
 
 @pytest.fixture
