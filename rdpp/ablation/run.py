@@ -9,7 +9,8 @@ from rdpp.ablation.views import ablation_views
 from rdpp.config import ConfigError
 from rdpp.engine import RunSpec, grids, prepare
 from rdpp.runs import GridJob, Node, Outcome, Planned, RunObserver, TrainAll, Tree, opened, summary, usable_of
-from rdpp.tracking.conventions.schema import ABLATION_INDEX, SCHEMA
+from rdpp.tracking.conventions.artifacts import ABLATION_INDEX
+from rdpp.tracking.conventions.schema import SCHEMA
 from rdpp.tracking.ui.labels import COLOUR, DESCRIPTION, colour
 
 Matrix = Sequence[tuple[str, RunSpec]]

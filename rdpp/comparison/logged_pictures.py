@@ -5,7 +5,8 @@ from typing import Any
 
 from rdpp.comparison.image_row import ImageRow
 from rdpp.comparison.search import TrainedRun
-from rdpp.tracking.artifacts.gallery import GALLERY, read_gallery
+from rdpp.tracking.artifacts.gallery import read_gallery
+from rdpp.tracking.conventions.artifacts import GALLERY
 from rdpp.tracking.store.mlflow_store import Store
 
 _OF_KINDS = {("miss", "hit"): 3, ("false_alarm",): 1}

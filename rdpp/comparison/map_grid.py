@@ -15,8 +15,8 @@ from rdpp.comparison.shown import MOST_VARIANTS, shown_categories, shown_runs
 from rdpp.config import ConfigError
 from rdpp.data import Split, load_test, scan
 from rdpp.tracking.artifacts.figures import Scale, colour, outlined, picture
-from rdpp.tracking.artifacts.forgetting import HEATMAPS_KEPT
 from rdpp.tracking.artifacts.maps import StoredMaps, load_maps
+from rdpp.tracking.conventions.tags import DATA_MANIFEST, HEATMAPS_KEPT, KEEP_MAPS
 from rdpp.tracking.reading.recorded import configuration
 from rdpp.tracking.store.mlflow_store import Store
 
@@ -63,13 +63,13 @@ def image_rows(store: Store, run_set: RunSet) -> tuple[list[ImageRow], list[str]
 
 def _may_have_maps(run: TrainedRun) -> bool:
     """A run's tag says whether it stored them; they may have been deleted since."""
-    return run.tags.get("keep_maps") != "False"
+    return run.tags.get(KEEP_MAPS) != "False"
 
 
 def _split(store: Store, run: TrainedRun, category: str) -> Split:
     data = configuration(store, run.run_id).data
     found = scan(Path(data.root), category, data.layout)
-    if found.fingerprint != run.tags["data_manifest"]:
+    if found.fingerprint != run.tags[DATA_MANIFEST]:
         raise ConfigError(f"the images of {category} in {found.root} are no longer those that were tested")
     return load_test(found, data.size, Path(data.cache), data.reading)
 

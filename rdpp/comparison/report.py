@@ -31,6 +31,7 @@ from rdpp.tracking.conventions.metric_names import (
     LOSS_WEIGHTED,
     TIME_SHARE,
 )
+from rdpp.tracking.conventions.tags import DEAD_TERMS
 from rdpp.tracking.store.mlflow_store import Store
 
 
@@ -146,7 +147,7 @@ def _leaderboard(run_set: RunSet, trials: Trials | None, baseline: str | None) -
 
 
 def _dead(runs: Sequence[TrainedRun]) -> str:
-    found = {run.tags.get("dead_terms", "unknown") for run in runs}
+    found = {run.tags.get(DEAD_TERMS, "unknown") for run in runs}
     terms = sorted({term for text in found for term in text.split()} - {"none"})
     return ", ".join(terms)
 
@@ -198,7 +199,7 @@ def _terms(run_set: RunSet) -> Tabulated:
             keys = [kind + term for kind in (LOSS_WEIGHT, LOSS, LOSS_WEIGHTED)]
             keys += [f"{GRADIENT_NORM}{group}/{term}" for group in ("projection", "restoration")]
             keys += [GRADIENT_ROUNDING + term, TIME_SHARE + term]
-            dead = sum(term in run.tags.get("dead_terms", "").split() for run in runs)
+            dead = sum(term in run.tags.get(DEAD_TERMS, "").split() for run in runs)
             rows.append((variant, term, *(_mean_of(runs, key) for key in keys), f"{dead} of {len(runs)}"))
     header = ("variant", "term", "weight", "value", "weighted", "gradient at projection")
     header += ("gradient at bottleneck and student", "rounding share of gradient", "share of step time", "dead in runs")

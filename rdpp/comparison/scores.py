@@ -8,10 +8,10 @@ import numpy as np
 
 from rdpp.comparison.search import RunSet
 from rdpp.comparison.shown import MOST_VARIANTS, shown_categories, shown_runs
+from rdpp.tracking.conventions.artifacts import IMAGE_SCORES
 from rdpp.tracking.store.mlflow_store import Store
 
 BINS = 20
-_TABLE = "image_scores.json"
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ def category_scores(store: Store, run_set: RunSet) -> tuple[list[CategoryScores]
     missing: list[str] = []
     for category in shown_categories(run_set):
         runs = shown_runs(run_set, [run for run in run_set.runs if run.category == category], MOST_VARIANTS)
-        tables = {name: store.read_json(run.run_id, _TABLE) for name, run in runs.items()}
+        tables = {name: store.read_json(run.run_id, IMAGE_SCORES) for name, run in runs.items()}
         read = [_scores(name, table) for name, table in tables.items() if table is not None]
         known = tuple(scores for scores in read if scores is not None)
         if known:
             found.append(CategoryScores(category, next(iter(runs.values())).seed, known))
         else:
-            why = "its test images are all good, or all defective" if read else f"no run has its {_TABLE}"
+            why = "its test images are all good, or all defective" if read else f"no run has its {IMAGE_SCORES}"
             missing.append(f"{category}: no ROC curve, since {why}")
     return found, missing
 

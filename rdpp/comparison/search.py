@@ -6,22 +6,35 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rdpp.config import ConfigError, require
+from rdpp.tracking.conventions.artifacts import ABLATION_INDEX
 from rdpp.tracking.conventions.metric_names import chosen_metrics
-from rdpp.tracking.conventions.schema import ABLATION_INDEX, SAME_KEYS, SCHEMA
+from rdpp.tracking.conventions.schema import SAME_KEYS, SCHEMA
+from rdpp.tracking.conventions.tags import (
+    DATA_MANIFEST,
+    KEY,
+    KEY_TRAINING,
+    METHOD,
+    ROOT,
+    RUNS,
+    TEACHER_FINGERPRINT,
+    TRAIN_MANIFEST,
+    groups,
+    taken_by,
+)
 from rdpp.tracking.reading.checkpoints import is_run_id
 from rdpp.tracking.reading.recorded import refuse_unknown, studies_and_ablations
 from rdpp.tracking.store.listing import StoredRun, runs_with_tag
 from rdpp.tracking.store.mlflow_store import Store
-from rdpp.tracking.store.taken_over import groups, taken_by
 
 _TAGS = {
-    "method": ("method", "1"),
-    "training images": ("train_manifest", None),
-    "images": ("data_manifest", None),
+    "method": (METHOD, "1"),
+    "training images": (TRAIN_MANIFEST, None),
+    "images": (DATA_MANIFEST, None),
     "selection": ("selection", None),
-    "teacher": ("teacher_fingerprint", None),
+    "teacher": (TEACHER_FINGERPRINT, None),
 }
 """Tags that two runs of a pair must share, by their names in words; with the value of runs from before the tag."""
 _PARAMS = {
@@ -120,7 +133,7 @@ def _find(store: Store, source: str, by: str | None) -> RunSet:
     for level, run in studies_and_ablations(store, source):
         return _of_ablation(store, run, by) if level == "ablation" else _of_study(store, run, by)
     if is_run_id(source):
-        places = (f"tags.`mlflow.parentRunId` = '{source}'", f"tags.`{taken_by(source)}` != ''")
+        places = (f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{source}'", f"tags.`{taken_by(source)}` != ''")
         below = [_of_query(store, query, by or "variant") for query in places]
         if runs := tuple(run for run_set in below for run in run_set.runs):
             return RunSet(source, "runs", None, None, _in_order(runs), runs, ())
@@ -143,9 +156,9 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> RunSet:
     variants_of: dict[str, list[str]] = {}
     for variant, training in sorted(wanted):
         variants_of.setdefault(training, []).append(variant)
-    runs = [(run, run.tags.get("key_training", "")) for run in _members(store, parent)]
+    runs = [(run, run.tags.get(KEY_TRAINING, "")) for run in _members(store, parent)]
     found = [(run, variant, own) for run, own in runs for variant in variants_of.get(own, ())]
-    found.sort(key=lambda entry: entry[0].tags["key"] != wanted[entry[1:]])  # those of today's test files first
+    found.sort(key=lambda entry: entry[0].tags[KEY] != wanted[entry[1:]])  # those of today's test files first
     here = len({entry[1:] for entry in found})
     notes = () if here == len(wanted) else (f"{here} of {len(wanted)} runs are finished",)
     trained = tuple(_trained(run, by, variant) for run, variant, _ in found)
@@ -159,7 +172,7 @@ def _of_study(store: Store, parent: Run, by: str | None) -> RunSet:
     tag = taken_by(parent.info.run_id)
     trained: list[TrainedRun] = []
     for run in _members(store, parent):
-        own = [run.tags["trial"]] if run.tags.get("root") == parent.info.run_id else []
+        own = [run.tags["trial"]] if run.tags.get(ROOT) == parent.info.run_id else []
         numbers = dict.fromkeys([*own, *groups(run.tags, tag)])  # one run may serve several trials
         trained += [_trained(run, by, _trial(number)) for number in numbers]
     variants = _in_order(trained)
@@ -168,7 +181,7 @@ def _of_study(store: Store, parent: Run, by: str | None) -> RunSet:
 
 
 def _of_query(store: Store, query: str, by: str) -> RunSet:
-    runs = store.search(f"{query} and tags.level = 'run' and attributes.status = 'FINISHED'")
+    runs = store.search(f"{query} and {RUNS} and attributes.status = 'FINISHED'")
     trained = tuple(_trained(StoredRun.of(run), by) for run in runs)
     return RunSet(query, "runs", None, None, _in_order(trained), trained, ())
 
@@ -176,7 +189,7 @@ def _of_query(store: Store, query: str, by: str) -> RunSet:
 def _members(store: Store, parent: Run) -> list[StoredRun]:
     """The finished runs of a study or an ablation, the newest first: its own, and those that it took over."""
     root = parent.info.run_id
-    own = runs_with_tag(store, "root", root, level="run", finished=True)
+    own = runs_with_tag(store, ROOT, root, level="run", finished=True)
     taken = runs_with_tag(store, taken_by(root), None, level="run", finished=True)
     runs = {run.run_id: run for run in (*own, *taken)}
     return sorted(runs.values(), key=lambda run: -run.start_time)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rdpp.display.console import percent, short
+from rdpp.tracking.conventions.tags import ROOT, STATE
 from rdpp.tracking.store.listing import StoredRun, runs_with_tag
 from rdpp.tracking.store.mlflow_store import Store
 
@@ -29,7 +30,7 @@ def ranked_trials(store: Store, study: str) -> Trials:
     """
     tags = store.client.get_run(study).data.tags
     metrics = tags.get("objective", "").split()
-    runs = runs_with_tag(store, "root", study, level="trial")
+    runs = runs_with_tag(store, ROOT, study, level="trial")
     runs.sort(key=lambda run: (-run.metrics.get("objective", -np.inf), int(run.tags["trial"])))
     swept = sorted({path for run in runs for path in run.params})
     images = _WORDS.get(tags.get("objective_images", ""), "unknown")
@@ -54,6 +55,6 @@ def _row(run: StoredRun, swept: Sequence[str], metrics: Sequence[str]) -> tuple[
     # before `test/`, studies had these means by the bare name
     on_test = [run.metrics.get(f"test/{name}", run.metrics.get(name, np.nan)) for name in metrics]
     test = float(np.mean(on_test)) if on_test and objective is not None else None
-    state, runs = run.tags.get("state", "not finished"), run.tags.get("runs")
+    state, runs = run.tags.get(STATE, "not finished"), run.tags.get("runs")
     state = f"{state} after {runs} runs" if state == "pruned" else state
     return (f"trial-{int(run.tags['trial']):03d}", *values, percent(objective), percent(test), state)

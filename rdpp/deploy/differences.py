@@ -8,6 +8,7 @@ from pathlib import Path
 from rdpp.data import Category, file_digest
 from rdpp.engine import RunSpec, digest_of_code, machine_digest, machine_parts
 from rdpp.provenance import code_tags
+from rdpp.tracking.conventions.tags import CODE, MACHINE, MACHINE_PARTS, METHOD, TEACHER_FINGERPRINT
 
 _NAMED = 3  # files that a line names
 _IN_WORDS = {"threads": "thread count", "cpu": "CPU", "feature_cache": "feature cache"}
@@ -74,19 +75,19 @@ def other_differences(tags: Mapping[str, str], spec: RunSpec, package: Path) -> 
     identity = spec.identity
     found = [
         _code(tags, package),
-        _tag(tags, "method", str(identity.method)),
-        _tag(tags, "teacher_fingerprint", identity.teacher, "teacher's weights"),
+        _tag(tags, METHOD, str(identity.method)),
+        _tag(tags, TEACHER_FINGERPRINT, identity.teacher, "teacher's weights"),
     ]
     return [*filter(None, found), *_machine(tags, spec)]
 
 
 def _code(tags: Mapping[str, str], package: Path) -> Difference | None:
     """By the digest of what decides results; runs of an earlier version have the commit alone."""
-    if "code" in tags:
+    if CODE in tags:
         now = digest_of_code(package)
         dirty = ", with uncommitted changes" if tags.get("git_dirty") == "true" else ""
         commit = f" (commit {tags['git_commit'][:10]}{dirty})" if "git_commit" in tags else ""
-        return None if tags["code"] == now else Difference("code", f"{tags['code']}{commit}", now)
+        return None if tags[CODE] == now else Difference("code", f"{tags[CODE]}{commit}", now)
     return _tag(tags, "git_commit", code_tags().get("git_commit", "no checkout"), "code")
 
 
@@ -97,12 +98,12 @@ def _tag(tags: Mapping[str, str], tag: str, now: str, what: str = "") -> Differe
 
 def _machine(tags: Mapping[str, str], spec: RunSpec) -> list[Difference]:
     now = machine_parts(spec.experiment)
-    if "machine_parts" not in tags:
-        same = tags.get("machine") == machine_digest(spec.experiment)
+    if MACHINE_PARTS not in tags:
+        same = tags.get(MACHINE) == machine_digest(spec.experiment)
         parts = ", ".join(f"{name} {value}" for name, value in now.items())
         what = "machine, thread count or library versions"
         return [] if same else [Difference(what, "by an earlier version, as a digest alone", parts)]
-    recorded: dict[str, str] = json.loads(tags["machine_parts"])
+    recorded: dict[str, str] = json.loads(tags[MACHINE_PARTS])
     return [
         Difference(_IN_WORDS.get(name, name), recorded.get(name, "unknown"), now.get(name, "unknown"))
         for name in (*recorded, *(name for name in now if name not in recorded))

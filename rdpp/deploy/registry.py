@@ -16,6 +16,7 @@ from rdpp.deploy.source import only_run
 from rdpp.engine import Checkpoint, read_checkpoint
 from rdpp.tracking.conventions.metric_names import SELECTED
 from rdpp.tracking.conventions.names import to_key
+from rdpp.tracking.conventions.tags import TRAIN_MANIFEST
 from rdpp.tracking.reading.checkpoints import downloaded, is_run_id
 from rdpp.tracking.reading.recorded import (
     best_trial,
@@ -224,7 +225,7 @@ def _what_decides(store: Store, new: StoredRun, old: StoredRun) -> list[tuple[st
     shares = [configuration(store, run.run_id).evaluation.held_out_share for run in (new, old)]
     return [
         ("its category is", new.tags.get("category"), old.tags.get("category")),
-        ("its training images have the digest", new.tags.get("train_manifest"), old.tags.get("train_manifest")),
+        ("its training images have the digest", new.tags.get(TRAIN_MANIFEST), old.tags.get(TRAIN_MANIFEST)),
         ("the share that it held out is", shares[0], shares[1]),
     ]
 

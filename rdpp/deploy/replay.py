@@ -16,9 +16,11 @@ from rdpp.deploy.differences import DataChange, Difference, added_files, data_ch
 from rdpp.deploy.replay_worker import train_again
 from rdpp.engine import Observer, RunSpec
 from rdpp.experiment import ExperimentConfig
+from rdpp.tracking.conventions.artifacts import CONFIGURATION, MANIFEST
 from rdpp.tracking.conventions.metric_names import COUNTS, final_metrics, is_final
 from rdpp.tracking.conventions.names import to_key
-from rdpp.tracking.reading.recorded import CONFIGURATION, configuration_data
+from rdpp.tracking.conventions.tags import LEVEL, is_run
+from rdpp.tracking.reading.recorded import configuration_data
 from rdpp.tracking.store.listing import StoredRun
 from rdpp.tracking.store.mlflow_store import Store
 
@@ -114,7 +116,7 @@ def replay(
     configuration = configuration_data(store, run_id)
     name = f"{CONFIGURATION} of the run {run_id}"
     now = ExperimentConfig.from_mapping(configuration, name).with_overrides(options.changes())
-    manifest = parse_manifest(_text(store, run_id, "data_manifest.txt"))
+    manifest = parse_manifest(_text(store, run_id, MANIFEST))
     with tempfile.TemporaryDirectory(prefix="rdpp-replay-") as folder:
         package = _package(run_id, tags, options, Path(folder), tell)
         data = data_change(manifest, Path(now.data.root))
@@ -174,8 +176,8 @@ def _finished(store: Store, run_id: str) -> tuple[dict[str, str], dict[str, floa
     except MlflowException:
         raise ConfigError(f"no run {run_id} in {shown(store.uri)}; give its store with --tracking-uri") from None
     require(
-        run.data.tags.get("level") == "run" and run.info.status == "FINISHED",
-        f"{run_id} is no finished run of one category and seed (level {run.data.tags.get('level')}, "
+        is_run(run.data.tags) and run.info.status == "FINISHED",
+        f"{run_id} is no finished run of one category and seed (level {run.data.tags.get(LEVEL)}, "
         f"{run.info.status}); give the id of one",
     )
     return run.data.tags, {key: value for key, value in StoredRun.of(run).metrics.items() if is_final(key)}

@@ -8,7 +8,7 @@ from rdpp.deploy.source import Located, located
 from rdpp.display.predictions import progress
 from rdpp.display.thresholds import print_thresholds
 from rdpp.engine import Checkpoint, Thresholds, cross_fitted, put_thresholds, read_checkpoint
-from rdpp.tracking.reading.checkpoints import CHECKPOINT
+from rdpp.tracking.conventions.artifacts import CHECKPOINT
 
 
 def run_thresholds(

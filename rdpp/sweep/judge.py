@@ -15,6 +15,7 @@ from rdpp.sweep.keeping import outranked
 from rdpp.sweep.points import Points
 from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.way import Way, may_try, mean
+from rdpp.tracking.conventions.tags import STATE
 
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -111,7 +112,7 @@ class Judge:
             self.tree.log_metrics(way.node, {"running_mean/objective": value}, step=len(way.specs) - 1)
         name = {TrialState.FAIL: "failed"}.get(state, state.name.lower())
         self.tree.log_metrics(way.node, metrics)
-        tags = {"state": name, "runs": len(stored), **({"failure": failure["reason"]} if failure else {})}
+        tags = {STATE: name, "runs": len(stored), **({"failure": failure["reason"]} if failure else {})}
         self.tree.set_tags(way.node, tags)
         self.tree.close(way.node)
         if (kept := self.sweep.kept_trials) is not None:

@@ -30,7 +30,22 @@ from rdpp.engine import (
 )
 from rdpp.provenance import code_comment
 from rdpp.tracking.conventions import metric_names as names
+from rdpp.tracking.conventions.artifacts import CONFIGURATION, IMAGE_SCORES, MANIFEST
 from rdpp.tracking.conventions.schema import SCHEMA
+from rdpp.tracking.conventions.tags import (
+    CODE,
+    DATA_MANIFEST,
+    DEAD_TERMS,
+    KEEP,
+    KEEP_MAPS,
+    KEY,
+    KEY_TRAINING,
+    MACHINE,
+    MACHINE_PARTS,
+    METHOD,
+    TEACHER_FINGERPRINT,
+    TRAIN_MANIFEST,
+)
 from rdpp.tracking.outbox.records import Kind
 
 _FRAMES = 6  # epochs, the last one among them, at which heatmaps are taken for the gallery's slider
@@ -103,26 +118,26 @@ class RunObserver:
         self._put("params", {"params": {k: str(v) for k, v in params.items() if k not in _NOT_PARAMS}})
         tags = {
             "schema": SCHEMA,
-            "key": identity.key,
-            "key_training": identity.training,
-            "method": identity.method,
-            "code": code_digest(),
-            "machine": machine_digest(experiment),
-            "machine_parts": json.dumps(machine_parts(experiment)),
+            KEY: identity.key,
+            KEY_TRAINING: identity.training,
+            METHOD: identity.method,
+            CODE: code_digest(),
+            MACHINE: machine_digest(experiment),
+            MACHINE_PARTS: json.dumps(machine_parts(experiment)),
             "category": spec.category.name,
             "seed": spec.seed,
             "variant": experiment.name,
             "teacher": experiment.teacher.name,
-            "teacher_fingerprint": identity.teacher,
-            "train_manifest": identity.train_files,
+            TEACHER_FINGERPRINT: identity.teacher,
+            TRAIN_MANIFEST: identity.train_files,
             "selection": experiment.evaluation.selection,
             "device": device_name(resolve_device(experiment.device)),
             "epochs": event.epochs,
-            "keep": experiment.keep,
-            "keep_maps": experiment.keep_maps,
+            KEEP: experiment.keep,
+            KEEP_MAPS: experiment.keep_maps,
         }
         self._put("tags", {"tags": tags})
-        self._put("text", {"path": "experiment.yaml", "text": code_comment() + experiment.to_yaml()})
+        self._put("text", {"path": CONFIGURATION, "text": code_comment() + experiment.to_yaml()})
 
     def _log_data(self, result: Result) -> None:
         """And which terms are dead. At the end, since the test images may have come after the beginning."""
@@ -133,18 +148,18 @@ class RunObserver:
         described = {"name": category.name, "digest": category.fingerprint, "folder": str(category.root)}
         self._put("dataset", {**described, "profile": counts})
         manifest = "".join(f"{digest}  {path}\n" for path, digest in category.manifest.items())
-        self._put("text", {"path": "data_manifest.txt", "text": manifest})
+        self._put("text", {"path": MANIFEST, "text": manifest})
         test = result.evaluation.split
         tags = {
-            "dead_terms": " ".join(result.dead_terms) or "none",
-            "data_manifest": category.fingerprint,
+            DEAD_TERMS: " ".join(result.dead_terms) or "none",
+            DATA_MANIFEST: category.fingerprint,
             "test_manifest": identity.test_files,
             "masks": "all" if test.has_masks else "none",
             "empty_masks": len(test.empty),
             "vanished_masks": len(test.vanished),
             "passed_over": sum(map(len, category.passed_over.values())),
         }
-        self._put("tags", {"tags": {**tags, "key": identity.key, "key_training": identity.training}})
+        self._put("tags", {"tags": {**tags, KEY: identity.key, KEY_TRAINING: identity.training}})
 
     def _finish_epoch(self, event: EpochFinished) -> None:
         assert self._started is not None
@@ -203,7 +218,7 @@ class RunObserver:
             "score": [float(score) for score in evaluation.prediction.image_scores],
             "mask_pixels": _mask_pixels(evaluation.split),
         }
-        self._put("table", {"path": "image_scores.json", "columns": columns})
+        self._put("table", {"path": IMAGE_SCORES, "columns": columns})
 
     def _log_heatmaps(self, result: Result) -> None:
         """Watched images over the epochs; where these were held out, the test images once, at the chosen epoch."""

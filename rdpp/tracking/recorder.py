@@ -11,9 +11,11 @@ from rdpp.addresses import shown
 from rdpp.engine import BatchFinished, CheckpointWriter, EpochFinished, Event, GivenUp, RunFinished, RunStarted
 from rdpp.runs import HoldLost, goes_on
 from rdpp.stopping import Stopped
+from rdpp.tracking.conventions.artifacts import CHECKPOINT
+from rdpp.tracking.conventions.tags import ERROR, STATE
 from rdpp.tracking.observer import RunObserver
 from rdpp.tracking.outbox.delivery import Delivery
-from rdpp.tracking.outbox.outboxes import CHECKPOINT, RESULT, Home, Outbox
+from rdpp.tracking.outbox.outboxes import RESULT, Home, Outbox
 from rdpp.tracking.outbox.records import Kind
 from rdpp.tracking.outbox.result import with_nan, with_null, write_result
 
@@ -122,7 +124,7 @@ def ending(error: BaseException | None) -> tuple[str, dict[str, str]]:
     if error is None:
         return "FINISHED", {}
     if isinstance(error, GivenUp):
-        return "KILLED", {"state": "pruned"}
+        return "KILLED", {STATE: "pruned"}
     if isinstance(error, KeyboardInterrupt | Stopped):
         return "KILLED", {}
-    return "FAILED", {"error": shown(f"{type(error).__name__}: {error}")[:500]}
+    return "FAILED", {ERROR: shown(f"{type(error).__name__}: {error}")[:500]}

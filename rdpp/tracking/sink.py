@@ -19,11 +19,22 @@ from rdpp.tracking.artifacts.pictures import log_pictures
 from rdpp.tracking.artifacts.states import remove_states, store_state
 from rdpp.tracking.conventions.location import sqlite_file
 from rdpp.tracking.conventions.names import printable
+from rdpp.tracking.conventions.tags import (
+    ERROR,
+    KEY_TRAINING,
+    NODE,
+    ROOT,
+    RUNS,
+    STATE,
+    WORK_FOLDER,
+    groups,
+    is_run,
+    taken_by,
+)
 from rdpp.tracking.outbox.records import Record
-from rdpp.tracking.store.mlflow_store import NODE, WORK_FOLDER, Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.store.outage import collided
 from rdpp.tracking.store.repeats import Repeats
-from rdpp.tracking.store.taken_over import groups, taken_by
 from rdpp.tracking.ui.views import write_view
 
 _COLLISIONS = 4  # with other processes, after which a record is tried again
@@ -80,8 +91,8 @@ class StoreSink:
             if run is None:
                 return False
             tags, run_id = run.data.tags, run.info.run_id
-            trial = tags.get(MLFLOW_PARENT_RUN_ID) if tags.get("level") == "run" else None
-            self._known[node] = _Known(run_id, tags.get("root", run_id), trial)
+            trial = tags.get(MLFLOW_PARENT_RUN_ID) if is_run(tags) else None
+            self._known[node] = _Known(run_id, tags.get(ROOT, run_id), trial)
             if self._is_elsewhere(run):
                 self._left.add(node)
         return True
@@ -89,7 +100,7 @@ class StoreSink:
     def _is_elsewhere(self, run: Run) -> bool:
         """Whether another machine works, or has worked last, at a run of one category and seed."""
         tags = run.data.tags
-        return tags.get("level") == "run" and tags.get(WORK_FOLDER) not in (None, self._work.id())
+        return is_run(tags) and tags.get(WORK_FOLDER) not in (None, self._work.id())
 
     def run_id(self, node: str) -> str:
         """MLflow's id of a node's run.
@@ -143,14 +154,14 @@ class StoreSink:
     def _open(self, record: Record, *, name: str, parent: str | None, tags: Mapping[str, Any]) -> None:
         known = None if parent is None else self._ids(parent)
         above, root = (known.run_id, known.root) if known else (None, None)
-        own = tags if root is None else {**tags, "root": root}
+        own = tags if root is None else {**tags, ROOT: root}
         if sqlite_file(self.store.uri) is None:  # which has one work folder, beside it
             own = {**own, WORK_FOLDER: self._work.id()}
         with self._changing():
-            if "key_training" in tags and WORK_FOLDER in own:
-                self._leave_behind(record.node, tags["key_training"])
+            if KEY_TRAINING in tags and WORK_FOLDER in own:
+                self._leave_behind(record.node, tags[KEY_TRAINING])
             run_id = self.store.start_run(name, parent=above, tags=own, node=record.node, started=record.time)
-        self._known[record.node] = _Known(run_id, root or run_id, above if tags.get("level") == "run" else None)
+        self._known[record.node] = _Known(run_id, root or run_id, above if is_run(tags) else None)
         if record.node in self._monitored:
             self._stop_monitor(record.node)
             self._monitors[record.node] = SystemMetricsMonitor(
@@ -172,7 +183,7 @@ class StoreSink:
         finished = run_id or self.run_id(str(taken))
         with self._changing():
             known = self.store.client.get_run(finished).data.tags
-            if known.get("mlflow.parentRunId") == above:
+            if known.get(MLFLOW_PARENT_RUN_ID) == above:
                 self.store.set_tags(finished, tags)
             else:
                 all_groups = dict.fromkeys([*groups(known, taken_by(root)), group])
@@ -181,7 +192,7 @@ class StoreSink:
     def _close(self, record: Record, failure: BaseException | None, *, status: str, tags: Mapping[str, Any]) -> None:
         self._stop_monitor(record.node)
         if status == "FINISHED" and failure is not None:
-            status, tags = "FAILED", {"error": f"{type(failure).__name__}: {failure}"[:500]}
+            status, tags = "FAILED", {ERROR: f"{type(failure).__name__}: {failure}"[:500]}
         run_id = self.run_id(record.node)
         self.store.end_run(run_id, status, tags, record.time)
         # after the end: whoever forgets the trial leaves runs that have not ended to this line
@@ -191,12 +202,12 @@ class StoreSink:
     def _leave_behind(self, node: str, training: str) -> None:
         """This machine holds a run, and begins with it. What another one, which is gone, has logged of it is gone on
         with if it is the same node; else it is marked."""
-        query = f"tags.key_training = '{training}' and tags.level = 'run' and attributes.status != 'FINISHED'"
+        query = f"tags.{KEY_TRAINING} = '{training}' and {RUNS} and attributes.status != 'FINISHED'"
         for run in filter(self._is_elsewhere, self.store.search(query)):
             if run.data.tags.get(NODE) == node:
                 self._repeats[node] = Repeats(self.store, run)
             elif run.info.status == "RUNNING" and self._between_machines:
-                self.store.end_run(run.info.run_id, "KILLED", {"state": "left"})
+                self.store.end_run(run.info.run_id, "KILLED", {STATE: "left"})
 
     def _changing(self) -> AbstractContextManager[None]:
         return self._locks.lock(_CHANGES)

@@ -13,9 +13,11 @@ from rdpp.config import digest
 from rdpp.engine import RunSpec
 from rdpp.runs import Finished, Hold, Locks, Node, View, run_lock
 from rdpp.runs.patience import PATIENCE, Patience
+from rdpp.tracking.conventions.artifacts import CHECKPOINT
 from rdpp.tracking.conventions.location import check_location, is_empty, tracking_uri, work_folder
+from rdpp.tracking.conventions.tags import KEY, KEY_TRAINING, LEVEL
 from rdpp.tracking.outbox.delivery import Delivery, tell
-from rdpp.tracking.outbox.outboxes import CHECKPOINT, Home, Outboxes
+from rdpp.tracking.outbox.outboxes import Home, Outboxes
 from rdpp.tracking.outbox.records import Kind
 from rdpp.tracking.outbox.result import evaluations_here, find_here
 from rdpp.tracking.recorder import RunRecorder, ending
@@ -133,7 +135,7 @@ class MlflowTree:
     def open(self, name: str, *, level: str, key: str, parent: Node | None, tags: Mapping[str, object]) -> Node:
         """See `Tree.open`."""
         node = self.node(level, key, parent)
-        own = {**tags, "level": level, "key": key}
+        own = {**tags, LEVEL: level, KEY: key}
         self._put(node, "open", name=name, parent=parent and parent.id, tags=_texts(own))
         return node
 
@@ -201,7 +203,7 @@ class MlflowTree:
         if outbox.is_over():  # its process died before it could forget that run
             outbox = self._outboxes.of_node(home.new_node(), training)
         self._recorded.add(outbox.node)
-        outbox.open(leaf_name(spec, tags), parent.id, _texts({**tags, "level": "run", "key_training": training}))
+        outbox.open(leaf_name(spec, tags), parent.id, _texts({**tags, LEVEL: "run", KEY_TRAINING: training}))
         self._delivery.notice(outbox)
         return RunRecorder(self._delivery, outbox, home, states=spec.experiment.state == "tracking")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from rdpp.tracking.artifacts.gallery import GALLERY
+from rdpp.tracking.conventions.artifacts import GALLERY
 from rdpp.tracking.store.mlflow_store import Store
 
 CHROMIUM = "/usr/bin/chromium"

@@ -15,7 +15,8 @@ from pathlib import Path
 import optuna
 from mlflow import MlflowClient
 
-from rdpp.tracking.conventions.schema import ABLATION_INDEX, SCHEMA
+from rdpp.tracking.conventions.artifacts import ABLATION_INDEX
+from rdpp.tracking.conventions.schema import SCHEMA
 
 _COPIED = {
     "runs": "run_uuid",

@@ -20,8 +20,9 @@ from rdpp.sweep.config import SamplerConfig, SweepConfig
 from rdpp.sweep.job import StudyJob
 from rdpp.sweep.space import Choice, FloatRange
 from rdpp.sweep.study import open_study, open_study_node, run_study
-from rdpp.tracking.artifacts.gallery import GALLERY, Frame, gallery_page
+from rdpp.tracking.artifacts.gallery import Frame, gallery_page
 from rdpp.tracking.artifacts.pictures import log_pictures
+from rdpp.tracking.conventions.artifacts import GALLERY
 from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.tree import MlflowTree
 

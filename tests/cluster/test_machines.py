@@ -5,7 +5,8 @@ import time
 import pytest
 from commands import Command
 
-from rdpp.tracking.store.mlflow_store import WORK_FOLDER, Store
+from rdpp.tracking.conventions.tags import WORK_FOLDER
+from rdpp.tracking.store.mlflow_store import Store
 
 pytestmark = pytest.mark.cluster
 

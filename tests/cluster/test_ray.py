@@ -13,7 +13,8 @@ from test_machines import leaves, losses, until
 
 from rdpp.cli import main
 from rdpp.runs import WorkFolder
-from rdpp.tracking.store.mlflow_store import WORK_FOLDER, Store
+from rdpp.tracking.conventions.tags import WORK_FOLDER
+from rdpp.tracking.store.mlflow_store import Store
 
 if importlib.util.find_spec("ray") is None:
     pytest.skip("Ray is not installed; install rdpp[ray]", allow_module_level=True)

@@ -9,7 +9,8 @@ from rdpp.comparison.logged_pictures import logged_rows
 from rdpp.comparison.map_grid import image_rows
 from rdpp.comparison.search import find_runs
 from rdpp.comparison.shown import MOST_VARIANTS
-from rdpp.tracking.artifacts.gallery import GALLERY, Frame, gallery_page
+from rdpp.tracking.artifacts.gallery import Frame, gallery_page
+from rdpp.tracking.conventions.artifacts import GALLERY
 from rdpp.tracking.store.mlflow_store import Store
 
 

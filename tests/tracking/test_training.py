@@ -13,7 +13,8 @@ from rdpp.engine import BatchFinished, RunSpec, RunStarted, evaluate_checkpoint,
 from rdpp.experiment import ExperimentConfig
 from rdpp.metrics import auroc
 from rdpp.runs import Outcome, summary
-from rdpp.tracking.artifacts.gallery import GALLERY, read_gallery
+from rdpp.tracking.artifacts.gallery import read_gallery
+from rdpp.tracking.conventions.artifacts import GALLERY
 from rdpp.tracking.reading.evaluation import evaluate_source
 from rdpp.tracking.store.mlflow_store import Store
 

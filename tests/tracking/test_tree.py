@@ -13,7 +13,8 @@ from rdpp.cli import main
 from rdpp.config import ConfigError
 from rdpp.engine import BatchFinished, EpochFinished, RunFinished, RunSpec, train
 from rdpp.runs import HoldLost, Node, run_lock
-from rdpp.tracking.artifacts.gallery import GALLERY, read_gallery
+from rdpp.tracking.artifacts.gallery import read_gallery
+from rdpp.tracking.conventions.artifacts import GALLERY
 from rdpp.tracking.conventions.location import work_folder
 from rdpp.tracking.outbox import delivery
 from rdpp.tracking.outbox.outboxes import Outboxes

@@ -4,17 +4,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from rdpp.tracking.artifacts.gallery import GALLERY
+from rdpp.tracking.conventions.artifacts import CHECKPOINT, GALLERY, PICTURES
+from rdpp.tracking.conventions.tags import HEATMAPS_KEPT, KEEP, RUNS, TAKEN_BY
 from rdpp.tracking.store.mlflow_store import Store
-from rdpp.tracking.store.taken_over import TAKEN_BY
 
 RUNS_KEPT = "runs_kept"
 """Tag of a trial: False where checkpoints and pictures of its runs are not kept."""
-HEATMAPS_KEPT = "heatmaps_kept"
-"""Tag of a run: False where its pictures were removed."""
 Lock = Callable[[], AbstractContextManager[None]]
-_ARTIFACTS = ("checkpoint", "images", GALLERY)
+_ARTIFACTS = (CHECKPOINT, PICTURES, GALLERY)
 _LOGGED_IMAGES = "mlflow.loggedImages"  # with this tag the UI looks for pictures
 
 
@@ -30,7 +29,7 @@ def forget_runs(store: Store, parent: str, lock: Lock) -> None:
         lock: gives what is held while a run is taken over.
     """
     store.set_tags(parent, {RUNS_KEPT: False})
-    for run in store.search(f"tags.`mlflow.parentRunId` = '{parent}' and tags.level = 'run'"):  # none taken over
+    for run in store.search(f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and {RUNS}"):  # none taken over
         if run.info.status != "RUNNING" and run.data.tags.get(HEATMAPS_KEPT) != "False":
             _forget(store, run.info.run_id, lock)
 
@@ -47,7 +46,7 @@ def _forget(store: Store, run_id: str, lock: Lock) -> None:
         run = store.client.get_run(run_id)
         if any(tag.startswith(TAKEN_BY) for tag in run.data.tags):
             return
-        store.set_tags(run_id, {"keep": "none"})
+        store.set_tags(run_id, {KEEP: "none"})
         artifacts = get_artifact_repository(run.info.artifact_uri or "", tracking_uri=store.uri)
         for path in {file.path for file in artifacts.list_artifacts()} & set(_ARTIFACTS):
             artifacts.delete_artifacts(path)

@@ -15,8 +15,6 @@ from PIL import Image
 from rdpp.tracking.artifacts.figures import Heatmap
 from rdpp.tracking.conventions.names import printable
 
-GALLERY = "anomaly_maps.html"
-"""Artifact of a run. MLflow's UI shows folders first, then files by name: it is the first file."""
 _SIDE = 256
 """Largest height or width of a picture, in pixels."""
 _QUALITY = 75

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from rdpp.tracking.artifacts.figures import Scale, heatmap, outlined
-from rdpp.tracking.artifacts.gallery import GALLERY, Frame, frame_of, gallery_page
+from rdpp.tracking.artifacts.gallery import Frame, frame_of, gallery_page
+from rdpp.tracking.conventions.artifacts import GALLERY, PICTURES
 from rdpp.tracking.conventions.names import to_picture_key
 from rdpp.tracking.store.mlflow_store import Store
 
-PICTURES = "images"
-"""The folder of a run's artifacts."""
 _AT_ONCE = 2  # pictures drawn
 _QUALITY = 92
 

@@ -9,7 +9,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from rdpp.config import ConfigError
 from rdpp.engine import put_state, saved_state
-from rdpp.tracking.store.mlflow_store import NODE, Store
+from rdpp.tracking.conventions.tags import KEY_TRAINING, NODE, RUNS
+from rdpp.tracking.store.mlflow_store import Store
 
 FOLDER = "state"
 
@@ -42,7 +43,7 @@ def fetch_newest(store: Store, training: str, folder: Path) -> str | None:
         `Node.id` of the run whose state it is; None where nothing came. A state whose machine died while it was sent
         is passed over.
     """
-    query = f"tags.key_training = '{training}' and tags.level = 'run' and attributes.status != 'FINISHED'"
+    query = f"tags.{KEY_TRAINING} = '{training}' and {RUNS} and attributes.status != 'FINISHED'"
     found = [(batch, run) for run in store.search(query) for batch in _batches(_artifacts(store, run.info.run_id))]
     for batch, run in sorted(found, key=lambda each: each[0], reverse=True):
         if batch <= _batch_here(folder):

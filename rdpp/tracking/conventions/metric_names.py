@@ -11,6 +11,7 @@ from typing import Any
 
 from rdpp.metrics import METRICS, of_defect_type
 from rdpp.tracking.conventions.names import from_key
+from rdpp.tracking.conventions.tags import is_run
 
 TEST = "test/"
 """Of the chosen epoch on the test images: metrics by name, and what thresholds do there."""
@@ -101,7 +102,7 @@ def names_of_today(logged: Mapping[str, Any], tags: Mapping[str, str]) -> dict[s
         logged: by key or by name.
         tags: of the run; only those of the level `run` had other names.
     """
-    if tags.get("level") != "run":
+    if not is_run(tags):
         return dict(logged)
     renamed = {name: today for name in logged if (today := _name_of_today(name)) != name}
     unchanged = {name: value for name, value in logged.items() if name not in renamed} if renamed else dict(logged)

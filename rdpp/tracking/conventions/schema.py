@@ -6,5 +6,3 @@ the parents. 3: a metric's name tells a defect type from a category. 2: every ru
 `schema`): only the runs of ablations had one."""
 SAME_KEYS = 3
 """Studies and ablations from this version on are gone on with and compared: they name their runs as today's do."""
-ABLATION_INDEX = "ablation.json"
-"""Artifact of an ablation's run: its baseline, and which runs belong to it today, by variant."""

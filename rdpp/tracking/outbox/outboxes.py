@@ -25,11 +25,11 @@ from urllib.parse import urlsplit
 from rdpp.folders import write_whole
 from rdpp.runs import Hold
 from rdpp.runs.work_folder import OUTBOX, WorkFolder
+from rdpp.tracking.conventions.artifacts import CHECKPOINT
 from rdpp.tracking.conventions.location import sqlite_file
 from rdpp.tracking.outbox.records import Kind, Record, read_record, write_record
 
 RESULT = "result.json"
-CHECKPOINT = "checkpoint"
 _RECORDS, _SENT, _REFUSED = "records", "sent", ".refused"
 _OPEN, _CHECKPOINT, _NO_STATE, _PAUSE, _OVER = "0-open", "4-checkpoint", "4-no-state", "5-pause", "5-over"
 """Beginnings of the names of a run's records; those that its observer puts come between the first two."""

@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rdpp.addresses import shown
 from rdpp.config import ConfigError
+from rdpp.tracking.conventions.artifacts import CHECKPOINT
+from rdpp.tracking.conventions.tags import is_run, taken_by
 from rdpp.tracking.store.mlflow_store import Store
-from rdpp.tracking.store.taken_over import taken_by
-
-CHECKPOINT = "checkpoint"
-"""The folder of a run's artifacts."""
 
 
 def is_run_id(text: str) -> bool:
@@ -49,10 +48,10 @@ def leaves(store: Store, run_id: str) -> list[str]:
         run = store.client.get_run(run_id)
     except MlflowException:
         raise ConfigError(f"no run {run_id} in {shown(store.uri)}; give its store with --tracking-uri") from None
-    if run.data.tags.get("level") == "run":
+    if is_run(run.data.tags):
         return [run_id]
-    queries = (f"tags.`mlflow.parentRunId` = '{run_id}'", f"tags.`{taken_by(run_id)}` != ''")
+    queries = (f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'", f"tags.`{taken_by(run_id)}` != ''")
     children = [child for query in queries for child in store.search(query)]
     children.sort(key=lambda child: child.info.start_time)
-    kept = [c for c in children if c.data.tags.get("level") != "run" or c.info.status == "FINISHED"]
+    kept = [c for c in children if not is_run(c.data.tags) or c.info.status == "FINISHED"]
     return [leaf for child in kept for leaf in leaves(store, child.info.run_id)]

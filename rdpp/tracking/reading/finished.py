@@ -9,9 +9,11 @@ from mlflow.entities import Run
 from rdpp.engine import RunSpec, read_checkpoint
 from rdpp.metrics import METRICS
 from rdpp.runs import Finished, Node
+from rdpp.tracking.conventions.artifacts import CHECKPOINT
 from rdpp.tracking.conventions.metric_names import CHOSEN_EPOCH, EPOCHS, HELD_OUT, STEPS, chosen_metrics
+from rdpp.tracking.conventions.tags import DEAD_TERMS, KEEP, KEEP_MAPS, KEY, KEY_TRAINING, NODE, RUNS
 from rdpp.tracking.store.listing import StoredRun
-from rdpp.tracking.store.mlflow_store import NODE, Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 def find_finished(store: Store, spec: RunSpec, since: float = 0.0) -> Finished | None:
@@ -26,16 +28,16 @@ def find_finished(store: Store, spec: RunSpec, since: float = 0.0) -> Finished |
         since: it ended after this time (time.time()).
     """
     identity = spec.identity
-    query = f"tags.key_training = '{identity.training}' and tags.level = 'run' and attributes.status = 'FINISHED'"
+    query = f"tags.{KEY_TRAINING} = '{identity.training}' and {RUNS} and attributes.status = 'FINISHED'"
     if since:
         query += f" and attributes.end_time > {int(1000 * since)}"
     experiment = spec.experiment
-    runs = [run for run in store.search(query) if experiment.keep in ("none", run.data.tags.get("keep"))]
+    runs = [run for run in store.search(query) if experiment.keep in ("none", run.data.tags.get(KEEP))]
     if experiment.keep_maps:
-        runs = [run for run in runs if run.data.tags.get("keep_maps") == "True"]
+        runs = [run for run in runs if run.data.tags.get(KEEP_MAPS) == "True"]
     if not runs:
         return None
-    same = [run for run in runs if identity.test_files is None or run.data.tags.get("key") == identity.key]
+    same = [run for run in runs if identity.test_files is None or run.data.tags.get(KEY) == identity.key]
     return _finished((same or runs)[0], same_test_files=bool(same))
 
 
@@ -51,7 +53,7 @@ def _finished(run: Run, *, same_test_files: bool) -> Finished:
         epoch=int(logged[CHOSEN_EPOCH]),
         metrics=_with_undefined(on_test),
         deciding=_with_undefined(held_out or on_test),
-        dead_terms=tuple(name for name in run.data.tags["dead_terms"].split() if name != "none"),
+        dead_terms=tuple(name for name in run.data.tags[DEAD_TERMS].split() if name != "none"),
         epochs=int(logged[EPOCHS]),
         steps=int(logged[STEPS]),
     )
@@ -88,9 +90,9 @@ def evaluations_under(store: Store, run: Run, prefix: str) -> Sequence[tuple[int
 
 def download_checkpoint(store: Store, run_id: str, epoch: int, scratch: Path) -> Path | None:
     """The folder of a run's checkpoint; None where it kept none, or another epoch than the chosen one."""
-    if "checkpoint" not in {artifact.path for artifact in store.client.list_artifacts(run_id)}:
+    if CHECKPOINT not in {artifact.path for artifact in store.client.list_artifacts(run_id)}:
         return None
-    return checkpoint_of_epoch(Path(store.client.download_artifacts(run_id, "checkpoint", str(scratch))), epoch)
+    return checkpoint_of_epoch(Path(store.client.download_artifacts(run_id, CHECKPOINT, str(scratch))), epoch)
 
 
 def checkpoint_of_epoch(folder: Path, epoch: int) -> Path | None:

@@ -9,19 +9,19 @@ from typing import Any, NoReturn
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rdpp.addresses import shown
 from rdpp.config import ConfigError, choose, require
 from rdpp.data import AUTO
 from rdpp.experiment import ExperimentConfig, TrainingConfig
+from rdpp.tracking.conventions.artifacts import CHECKPOINT, CONFIGURATION
+from rdpp.tracking.conventions.tags import LEVEL, ROOT, STATE, groups, is_run, taken_by
 from rdpp.tracking.reading.checkpoints import is_run_id
 from rdpp.tracking.store.listing import StoredRun, runs_with_tag
 from rdpp.tracking.store.mlflow_store import Store
-from rdpp.tracking.store.taken_over import groups, taken_by
 from rdpp.yaml_file import parse_yaml
 
-CONFIGURATION = "experiment.yaml"
-"""Artifact of a run: its resolved configuration, with its only category and seed."""
 _COMMANDS = {"study": "rdpp sweep", "ablation": "rdpp ablate"}
 _OF_THE_MACHINE = ("device", "threads", "feature_cache_gb")
 """Settings that a run has from the machine and the worker that trained it."""
@@ -60,7 +60,7 @@ def recorded_experiment(store: Store, source: str) -> Recorded:
             configuration, or one that this version cannot read.
     """
     top = _named(store, source)
-    level = top.tags.get("level")
+    level = top.tags.get(LEVEL)
     if level == "study":
         top = best_trial(store, top)
         level = "trial"
@@ -107,7 +107,7 @@ def best_trial(store: Store, study: StoredRun) -> StoredRun:
     Raises:
         ConfigError: none is complete.
     """
-    trials = runs_with_tag(store, "root", study.run_id, level="trial")
+    trials = runs_with_tag(store, ROOT, study.run_id, level="trial")
     complete = [trial for trial in trials if "objective" in trial.metrics]
     require(
         bool(complete),
@@ -121,7 +121,7 @@ def run_with_checkpoint(store: Store, trial: StoredRun) -> StoredRun | None:
     """The first finished run of a trial, by seed and category, that has kept its checkpoint."""
     finished = runs_below(store, trial, finished=True)
     for run in sorted(finished, key=lambda run: (int(run.tags["seed"]), run.tags["category"])):
-        if "checkpoint" in {artifact.path for artifact in store.client.list_artifacts(run.run_id)}:
+        if CHECKPOINT in {artifact.path for artifact in store.client.list_artifacts(run.run_id)}:
             return run
     return None
 
@@ -129,11 +129,11 @@ def run_with_checkpoint(store: Store, trial: StoredRun) -> StoredRun | None:
 def runs_below(store: Store, parent: StoredRun, *, finished: bool = False) -> list[StoredRun]:
     """The runs of one category and seed of a trial, a variant or a training: its own, then those that it took over;
     the newest first. `finished`: only those that have ended well."""
-    root = parent.tags.get("root", parent.run_id)
+    root = parent.tags.get(ROOT, parent.run_id)
     group = parent.tags.get("trial", parent.tags.get("variant", ""))
     taken = runs_with_tag(store, taken_by(root), None, level="run", finished=finished)
     return [
-        *runs_with_tag(store, "mlflow.parentRunId", parent.run_id, level="run", finished=finished),
+        *runs_with_tag(store, MLFLOW_PARENT_RUN_ID, parent.run_id, level="run", finished=finished),
         *(run for run in taken if group in groups(run.tags, taken_by(root))),
     ]
 
@@ -141,7 +141,7 @@ def runs_below(store: Store, parent: StoredRun, *, finished: bool = False) -> li
 def studies_and_ablations(store: Store, source: str) -> list[tuple[str, Run]]:
     """Ablations and studies that a name or the id of an MLflow run names: level and run. Ablations come first, and the
     newest first of each."""
-    found = ((level, run) for level in ("ablation", "study") for run in store.search(f"tags.level = '{level}'"))
+    found = ((level, run) for level in ("ablation", "study") for run in store.search(f"tags.{LEVEL} = '{level}'"))
     return [(level, run) for level, run in found if source in (run.info.run_id, run.data.tags.get(level))]
 
 
@@ -156,7 +156,7 @@ def refuse_unknown(store: Store, source: str, *levels: str) -> NoReturn:
     Raises:
         ConfigError: always; it names those that there are, or the command that makes one.
     """
-    known = {run.data.tags[level] for level in levels for run in store.search(f"tags.level = '{level}'")}
+    known = {run.data.tags[level] for level in levels for run in store.search(f"tags.{LEVEL} = '{level}'")}
     none = f"run {' or '.join(_COMMANDS[level] for level in levels)} first, or name another store with --tracking-uri"
     choose(source, known, f"{' or '.join(levels)} (in {shown(store.uri)})", none=none)
     raise AssertionError(f"{source} is known")
@@ -206,6 +206,6 @@ def _in_words(top: StoredRun, experiment: ExperimentConfig) -> str:
     runs = f"{', '.join(experiment.data.categories)}; seeds {', '.join(map(str, experiment.seeds))}"
     if "study" not in top.tags:
         return f"the run {top.run_id} ({runs})"
-    state = top.tags.get("state", "not finished")
-    ended = "" if state == "complete" or top.tags["level"] == "run" else f", which is {state}"
+    state = top.tags.get(STATE, "not finished")
+    ended = "" if state == "complete" or is_run(top.tags) else f", which is {state}"
     return f"trial {top.tags['trial']} of the study {top.tags['study']}{ended} ({runs})"

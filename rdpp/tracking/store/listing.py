@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rdpp.tracking.conventions.location import unusable
 from rdpp.tracking.conventions.metric_names import names_of_today
+from rdpp.tracking.conventions.tags import LEVEL
 from rdpp.tracking.store.mlflow_store import Store, check_schema
 
 _AT_ONCE = 10_000  # rows fetched
@@ -57,14 +58,14 @@ def runs_with_tag(store: Store, tag: str, value: str | None, *, level: str, fini
         ConfigError: a store that cannot be read, or a run of a newer version.
     """
     if store.uri.partition(":")[0].partition("+")[0] not in DATABASE_ENGINES:
-        query = f"tags.`{tag}` {'!=' if value is None else '='} '{value or ''}' and tags.level = '{level}'"
+        query = f"tags.`{tag}` {'!=' if value is None else '='} '{value or ''}' and tags.{LEVEL} = '{level}'"
         query += " and attributes.status = 'FINISHED'" if finished else ""
         return [StoredRun.of(run) for run in store.search(query)]
     wanted = sqlalchemy.select(SqlRun.run_uuid).where(
         SqlRun.experiment_id == int(store.experiment_id),
         SqlRun.lifecycle_stage == "active",
         SqlRun.run_uuid.in_(_having(tag, value)),
-        SqlRun.run_uuid.in_(_having("level", level)),
+        SqlRun.run_uuid.in_(_having(LEVEL, level)),
         *([SqlRun.status == "FINISHED"] if finished else []),
     )
     try:

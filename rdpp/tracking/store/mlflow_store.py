@@ -13,6 +13,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.time import get_current_time_millis
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,17 +23,14 @@ from rdpp.provenance import code_tags
 from rdpp.tracking.conventions.location import check_location, create_sqlite, sqlite_file, tracking_uri, unusable
 from rdpp.tracking.conventions.names import printable, to_key
 from rdpp.tracking.conventions.schema import SCHEMA
+from rdpp.tracking.conventions.tags import ERROR, NODE, STATE
 from rdpp.tracking.store.presence import ARTIFACTS, absent, check_artifacts, exists
 
 MLFLOW_EXPERIMENT = "rdpp"
-NODE = "node"
-"""Tag of a run: `Node.id`, by which it is found again."""
-WORK_FOLDER = "work_folder"
-"""Tag of a run in a store that several machines may share: the id of the work folder that it is worked at in."""
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens its GenAI view
 _BATCH = 900  # MLflow takes at most 1000 metrics, 100 params at once
 _PARAMS = 90
-_OF_THE_END = frozenset({"error", "state"})  # tags of how a run ended, which one that goes on has not
+_OF_THE_END = frozenset({ERROR, STATE})  # tags of how a run ended, which one that goes on has not
 
 
 def check_schema(run_id: str, tags: Mapping[str, str]) -> None:
@@ -153,7 +151,7 @@ class Store:
         """
         all_tags = {to_key(k): printable(str(v)) for k, v in {**_source(), **code_tags(), **tags}.items()}
         if parent is not None:
-            all_tags["mlflow.parentRunId"] = parent
+            all_tags[MLFLOW_PARENT_RUN_ID] = parent
         if "git_commit" in all_tags:
             all_tags["mlflow.source.git.commit"] = all_tags["git_commit"]
         if node is not None:

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from rdpp.runs.views import CONFIRMED, Chart, Column, View
 from rdpp.tracking.conventions.names import to_key
+from rdpp.tracking.conventions.tags import LEVEL, ROOT
 
 if TYPE_CHECKING:
     from rdpp.tracking.store.mlflow_store import Store
@@ -81,7 +82,7 @@ def state_of(view: View, root: str) -> dict[str, Any]:
     section = {"uuid": _SECTION, "name": view.name, "display": True, "isReordered": True}
     return {
         "root": root,  # the UI passes over it
-        "searchFilter": f"tags.root = '{root}' and tags.level = '{view.level}'",
+        "searchFilter": f"tags.{ROOT} = '{root}' and tags.{LEVEL} = '{view.level}'",
         "orderByKey": _column(view.order),
         "orderByAsc": False,
         "selectedColumns": columns,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdpp.runs import run_lock
+from rdpp.tracking.conventions.artifacts import CHECKPOINT
 from rdpp.tracking.conventions.location import is_empty, unusable
-from rdpp.tracking.outbox.outboxes import CHECKPOINT, RESULT, Outbox, Outboxes
+from rdpp.tracking.outbox.outboxes import RESULT, Outbox, Outboxes
 from rdpp.tracking.outbox.sender import Held, Sender
 from rdpp.tracking.sink import StoreSink
 from rdpp.tracking.store.mlflow_store import Store

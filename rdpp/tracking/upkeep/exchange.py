@@ -31,18 +31,19 @@ from rdpp.tracking.conventions.metric_names import (
 )
 from rdpp.tracking.conventions.names import from_key
 from rdpp.tracking.conventions.schema import SCHEMA
+from rdpp.tracking.conventions.tags import KEEP, KEEP_MAPS, LEVEL, NODE, ROOT, RUNS, TAKEN_BY, WORK_FOLDER
 from rdpp.tracking.reading.finished import evaluations_of, evaluations_under
 from rdpp.tracking.store.listing import StoredRun
-from rdpp.tracking.store.mlflow_store import NODE, Store, check_schema
+from rdpp.tracking.store.mlflow_store import Store, check_schema
 
 ORIGIN = "origin"
 """Tag of a run that was taken in: the id that it has where it was trained."""
 IMPORT = "import"
 """Level of the run under which they stand."""
-_FINISHED = "tags.level = 'run' and attributes.status = 'FINISHED'"
+_FINISHED = f"{RUNS} and attributes.status = 'FINISHED'"
 _RESULTS = (TEST, SELECTED, GAP, THRESHOLD)
 _TOOK = (*COUNTS, SECONDS, IMAGES_PER_SECOND, PEAK_MEMORY)
-_LEFT_OUT = ("mlflow.", "taken_by", "root", NODE, "work_folder")
+_LEFT_OUT = ("mlflow.", TAKEN_BY, ROOT, NODE, WORK_FOLDER)
 """Beginnings of tags that say where a run stands in its own store."""
 _KEYS = {"run", "name", "started", "ended", "tags", "params", "metrics", "evaluations"}
 _AUDITS = "audits"
@@ -88,7 +89,7 @@ def import_runs(store: Store, file: Path) -> tuple[int, int]:
     here = {run.data.tags.get(ORIGIN, run.info.run_id) for run in store.search(_FINISHED)}
     new = [line for line in lines if line["run"] not in here]
     if new:
-        parent = store.start_run(f"imported from {file.name}", tags={"level": IMPORT, "file": str(file)})
+        parent = store.start_run(f"imported from {file.name}", tags={LEVEL: IMPORT, "file": str(file)})
         for line in new:
             _take_in(store, parent, line)
         store.end_run(parent, "FINISHED", {})
@@ -145,7 +146,7 @@ def _take_in(store: Store, parent: str, line: Mapping[str, Any]) -> None:
         if name in METRICS
     ]
     tags = {**dict.fromkeys(code_tags(), ""), **line["tags"], "schema": SCHEMA, ORIGIN: line["run"]}
-    tags |= {"keep": "none", "keep_maps": False}
+    tags |= {KEEP: "none", KEEP_MAPS: False}
     run_id = store.start_run(line["name"], parent=parent, tags=tags, started=line["started"])
     store.log_params(run_id, line["params"])
     # an earlier version's file has the last value of each series of audits too

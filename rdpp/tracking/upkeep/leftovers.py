@@ -10,20 +10,21 @@ from typing import Any, Literal
 
 from mlflow.entities import Run
 from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.uri import is_local_uri
 
 from rdpp.addresses import shown
 from rdpp.config import ConfigError
 from rdpp.engine import code_digest, saved_state
 from rdpp.runs import STATE, WorkFolder, run_lock
-from rdpp.tracking.artifacts.gallery import GALLERY
+from rdpp.tracking.conventions.artifacts import CHECKPOINT, GALLERY, PICTURES
 from rdpp.tracking.conventions.location import is_empty, sqlite_file, tracking_uri, work_folder
+from rdpp.tracking.conventions.tags import KEY_TRAINING, LEVEL, NODE, RUNS, WORK_FOLDER, is_run
 from rdpp.tracking.outbox.outboxes import Home, Outbox, Outboxes
 from rdpp.tracking.outbox.sender import is_alive
-from rdpp.tracking.store.mlflow_store import NODE, WORK_FOLDER, Store
+from rdpp.tracking.store.mlflow_store import Store
 
-_PARENT = "mlflow.parentRunId"
-_KINDS = {"checkpoint": "checkpoints", "images": "pictures", GALLERY: "pictures"}
+_KINDS = {CHECKPOINT: "checkpoints", PICTURES: "pictures", GALLERY: "pictures"}
 """Of a run's artifacts, by folder or file."""
 
 
@@ -150,7 +151,7 @@ def open_runs(store: Store, outboxes: Outboxes) -> Iterator[OpenRun]:
             working |= {run_id, *_above(run, runs)}
     for run_id, run in runs.items():
         # a run of which nobody could tell yet, and a trial, which has no process of its own
-        undecided = run.data.tags.get("level") != "run" or _training(run, outboxes) is None
+        undecided = not is_run(run.data.tags) or _training(run, outboxes) is None
         if undecided and working & set(_above(run, runs)):
             working.add(run_id)
     here = outboxes.work.known_id()
@@ -160,7 +161,7 @@ def open_runs(store: Store, outboxes: Outboxes) -> Iterator[OpenRun]:
         yield OpenRun(
             run_id=run_id,
             name=run.info.run_name or run_id,
-            level=tags.get("level", ""),
+            level=tags.get(LEVEL, ""),
             started=run.info.start_time / 1000,
             status=("in work" if run_id in working else "dead") if ours else "elsewhere",
             node=tags.get(NODE),
@@ -169,7 +170,7 @@ def open_runs(store: Store, outboxes: Outboxes) -> Iterator[OpenRun]:
 
 
 def _is_worked_at(run: Run, outboxes: Outboxes) -> bool:
-    if run.data.tags.get("level") != "run":
+    if not is_run(run.data.tags):
         return outboxes.work.is_present(f"node-{run.data.tags.get(NODE)}")
     training = _training(run, outboxes)
     return training is not None and outboxes.work.is_locked(run_lock(training))
@@ -178,14 +179,14 @@ def _is_worked_at(run: Run, outboxes: Outboxes) -> bool:
 def _training(run: Run, outboxes: Outboxes) -> str | None:
     """Its `Identity.training`: a tag, which comes a moment after the run."""
     outbox = outboxes.find(run.data.tags.get(NODE, ""))
-    return run.data.tags.get("key_training") or (outbox and outbox.training)
+    return run.data.tags.get(KEY_TRAINING) or (outbox and outbox.training)
 
 
 def _above(run: Run, runs: Mapping[str, Run]) -> Iterator[str]:
-    parent = run.data.tags.get(_PARENT)
+    parent = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
     while parent is not None:
         yield parent
-        parent = runs[parent].data.tags.get(_PARENT) if parent in runs else None
+        parent = runs[parent].data.tags.get(MLFLOW_PARENT_RUN_ID) if parent in runs else None
 
 
 def _interrupted(folder: Path, store: Store | None, work: WorkFolder) -> Interrupted:
@@ -217,7 +218,7 @@ def is_finished(folder: Path, store: Store | None) -> bool:
 
 
 def _runs_of(folder: Path, store: Store | None) -> list[Run]:
-    return [] if store is None else store.search(f"tags.key_training = '{folder.name}' and tags.level = 'run'")
+    return [] if store is None else store.search(f"tags.{KEY_TRAINING} = '{folder.name}' and {RUNS}")
 
 
 def _saved(folder: Path) -> float | None:

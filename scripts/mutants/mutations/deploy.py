@@ -80,8 +80,8 @@ MUTATIONS = [
     Mutation(
         "registry: other training images are compared",
         _REGISTRY,
-        'old.tags.get("train_manifest")',
-        'new.tags.get("train_manifest")',
+        "old.tags.get(TRAIN_MANIFEST)",
+        "new.tags.get(TRAIN_MANIFEST)",
         _REGISTRY_TEST,
     ),
     Mutation(

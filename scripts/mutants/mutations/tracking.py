@@ -62,7 +62,7 @@ MUTATIONS = [
     Mutation(
         "exchange: what was taken in has a checkpoint",
         "rdpp/tracking/upkeep/exchange.py",
-        '    tags |= {"keep": "none", "keep_maps": False}\n',
+        '    tags |= {KEEP: "none", KEEP_MAPS: False}\n',
         "",
         f"{_EXCHANGE} -k arrive",
     ),
@@ -195,7 +195,7 @@ MUTATIONS = [
     Mutation(
         "runs: a run without a checkpoint is as good",
         "rdpp/tracking/reading/finished.py",
-        'if experiment.keep in ("none", run.data.tags.get("keep"))',
+        'if experiment.keep in ("none", run.data.tags.get(KEEP))',
         "if True",
         f"{_RUNS} -k without_the_files",
     ),
@@ -209,8 +209,8 @@ MUTATIONS = [
     Mutation(
         "compare: studies of one name are mixed",
         "rdpp/tracking/sink.py",
-        '{**tags, "root": root}',
-        '{**tags, "root": "the same"}',
+        "{**tags, ROOT: root}",
+        '{**tags, ROOT: "the same"}',
         f"{_RUNS} -k begins_anew",
     ),
     Mutation(
@@ -377,7 +377,7 @@ MUTATIONS = [
     Mutation(
         "sink: what a lost machine left stays RUNNING",
         "rdpp/tracking/sink.py",
-        '                self.store.end_run(run.info.run_id, "KILLED", {"state": "left"})\n',
+        '                self.store.end_run(run.info.run_id, "KILLED", {STATE: "left"})\n',
         "                pass\n",
         f"{_STATES} -k begins_anew",
     ),
@@ -412,8 +412,8 @@ MUTATIONS = [
     Mutation(
         "recorded: a model without a checkpoint is offered",
         "rdpp/tracking/reading/recorded.py",
-        'if "checkpoint" in {artifact.path',
-        'if "checkpoint" not in {artifact.path',
+        "if CHECKPOINT in {artifact.path",
+        "if CHECKPOINT not in {artifact.path",
         "tests/tracking/reading/test_recorded.py -k model_of_a_trial",
     ),
     Mutation(
@@ -503,7 +503,7 @@ MUTATIONS = [
     Mutation(
         "names: counts of trials are taken for those of runs",
         "rdpp/tracking/conventions/metric_names.py",
-        'if tags.get("level") != "run":',
+        "if not is_run(tags):",
         "if False:",
         f"{_NAMES} -k parents",
     ),
@@ -552,8 +552,8 @@ MUTATIONS = [
     Mutation(
         "forgetting: the gallery stays",
         "rdpp/tracking/artifacts/forgetting.py",
-        '("checkpoint", "images", GALLERY)',
-        '("checkpoint", "images")',
+        "(CHECKPOINT, PICTURES, GALLERY)",
+        "(CHECKPOINT, PICTURES)",
         _FORGETTING,
     ),
     Mutation(

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from rdpp.tracking.artifacts.gallery import GALLERY
+from rdpp.tracking.conventions.artifacts import GALLERY
 from rdpp.tracking.outbox import delivery
 from rdpp.tracking.sink import StoreSink
 from rdpp.tracking.store.mlflow_store import Store

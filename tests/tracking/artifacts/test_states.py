@@ -8,10 +8,11 @@ from rdpp.config import ConfigError
 from rdpp.runs.work_folder import WorkFolder
 from rdpp.tracking.artifacts import states
 from rdpp.tracking.artifacts.states import fetch_newest, remove_states, store_state
+from rdpp.tracking.conventions.tags import NODE, WORK_FOLDER
 from rdpp.tracking.outbox.outboxes import Outboxes
 from rdpp.tracking.outbox.records import Record
 from rdpp.tracking.sink import StoreSink
-from rdpp.tracking.store.mlflow_store import NODE, WORK_FOLDER, Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from rdpp.runs.work_folder import WorkFolder
+from rdpp.tracking.conventions.artifacts import CHECKPOINT
 from rdpp.tracking.conventions.location import work_folder
-from rdpp.tracking.outbox.outboxes import CHECKPOINT, RESULT, Home, Outbox, Outboxes
+from rdpp.tracking.outbox.outboxes import RESULT, Home, Outbox, Outboxes
 
 
 @pytest.fixture

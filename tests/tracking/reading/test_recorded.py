@@ -7,10 +7,10 @@ import pytest
 from rdpp.comparison.search import find_runs
 from rdpp.config import ConfigError
 from rdpp.deploy.registry import register
+from rdpp.tracking.conventions.tags import taken_by
 from rdpp.tracking.reading.recorded import recorded_experiment, run_with_checkpoint
 from rdpp.tracking.store.listing import StoredRun
 from rdpp.tracking.store.mlflow_store import Store
-from rdpp.tracking.store.taken_over import taken_by
 
 
 @pytest.fixture(scope="module")

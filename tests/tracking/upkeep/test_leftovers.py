@@ -10,8 +10,9 @@ from rdpp.engine import code_digest
 from rdpp.engine.state import _digest
 from rdpp.runs import run_lock
 from rdpp.tracking.conventions.location import work_folder
+from rdpp.tracking.conventions.tags import WORK_FOLDER
 from rdpp.tracking.outbox.outboxes import RESULT, Home, Outboxes
-from rdpp.tracking.store.mlflow_store import WORK_FOLDER, Store
+from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.upkeep.leftovers import survey
 
 
