@@ -18,7 +18,7 @@ from rdpp.config import ConfigError
 from rdpp.display.console import output_console
 from rdpp.tracking.conventions.metric_names import AUDIT
 from rdpp.tracking.reading.finished import evaluations_under
-from rdpp.tracking.store.client import Store
+from rdpp.tracking.store.mlflow_store import Store
 
 
 def main() -> None:
