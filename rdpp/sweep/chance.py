@@ -40,8 +40,8 @@ class Chance:
         return bool(f.sf((between / self.deviation) ** 2, trials - 1, self.degrees) > SIGNIFICANT)
 
 
-def chance(trials: Sequence[Mapping[tuple[str, int], float]], categories: Collection[str], seeds: int) -> Chance:
-    """Of means over some categories and so many seeds.
+def chance(trials: Sequence[Mapping[tuple[str, int], float]], means: Collection[tuple[str, int]]) -> Chance:
+    """Of means over some runs.
 
     All trials have the same seeds. What a seed does to all of them alike makes no difference between them and is taken
     out, with what a trial does to all seeds alike. What is left tells how far seeds make trials differ. Source:
@@ -49,9 +49,10 @@ def chance(trials: Sequence[Mapping[tuple[str, int], float]], categories: Collec
 
     Args:
         trials: complete ones: a value for each (category, seed). Those that lack a run are left out.
-        categories: of the means.
-        seeds: of the means.
+        means: category and seed of the runs that a mean goes over, the same categories for each seed. The deviation
+            is known from all seeds of these categories.
     """
+    categories, seeds = {category for category, _ in means}, len({seed for _, seed in means})
     runs = {run for trial in trials for run in trial if run[0] in categories}
     whole = [trial for trial in trials if all(not np.isnan(trial.get(run, np.nan)) for run in runs)]
     by_seed = [[trial[run] for trial in whole for run in runs if run[1] == seed] for seed in {seed for _, seed in runs}]

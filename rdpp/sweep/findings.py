@@ -34,9 +34,7 @@ def spread(sweep: SweepConfig, study: optuna.Study) -> Spread:
     values = [trial.value for trial in complete if trial.value is not None]
     between = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     by_run = [values_by_run(trial, sweep.objective) for trial in complete]
-    runs = {run for found in by_run for run in found}
-    alone = chance(by_run, {category for category, _ in runs}, len({seed for _, seed in runs}))
-    return Spread(between, len(values), alone)
+    return Spread(between, len(values), chance(by_run, {run for found in by_run for run in found}))
 
 
 def spread_sentence(found: Spread) -> str:

@@ -71,9 +71,7 @@ def importances(sweep: SweepConfig, study: optuna.Study) -> Importances | None:
         return None
     own = _in_memory(known)
     shares = get_param_importances(own, evaluator=Importances.evaluator())
-    categories, seeds = {category for category, _ in common}, {seed for _, seed in common}
-    alone = chance([by_run for _, by_run in complete.values()], categories, len(seeds))
-    return Importances(shares, own, common, alone)
+    return Importances(shares, own, common, chance([by_run for _, by_run in complete.values()], common))
 
 
 def _common(found: Mapping[int, tuple[FrozenTrial, Mapping[tuple[str, int], float]]]) -> frozenset[tuple[str, int]]:

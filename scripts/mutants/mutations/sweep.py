@@ -369,8 +369,8 @@ MUTATIONS = [
     Mutation(
         "importances: chance of all categories",
         "rdpp/sweep/importance.py",
-        "categories, len(seeds))",
-        "{c for by_run in complete.values() for c, _ in by_run[1]}, len(seeds))",
+        "in complete.values()], common)",
+        "in complete.values()], {(c, 1) for by_run in complete.values() for c, _ in by_run[1]})",
         "tests/sweep/test_importance.py -k chance_is",
     ),
     Mutation(
