@@ -21,6 +21,7 @@ from rdpp.config import ConfigError, choose
 from rdpp.display.console import output_console
 from rdpp.engine.selection import OFFICIAL_METRICS, official_value
 from rdpp.tracking.conventions.metric_names import AUDIT
+from rdpp.tracking.reading.finished import evaluations_under
 from rdpp.tracking.store.mlflow_store import Store
 
 CHOSEN = ("held-out images, both", "the test images, for the other")
@@ -69,12 +70,9 @@ def judge(
 def chosen_on_test(store: Store, run: TrainedRun) -> dict[str, float]:
     """Metrics of the epoch that is best on the test images by the released rule."""
     names = {*HEADLINE, *OFFICIAL_METRICS}
-    series = {
-        name: {point.step: point.value for point in store.client.get_metric_history(run.run_id, AUDIT + name)}
-        for name in names
-    }
-    common = sorted(set.intersection(*map(set, series.values())))
-    epochs = [{name: series[name][epoch] for name in names} for epoch in common]
+    audits = evaluations_under(store, store.client.get_run(run.run_id), AUDIT)
+    epochs = [{name: of[name] for name in names} for _, of in audits]
+    epochs = [found for found in epochs if not np.isnan(list(found.values())).any()]
     if not epochs:
         raise ConfigError(f"the run {run.run_id} has no epochs on the test images; set evaluation.audit to true")
     return max(epochs, key=official_value)

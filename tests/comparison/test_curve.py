@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from audits import audited_store
 
 from rdpp.config import ConfigError
 
@@ -20,15 +21,8 @@ def curve(monkeypatch):
 
 def store(epochs):
     """Of one run; metric k of epoch e is e + 100 k."""
-    names = {name: 100 * k for k, name in enumerate(("image_auroc", "pixel_auroc", "pixel_aupro"))}
-
-    def history(run_id, key):
-        return [SimpleNamespace(step=epoch, value=epoch + names[key.removeprefix("audit/")]) for epoch in epochs]
-
-    run = SimpleNamespace(
-        info=SimpleNamespace(run_id="a"), data=SimpleNamespace(metrics={f"audit/{name}": 0.0 for name in names})
-    )
-    return SimpleNamespace(client=SimpleNamespace(get_run=lambda run_id: run, get_metric_history=history))
+    names = ("image_auroc", "pixel_auroc", "pixel_aupro")
+    return audited_store({name: {epoch: epoch + 100 * k for epoch in epochs} for k, name in enumerate(names)})
 
 
 def test_parts_are_means_over_their_epochs(curve):

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from audits import audited_store
 
 from rdpp.config import ConfigError
 
@@ -23,20 +24,11 @@ def judged(monkeypatch):
     return importlib.import_module("judged")
 
 
-def store(series):
-    """Of one run, which logged these values on the test images."""
-
-    def history(run_id, key):
-        return [SimpleNamespace(step=step, value=value) for step, value in series[key.removeprefix("audit/")].items()]
-
-    return SimpleNamespace(client=SimpleNamespace(get_metric_history=history))
-
-
 def test_the_epoch_that_the_released_code_would_keep(judged):
-    found = judged.chosen_on_test(store(SERIES), SimpleNamespace(run_id="a"))
+    found = judged.chosen_on_test(audited_store(SERIES), SimpleNamespace(run_id="a"))
     assert found == {name: values[6] for name, values in SERIES.items()}
 
 
 def test_a_run_that_was_not_audited(judged):
     with pytest.raises(ConfigError, match=r"the run a has no epochs on the test images; set evaluation\.audit to true"):
-        judged.chosen_on_test(store({name: {} for name in SERIES}), SimpleNamespace(run_id="a"))
+        judged.chosen_on_test(audited_store({name: {} for name in SERIES}), SimpleNamespace(run_id="a"))
