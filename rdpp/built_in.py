@@ -19,7 +19,11 @@ FILES: Mapping[Kind, Mapping[str, str]] = {
         "rdpp": "experiments/rdpp.yaml",
         "recommended": "experiments/recommended.yaml",
     },
-    "sweep": {"demo": "sweeps/demo.yaml"},
+    "sweep": {
+        "demo": "sweeps/demo.yaml",
+        "search": "sweeps/photographs_search.yaml",
+        "search-rdpp": "sweeps/photographs_search_rdpp.yaml",
+    },
     "ablation": {
         "demo": "sweeps/ablation.yaml",
         "mvtec": "sweeps/ablation_mvtec.yaml",

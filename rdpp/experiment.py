@@ -308,7 +308,7 @@ class ExperimentConfig:
         for name, term in self.terms.items():
             for part in term.needs:
                 require(
-                    has[part],
+                    has.get(part, True),
                     f"losses.{name} needs the {part}; switch {part} on, or set losses.{name} to null",
                 )
 
@@ -330,10 +330,9 @@ class ExperimentConfig:
         """The losses that train: set, with a weight above 0."""
         return {name: term for name, term in self.losses.items() if term.weight > 0}
 
-    @property
-    def needs_noise(self) -> bool:
-        """Whether any term looks at noisy features; without one none are made."""
-        return any("noise" in term.needs for term in self.terms.values())
+    def needs(self, part: str) -> bool:
+        """Whether any term needs this (`Loss.needs`); noisy features are made for such terms alone."""
+        return any(part in term.needs for term in self.terms.values())
 
     @classmethod
     def from_yaml(cls, path: Path) -> "ExperimentConfig":

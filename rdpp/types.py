@@ -32,13 +32,15 @@ class Batch:
 @dataclass(frozen=True)
 class Features:
     """What the losses and the anomaly map see. The noisy parts are None where no pseudo-anomaly was made,
-    the projected ones are the teacher's own where the network has no projection."""
+    the projected ones are the teacher's own where the network has no projection, and student_noisy is None where no
+    loss looks at it."""
 
     teacher: Stages
     projected: Stages
     student: Stages
     teacher_noisy: Stages | None = None
     projected_noisy: Stages | None = None
+    student_noisy: Stages | None = None
 
     def float(self) -> "Features":
         """The same in float32; what is wider already stays as it is."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rdpp.losses.contrast import Contrast
+from rdpp.losses.denoising import Denoising
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.energy import Energy
 from rdpp.losses.hard_distillation import HardDistillation
@@ -50,4 +51,5 @@ CASES = [
     Case("reconstruction", Reconstruction(), ("projected", "projected_noisy"), ("projected", "projected_noisy")),
     Case("contrast", Contrast(), ("teacher_noisy", "projected"), ("projected",), dead=True),
     Case("contrast", Contrast(margin=0.0), ("teacher_noisy", "projected"), ("projected",)),
+    Case("denoising", Denoising(), ("teacher", "student_noisy"), ("student_noisy",)),
 ]

@@ -127,15 +127,15 @@ def test_a_minimal_experiment_is_plain_distillation_with_the_builtin_teacher():
     assert experiment.teacher == TeacherConfig()
     assert experiment.terms == {"distillation": Distillation()}
     assert experiment.noise is None
-    assert not experiment.needs_noise
+    assert not experiment.needs("noise")
 
 
 def test_terms_are_the_losses_with_a_weight():
     losses = {**RELEASED_LOSSES, "reconstruction": {"weight": 0}, "contrast": None}
     experiment = build({"noise": {}, "losses": losses})
     assert list(experiment.terms) == ["distillation", "ssot"]
-    assert not experiment.needs_noise
-    assert build({"noise": {}, "losses": RELEASED_LOSSES}).needs_noise
+    assert not experiment.needs("noise")
+    assert build({"noise": {}, "losses": RELEASED_LOSSES}).needs("noise")
 
 
 def test_a_loss_without_weight_needs_nothing():

@@ -59,7 +59,7 @@ def _gradient(term: Loss, features: Features, generator: Generator, dtype: torch
     leaves: list[Tensor] = []
     copies: dict[str, tuple[Tensor, ...] | None] = {}
     for name, stages in parts.items():
-        trained = name in ("projected", "projected_noisy", "student")
+        trained = name in ("projected", "projected_noisy", "student", "student_noisy")
         copied = stages and tuple(stage.detach().to(dtype).requires_grad_(trained) for stage in stages)
         copies[name] = copied
         leaves += copied if copied and trained else ()

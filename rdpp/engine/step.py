@@ -22,7 +22,8 @@ class Stepper:
     def __init__(self, experiment: ExperimentConfig, teacher: Teacher, network: Network, streams: Streams) -> None:
         self.teacher, self.network, self.streams = teacher, network, streams
         self.learning = Learning.start(network, streams, experiment)
-        self.noise = experiment.noise if experiment.needs_noise else None
+        self.noise = experiment.noise if experiment.needs("noise") else None
+        self.restore_noisy = experiment.needs("noisy_student")
         self.losses = Weighted(experiment.terms)
         self.training = experiment.training
         self.precision: Precision = experiment.precision
@@ -57,7 +58,8 @@ class Stepper:
             if self.noise is None:
                 return self.network(clean).float()
             noisy, changed = self.noise(batch.images, self.streams.noise, inplace=True)
-            return self.network(clean, self.teacher.near(noisy, changed, clean)).float()
+            dirty = self.teacher.near(noisy, changed, clean)
+            return self.network(clean, dirty, restore_noisy=self.restore_noisy).float()
 
     def update(self) -> None:
         """Update with the gradients gathered so far, their sum or their mean; nothing where there are none."""

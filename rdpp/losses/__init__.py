@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rdpp.losses.contrast import Contrast
+from rdpp.losses.denoising import Denoising
 from rdpp.losses.distillation import Distillation
 from rdpp.losses.energy import Energy
 from rdpp.losses.hard_distillation import HardDistillation
@@ -22,6 +23,7 @@ LOSSES: Mapping[str, Any] = {
     "mmd": Mmd,
     "reconstruction": Reconstruction,
     "contrast": Contrast,
+    "denoising": Denoising,
 }
 """By name: a loss's class, or the union of its classes where it can work in several ways."""
 

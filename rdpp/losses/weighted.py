@@ -14,7 +14,8 @@ class Loss(Protocol):
     """One term: a frozen dataclass whose fields are its YAML keys."""
 
     needs: ClassVar[tuple[str, ...]]
-    """Parts of the method without which the term means nothing: `projection`, `noise`."""
+    """Parts of the method without which the term means nothing: `projection`, `noise`; and `noisy_student`, what the
+    student makes of the noisy features, which is computed for such terms alone."""
 
     @property
     def weight(self) -> float:

@@ -18,7 +18,7 @@ class Network(nn.Module):
     """Teacher stages to `Features`.
 
     The student restores the teacher's clean features; noisy ones only meet the projection. Without a
-    projection (plain RD) the bottleneck sees the teacher's features and no noisy ones are taken.
+    projection (plain RD) the bottleneck sees the teacher's features.
     """
 
     def __init__(self, architecture: Architecture, *, projection: bool = True) -> None:
@@ -27,10 +27,16 @@ class Network(nn.Module):
         self.bottleneck = Bottleneck(architecture)
         self.student = Student(architecture)
 
-    def forward(self, teacher: Stages, teacher_noisy: Stages | None = None) -> Features:
+    def forward(self, teacher: Stages, teacher_noisy: Stages | None = None, *, restore_noisy: bool = False) -> Features:
+        """With `restore_noisy` bottleneck and student take the noisy features too, in one batch with the clean ones."""
         projected = self.projection(teacher) if self.projection else teacher
         noisy = self.projection(teacher_noisy) if self.projection and teacher_noisy else None
-        return Features(teacher, projected, self.student(self.bottleneck(projected)), teacher_noisy, noisy)
+        if not restore_noisy:
+            return Features(teacher, projected, self.student(self.bottleneck(projected)), teacher_noisy, noisy)
+        both = tuple(torch.cat(stages) for stages in zip(projected, noisy or teacher_noisy or (), strict=True))
+        restored = [stage.chunk(2) for stage in self.student(self.bottleneck(both))]
+        student, student_noisy = zip(*restored, strict=True)
+        return Features(teacher, projected, student, teacher_noisy, noisy, student_noisy)
 
     def projection_parameters(self) -> list[Parameter]:
         """Parameters of the projection, none in plain RD."""

@@ -25,7 +25,7 @@ def real_features(real_data, resnet18_weights, tmp_path_factory):
     teacher = load_teacher(TeacherConfig("resnet18", str(Path(resnet18_weights))))
     network = Network(ARCHITECTURES["resnet18"])
     network.initialise(torch.Generator().manual_seed(1))
-    return network.train()(teacher(images), teacher(noisy))
+    return network.train()(teacher(images), teacher(noisy), restore_noisy=True)
 
 
 def rounding(term, features):

@@ -240,3 +240,14 @@ def test_losses_come_detached(make_stepper):
     everything = [values.total, *values.raw.values(), *values.weighted.values()]
     assert not any(value.requires_grad for value in everything)
     assert float(values.total) == pytest.approx(float(sum(values.weighted.values())))
+
+
+def test_denoising_trains_bottleneck_and_student_with_what_they_make_of_noise(make_stepper):
+    changes = {"losses": {"denoising": {"weight": 0.5}, "ssot": None, "reconstruction": None, "contrast": None}}
+    _, inspections = make_stepper(changes).step(batch(), inspect=True)
+    assert inspections["denoising"].norms["restoration"] > 0
+    plain = make_stepper({**changes, "projection": False})
+    features = plain.features(batch())
+    with torch.no_grad():
+        assert not torch.equal(features.student_noisy[0], features.student[0])
+    assert make_stepper({"losses.denoising": None}).features(batch()).student_noisy is None

@@ -19,7 +19,7 @@ def features(seed=0, count=3, dtype=torch.float64):
 
     projected, noise = stages(), stages()
     near = tuple(p + 0.5 * n for p, n in zip(projected, noise, strict=True))
-    return Features(stages(), projected, stages(), near, stages())
+    return Features(stages(), projected, stages(), near, stages(), stages())
 
 
 def generator(seed=5):
@@ -28,8 +28,7 @@ def generator(seed=5):
 
 def with_gradients(values):
     """The same features as leaves of a graph."""
-    parts = {name: tuple(s.detach().clone().requires_grad_() for s in getattr(values, name)) for name in PARTS}
-    return Features(**parts)
+    return changed(values, lambda stage: stage.detach().clone().requires_grad_(), *present(values))
 
 
 def changed(values, change, *names):
@@ -39,4 +38,9 @@ def changed(values, change, *names):
 
 
 def one_stage(values, k):
-    return Features(**{name: (getattr(values, name)[k],) for name in PARTS})
+    return Features(**{name: (getattr(values, name)[k],) for name in present(values)})
+
+
+def present(values):
+    """The names of the parts that are not None."""
+    return [name for name in PARTS if getattr(values, name) is not None]

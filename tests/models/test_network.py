@@ -94,6 +94,18 @@ def test_without_projection_the_bottleneck_sees_the_teacher():
         assert torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize("projection", [True, False])
+def test_the_student_restores_noisy_features_where_they_are_asked_for(projection):
+    network, clean, noisy = drawn(projection=projection).eval(), stages(), stages(1)
+    with torch.no_grad():
+        features = network(clean, noisy, restore_noisy=True)
+        expected = [network(of).student for of in (clean, noisy)]
+    for found, wanted in zip((features.student, features.student_noisy), expected, strict=True):
+        for one, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one, other)
+    assert network(clean, noisy).student_noisy is None
+
+
 def test_the_projection_treats_each_image_alone():
     projection = drawn().projection
     with torch.no_grad():

@@ -99,8 +99,8 @@ MUTATIONS = [
     Mutation(
         "step: noise on the clean image",
         "rdpp/engine/step.py",
-        "self.network(clean, self.teacher.near(noisy, changed, clean))",
-        "self.network(self.teacher.near(noisy, changed, clean), clean)",
+        "self.network(clean, dirty, restore",
+        "self.network(dirty, clean, restore",
         _STEP,
     ),
     Mutation(
