@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rdpp import __version__
 from rdpp.cli import (
@@ -73,10 +73,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code; see `rdpp --help`.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # inherited by workers and by MLflow's UI
-    try:
+
+    def run() -> int | None:
         options = parse(build_parser(), sys.argv[1:] if arguments is None else arguments)
         with results_alone():
-            return options.run(options) or 0
+            return options.run(options)
+
+    return exit_code_of(run)
+
+
+def exit_code_of(run: Callable[[], int | None]) -> int:
+    """The exit code of what a command or script does; what a user can mend is said in one line."""
+    try:
+        return run() or 0
     except ValueError as error:
         from rdpp.addresses import shown
         from rdpp.config import ConfigError

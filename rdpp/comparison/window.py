@@ -8,7 +8,8 @@ import numpy as np
 
 from rdpp.comparison.search import RunSet, TrainedRun
 from rdpp.config import ConfigError, require
-from rdpp.tracking.conventions.metric_names import AUDIT, HELD_OUT
+from rdpp.tracking.conventions.metric_names import HELD_OUT
+from rdpp.tracking.reading.finished import prefix_of_test_epochs
 from rdpp.tracking.store.mlflow_store import Store
 
 
@@ -47,7 +48,5 @@ def _mean(store: Store, run: TrainedRun, name: str, count: int) -> float:
 
 
 def _series(run: TrainedRun, name: str) -> str:
-    """What a run logged a metric as in every epoch. Where it watched held-out images, its epochs' values on the test
-    images are those of the audit."""
-    watched_held_out = any(logged.startswith(HELD_OUT) for logged in run.logged)
-    return name if name.startswith(HELD_OUT) or not watched_held_out else f"{AUDIT}{name}"
+    """What a run logged a metric as in every epoch."""
+    return name if name.startswith(HELD_OUT) else f"{prefix_of_test_epochs(run.logged)}{name}"

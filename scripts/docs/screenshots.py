@@ -17,6 +17,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from rdpp.cli import exit_code_of
 from rdpp.tracking.conventions.artifacts import GALLERY
 from rdpp.tracking.store.mlflow_store import Store
 
@@ -119,4 +120,4 @@ def close_assistant(page: Page) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

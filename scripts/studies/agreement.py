@@ -29,6 +29,7 @@ import yaml
 from rich.table import Table
 from scipy import stats
 
+from rdpp.cli import exit_code_of
 from rdpp.data import shuffled
 from rdpp.display.console import output_console
 from rdpp.engine import EpochFinished, Event, RunSpec, grid, resolve, train
@@ -229,4 +230,4 @@ def _append(file: Path, rows: Sequence[Row]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -7,17 +7,18 @@ cell is the mean over the evaluated epochs of one part and over the seeds. A cur
 """
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from rich.table import Table
 
+from rdpp.cli import exit_code_of
 from rdpp.comparison.pairing import HEADLINE
 from rdpp.comparison.search import TrainedRun, find_runs
 from rdpp.config import ConfigError
 from rdpp.display.console import output_console
-from rdpp.tracking.conventions.metric_names import AUDIT
-from rdpp.tracking.reading.finished import evaluations_under
+from rdpp.tracking.reading.finished import evaluations_under, prefix_of_test_epochs
 from rdpp.tracking.store.mlflow_store import Store
 
 
@@ -40,7 +41,7 @@ def main() -> None:
 def means_of_parts(store: Store, run: TrainedRun, parts: int) -> np.ndarray:
     """(metrics, parts): of a run's epochs on the test images, in the order of HEADLINE. The first parts have an epoch
     more than the last where they do not come out even."""
-    found = evaluations_under(store, store.client.get_run(run.run_id), AUDIT)
+    found = evaluations_under(store, store.client.get_run(run.run_id), prefix_of_test_epochs(run.logged))
     if len(found) < parts:
         raise ConfigError(
             f"the run {run.run_id} has {len(found)} epochs on the test images, fewer than {parts} parts; "
@@ -64,4 +65,4 @@ def _table(cells: Mapping[tuple[str, str], Sequence[np.ndarray]], parts: int) ->
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -20,6 +20,7 @@ from typing import Any
 
 from rich.table import Table
 
+from rdpp.cli import exit_code_of
 from rdpp.display.console import output_console
 from rdpp.yaml_file import read_yaml
 
@@ -101,4 +102,4 @@ def _read(file: Path) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -15,6 +15,7 @@ when you like: it goes on from there.
 import argparse
 import csv
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -25,6 +26,7 @@ from optuna.trial import TrialState
 from recorded_study import Recorded, curve_of, replay
 from rich.table import Table
 
+from rdpp.cli import exit_code_of
 from rdpp.demo import make_categories
 from rdpp.display.console import output_console, percent
 from rdpp.engine import RunSpec, resolve
@@ -235,4 +237,4 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(_options())
+    sys.exit(exit_code_of(lambda: main(_options())))

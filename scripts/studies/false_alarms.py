@@ -13,12 +13,14 @@ seed.
 
 import argparse
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from rich.table import Table
 
+from rdpp.cli import exit_code_of
 from rdpp.comparison.statistics import ALPHA, ask, least_units
 from rdpp.display.console import output_console
 
@@ -183,4 +185,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -2,29 +2,30 @@
 
     python scripts/studies/judged.py photographs-hard --variant hard --against released --categories pill,transistor
 
-The runs are those of an ablation with `evaluation: {selection: held_out, audit: true}`. The variant's runs count with
-the epoch that the held-out images chose. The other's count twice: with the epoch that was chosen in the same way, and
-with the one that the released code would keep, the best on the test images (which flatters it). The table tells both
-differences, tested as `rdpp compare` tests them for these categories.
+The runs are those of an ablation with `evaluation.selection: last`, or with `{selection: held_out, audit: true}`. The
+variant's runs count with their last epoch, or the one that the held-out images chose. The other's count twice: with the
+epoch that was chosen in the same way, and with the one that the released code would keep, the best on the test images
+(which flatters it). The table tells both differences, tested as `rdpp compare` tests them for these categories.
 """
 
 import argparse
+import sys
 from collections.abc import Collection, Sequence
 
 import numpy as np
 from rich.table import Table
 
+from rdpp.cli import exit_code_of
 from rdpp.comparison.pairing import HEADLINE
 from rdpp.comparison.search import RunSet, TrainedRun, find_runs
 from rdpp.comparison.statistics import Comparison, compare
 from rdpp.config import ConfigError, choose
 from rdpp.display.console import output_console
 from rdpp.engine.selection import OFFICIAL_METRICS, official_value
-from rdpp.tracking.conventions.metric_names import AUDIT
-from rdpp.tracking.reading.finished import evaluations_under
+from rdpp.tracking.reading.finished import evaluations_under, prefix_of_test_epochs
 from rdpp.tracking.store.mlflow_store import Store
 
-CHOSEN = ("held-out images, both", "the test images, for the other")
+CHOSEN = ("as the variant's", "the test images, for the other")
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("ablation", help="its name, the id of its MLflow run, or a query of MLflow's")
-    parser.add_argument("--variant", required=True, help="whose epochs are chosen on held-out images")
+    parser.add_argument("--variant", required=True, help="whose epochs are chosen without the test images")
     parser.add_argument("--against", default="released", help="the other (%(default)s)")
     parser.add_argument("--categories", help="such as pill,transistor; by default all")
     parser.add_argument("--tracking-uri", help="MLflow store; by default sqlite in ./runs")
@@ -70,8 +71,8 @@ def judge(
 def chosen_on_test(store: Store, run: TrainedRun) -> dict[str, float]:
     """Metrics of the epoch that is best on the test images by the released rule."""
     names = {*HEADLINE, *OFFICIAL_METRICS}
-    audits = evaluations_under(store, store.client.get_run(run.run_id), AUDIT)
-    epochs = [{name: of[name] for name in names} for _, of in audits]
+    evaluations = evaluations_under(store, store.client.get_run(run.run_id), prefix_of_test_epochs(run.logged))
+    epochs = [{name: of[name] for name in names} for _, of in evaluations]
     epochs = [found for found in epochs if not np.isnan(list(found.values())).any()]
     if not epochs:
         raise ConfigError(f"the run {run.run_id} has no epochs on the test images; set evaluation.audit to true")
@@ -106,4 +107,4 @@ def _table(title: str, comparisons: Sequence[Comparison]) -> Table:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -11,6 +11,7 @@ pixels above the pixel threshold. A category of 40 good test images measures its
 """
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from rdpp.cli import exit_code_of
 from rdpp.data import list_categories, reader_at
 from rdpp.display.console import output_console
 from rdpp.engine import (
@@ -120,4 +122,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -10,6 +10,7 @@ Printed is the minimum detectable effect for these categories, in points, the me
 import argparse
 import gzip
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from rdpp.cli import exit_code_of
 from rdpp.comparison.pairing import HEADLINE
 from rdpp.comparison.statistics import Values, compare
 from rdpp.display.console import output_console
@@ -67,4 +69,4 @@ def _effect(runs: Sequence[dict[str, Any]], baseline: str, metric: str, count: i
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

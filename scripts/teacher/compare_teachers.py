@@ -11,11 +11,13 @@ Cost at 128 x 128 and 200 steps on one core: about 1 minute a run with `builtin`
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from rdpp.cli import exit_code_of
 from rdpp.data import list_categories, scan
 from rdpp.engine import EpochFinished, Event, RunSpec, train
 from rdpp.experiment import ExperimentConfig
@@ -101,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

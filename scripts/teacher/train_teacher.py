@@ -12,6 +12,7 @@ dead channel. The same command with the same versions gives the same file.
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from pruned_start import pruned_start
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from rdpp.cli import exit_code_of
 from rdpp.models.backbone import ARCHITECTURES, Backbone
 from rdpp.models.teacher import IMAGENET_MEAN, IMAGENET_STD
 from rdpp.models.weights import load_exactly
@@ -197,4 +199,4 @@ def save(args: argparse.Namespace, small: Backbone, losses: dict[str, list[float
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -1,11 +1,12 @@
 """scripts/studies/judged.py: the epoch that the test images choose."""
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from audits import audited_store
+from audits import audited_run, audited_store
 
 from rdpp.config import ConfigError
 
@@ -24,11 +25,21 @@ def judged(monkeypatch):
     return importlib.import_module("judged")
 
 
-def test_the_epoch_that_the_released_code_would_keep(judged):
-    found = judged.chosen_on_test(audited_store(SERIES), SimpleNamespace(run_id="a"))
+@pytest.mark.parametrize(("watched", "prefix"), [("held_out/", "audit/"), ("", "")])
+def test_the_epoch_that_the_released_code_would_keep(judged, watched, prefix):
+    found = judged.chosen_on_test(audited_store(SERIES, prefix), audited_run(watched))
     assert found == {name: values[6] for name, values in SERIES.items()}
 
 
 def test_a_run_that_was_not_audited(judged):
     with pytest.raises(ConfigError, match=r"the run a has no epochs on the test images; set evaluation\.audit to true"):
-        judged.chosen_on_test(audited_store({name: {} for name in SERIES}), SimpleNamespace(run_id="a"))
+        judged.chosen_on_test(audited_store({name: {} for name in SERIES}), audited_run())
+
+
+@pytest.mark.parametrize("script", ["judged.py", "curve.py"])
+def test_what_a_user_can_mend_is_one_line(script, tmp_path):
+    flags = {"judged.py": ["--variant", "hard"], "curve.py": []}[script]
+    command = [sys.executable, str(STUDIES / script), "any", *flags, "--tracking-uri", f"sqlite:///{tmp_path}/none.db"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert done.stderr.startswith("rdpp: ")

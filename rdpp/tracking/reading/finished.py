@@ -1,7 +1,7 @@
 """Finished runs of a store: found by their key, and read."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -10,7 +10,7 @@ from rdpp.engine import RunSpec, read_checkpoint
 from rdpp.metrics import METRICS
 from rdpp.runs import Finished, Node
 from rdpp.tracking.conventions.artifacts import CHECKPOINT
-from rdpp.tracking.conventions.metric_names import CHOSEN_EPOCH, EPOCHS, HELD_OUT, STEPS, chosen_metrics
+from rdpp.tracking.conventions.metric_names import AUDIT, CHOSEN_EPOCH, EPOCHS, HELD_OUT, STEPS, chosen_metrics
 from rdpp.tracking.conventions.tags import DEAD_TERMS, KEEP, KEEP_MAPS, KEY, KEY_TRAINING, NODE, RUNS
 from rdpp.tracking.store.listing import StoredRun
 from rdpp.tracking.store.mlflow_store import Store
@@ -75,6 +75,12 @@ def evaluations_of(store: Store, run: Run) -> Sequence[tuple[int, Mapping[str, f
     """The same of a run that has been read already."""
     watched_held_out = any(name.startswith(HELD_OUT) for name in run.data.metrics)
     return evaluations_under(store, run, HELD_OUT if watched_held_out else "")
+
+
+def prefix_of_test_epochs(logged: Iterable[str]) -> str:
+    """What begins the names of the metrics that a run logged on the test images in every evaluated epoch: nothing, or
+    `audit/` where it watched held-out images."""
+    return AUDIT if any(name.startswith(HELD_OUT) for name in logged) else ""
 
 
 def evaluations_under(store: Store, run: Run, prefix: str) -> Sequence[tuple[int, Mapping[str, float]]]:
