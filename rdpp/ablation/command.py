@@ -21,7 +21,8 @@ def ablate(ablation: AblationConfig, options: WorkOptions, stop: Stop) -> tuple[
     """
     whole = matrix(ablation)
     with options.tree() as tree, Terminal(len(whole)) as screen:
-        done = len(whole) - len(missing(whole, tree))
+        done = len(whole) - len(missing(whole, tree, options.since))
+        screen.finished_before(done)
         screen.line(
             f"ablation {ablation.name}: {done} of {len(whole)} runs done; "
             f"{len(ablation.variants)} variants, baseline {ablation.baseline}"

@@ -6,9 +6,20 @@ from contextlib import ExitStack
 from rdpp.ablation.config import AblationConfig
 from rdpp.ablation.description import describe_ablation
 from rdpp.ablation.views import ablation_views
-from rdpp.config import ConfigError
 from rdpp.engine import RunSpec, grids, prepare
-from rdpp.runs import GridJob, Node, Outcome, Planned, RunObserver, TrainAll, Tree, opened, summary, usable_of
+from rdpp.runs import (
+    GridJob,
+    Node,
+    Outcome,
+    Planned,
+    RunObserver,
+    TrainAll,
+    Tree,
+    is_finished,
+    opened,
+    summary,
+    usable_of,
+)
 from rdpp.tracking.conventions.artifacts import ABLATION_INDEX
 from rdpp.tracking.conventions.schema import SCHEMA
 from rdpp.tracking.ui.labels import COLOUR, DESCRIPTION, colour
@@ -25,18 +36,9 @@ def matrix(ablation: AblationConfig) -> Matrix:
     return [(name, spec) for block in blocks for name, spec in zip(ablation.variants, block, strict=True)]
 
 
-def missing(whole: Matrix, tree: Tree) -> Matrix:
-    """The runs that have not finished, or whose test files have changed since they finished. Those of a category that
-    cannot be used are missing."""
-    return [(variant, spec) for variant, spec in whole if not _is_finished(spec, tree)]
-
-
-def _is_finished(spec: RunSpec, tree: Tree) -> bool:
-    try:
-        found = tree.find(spec)
-    except ConfigError:  # its images cannot be used, which `prepare` tells
-        return False
-    return found is not None and found.same_test_files
+def missing(whole: Matrix, tree: Tree, since: float = 0.0) -> Matrix:
+    """The runs that have not finished; see `is_finished`."""
+    return [(variant, spec) for variant, spec in whole if not is_finished(spec, tree, since)]
 
 
 def run_ablation(

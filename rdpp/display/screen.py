@@ -63,6 +63,7 @@ class Terminal:
         )
         self._all = self._progress.add_task("starting", total=runs and runs * _UNITS, best="", left="")
         self._runs = runs
+        self._finished = 0
         self._worked = 0.0
         self._begun = self._told = time.monotonic()
         self._done: dict[int, float] = {}
@@ -76,6 +77,10 @@ class Terminal:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    def finished_before(self, runs: int) -> None:
+        """So many of the runs need no work: the time left does not count them."""
+        self._finished = runs
 
     def line(self, text: str) -> None:
         """See `Screen.line`."""
@@ -108,7 +113,8 @@ class Terminal:
         if self._runs is None or self._worked < _KNOWN:
             return ""
         pace = (time.monotonic() - self._begun) / self._worked
-        return f"left {timedelta(seconds=round(pace * max(0.0, self._runs - sum(self._done.values()))))}"
+        left = min(self._runs - sum(self._done.values()), self._runs - self._finished - self._worked)
+        return f"left {timedelta(seconds=round(pace * max(0.0, left)))}"
 
     def _tell(self) -> None:
         """A line of progress, where there is no live display and the last one is a minute old."""

@@ -8,7 +8,7 @@ from rdpp.runs.notes import FolderNotes, Notes, notes_folder
 from rdpp.runs.one import STATE, Conduct, Outcome, Planned, RunFailed, RunObserver, TakenOver, run_one
 from rdpp.runs.summary import means, seed_spread, summary
 from rdpp.runs.training import TrainAll, opened, train_grid, usable_of
-from rdpp.runs.tree import Finished, Node, Recorder, Tree
+from rdpp.runs.tree import Finished, Node, Recorder, Tree, is_finished
 from rdpp.runs.views import CONFIRMED, DURATION, Chart, Column, View
 from rdpp.runs.work_folder import WorkFolder
 
@@ -42,6 +42,7 @@ __all__ = [
     "View",
     "WorkFolder",
     "goes_on",
+    "is_finished",
     "means",
     "notes_folder",
     "opened",

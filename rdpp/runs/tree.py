@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from rdpp.config import ConfigError
 from rdpp.engine import Event, RunSpec
 from rdpp.runs.locks import Hold, Locks
 from rdpp.runs.views import View
@@ -186,3 +187,13 @@ class Tree(Protocol):
     def checkpoint(self, finished: Finished) -> AbstractContextManager[Path | None]:
         """A folder with the checkpoint of a run's chosen epoch; None where it was not kept."""
         ...
+
+
+def is_finished(spec: RunSpec, tree: Tree, since: float = 0.0) -> bool:
+    """Whether a run that ended after this time (time.time()) would be taken over, and not trained or evaluated. Not one
+    of a category that cannot be used."""
+    try:
+        found = tree.find(spec, since)
+    except ConfigError:  # which `prepare` tells
+        return False
+    return found is not None and found.same_test_files

@@ -10,7 +10,7 @@ from rdpp.display.console import ConsoleObserver
 from rdpp.display.screen import Screen, Terminal
 from rdpp.engine import grid
 from rdpp.experiment import ExperimentConfig
-from rdpp.runs import GridJob, Notes, Planned, train_grid, work, work_alone
+from rdpp.runs import GridJob, Notes, Planned, is_finished, train_grid, work, work_alone
 from rdpp.stopping import Stop
 from rdpp.tracking.tree import MlflowTree
 from rdpp.workers.member import Member
@@ -37,6 +37,7 @@ def train(experiment: ExperimentConfig, options: WorkOptions, stop: Stop) -> Tra
     specs = grid(experiment)
     with options.tree() as tree, Terminal(len(specs)) as screen:
         train_all = partial(work_at_grid, tree=tree, screen=screen, options=options, stop=stop)
+        screen.finished_before(sum(is_finished(spec, tree, options.since) for spec in specs))
         attempt = str(options.since or "")
         job = train_grid(specs, tree, [ConsoleObserver(screen)], train_all, attempt=attempt)
         tree.finish()
