@@ -11,6 +11,13 @@ MUTATIONS = [
         "tests/display/test_console.py -k minute",
     ),
     Mutation(
+        "screen: runs that finished before take time",
+        "rdpp/display/screen.py",
+        "self._runs - self._finished - self._worked",
+        "self._runs - self._worked",
+        "tests/display/test_time_left.py",
+    ),
+    Mutation(
         "built-in: init writes over a user's file",
         "rdpp/built_in.py",
         "if path.exists() and not replace:",

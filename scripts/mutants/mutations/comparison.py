@@ -122,9 +122,9 @@ MUTATIONS = [
     ),
     Mutation(
         "window: held-out values under the name of the test images",
-        "rdpp/comparison/window.py",
-        'return name if name.startswith(HELD_OUT) or not watched_held_out else f"{AUDIT}{name}"',
-        'return name if name.startswith(HELD_OUT) or not watched_held_out else f"{HELD_OUT}{name}"',
+        "rdpp/tracking/reading/finished.py",
+        "return AUDIT if any(name.startswith(HELD_OUT)",
+        "return HELD_OUT if any(name.startswith(HELD_OUT)",
         "tests/comparison/test_window.py",
     ),
     Mutation(

@@ -104,6 +104,13 @@ MUTATIONS = [
         _STEP,
     ),
     Mutation(
+        "step: no noisy student",
+        "rdpp/engine/step.py",
+        'experiment.needs("noisy_student")',
+        "False",
+        _STEP,
+    ),
+    Mutation(
         "step: learning rates mixed up",
         "rdpp/engine/learning.py",
         "(network.projection_parameters(), config.projection_lr)",

@@ -43,6 +43,14 @@ MUTATIONS = [
         "clean, (1, 2, 3)",
         _COSINE,
     ),
+    Mutation("denoising: whole images", "rdpp/losses/denoising.py", "noisy, (1,)", "noisy, (1, 2, 3)", _COSINE),
+    Mutation(
+        "denoising: what the student makes of clean features",
+        "rdpp/losses/denoising.py",
+        "zip(features.teacher, features.student_noisy,",
+        "zip(features.teacher, features.student,",
+        "tests/losses/test_losses_conformance.py",
+    ),
     Mutation("contrast: margin ignored", "rdpp/losses/contrast.py", " - self.margin)", ")", _COSINE),
     Mutation("contrast: another margin", "rdpp/losses/contrast.py", "float = 0.5", "float = 0.4", _COSINE),
     Mutation(

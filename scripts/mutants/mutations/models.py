@@ -52,6 +52,20 @@ MUTATIONS = [
     ),
     Mutation("projection: slope", "rdpp/models/projection.py", "SLOPE = 0.01", "SLOPE = 0.2", _PARITY),
     Mutation(
+        "network: the noisy student sees clean features",
+        "rdpp/models/network.py",
+        "zip(projected, noisy or teacher_noisy or (),",
+        "zip(projected, projected,",
+        _NETWORK,
+    ),
+    Mutation(
+        "network: clean and noisy students mixed up",
+        "rdpp/models/network.py",
+        "student, student_noisy = zip(",
+        "student_noisy, student = zip(",
+        _NETWORK,
+    ),
+    Mutation(
         "network: student fed with noisy features",
         "rdpp/models/network.py",
         "self.bottleneck(projected)",
