@@ -30,6 +30,7 @@ FILES: Mapping[Kind, Mapping[str, str]] = {
         "photographs": "sweeps/photographs.yaml",
         "hard": "sweeps/photographs_hard.yaml",
         "noises": "sweeps/photographs_noises.yaml",
+        "judged": "sweeps/photographs_judged.yaml",
     },
 }
 """By kind and name."""

@@ -146,11 +146,16 @@ def _find(store: Store, source: str, by: str | None) -> RunSet:
 def _of_ablation(store: Store, parent: Run, by: str | None) -> RunSet:
     name = parent.data.tags["ablation"]
     index = store.read_json(parent.info.run_id, ABLATION_INDEX)
-    require(index is not None, f"the ablation {name} stopped before it began; run it again (rdpp ablate)")
+    remedy = f"run it again (rdpp ablate), or compare its runs with the query \"tags.ablation = '{name}'\""
+    require(
+        index is not None,
+        f"the ablation {name} has no {ABLATION_INDEX} among its artifacts: it stopped before it began, or the store was "
+        f"copied without its artifacts; {remedy}",
+    )
     require(
         SAME_KEYS <= index.get("schema", 1) <= SCHEMA,
         f"the ablation {name} was run by another version of rdpp (schema {index.get('schema', 1)}, this one has "
-        f"{SCHEMA}); run it again (rdpp ablate), or compare its runs with the query \"tags.ablation = '{name}'\"",
+        f"{SCHEMA}); {remedy}",
     )
     wanted = {(variant, training): key for variant, keys in index["runs"].items() for training, key in keys}
     variants_of: dict[str, list[str]] = {}
