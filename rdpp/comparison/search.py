@@ -149,8 +149,8 @@ def _of_ablation(store: Store, parent: Run, by: str | None) -> RunSet:
     remedy = f"run it again (rdpp ablate), or compare its runs with the query \"tags.ablation = '{name}'\""
     require(
         index is not None,
-        f"the ablation {name} has no {ABLATION_INDEX} among its artifacts: it stopped before it began, or the store was "
-        f"copied without its artifacts; {remedy}",
+        f"the ablation {name} has no {ABLATION_INDEX} among its artifacts: it stopped before it began, or the store "
+        f"was copied without its artifacts; {remedy}",
     )
     require(
         SAME_KEYS <= index.get("schema", 1) <= SCHEMA,

@@ -305,11 +305,9 @@ def test_bad_input_is_one_line(small, capsys, tmp_path, write_ablation):
 
 
 def test_an_ablation_without_its_artifacts_says_how_it_can_be_read(small):
-    store, _ = small
+    _, store, _ = small
     store.start_run("bare", tags={"level": "ablation", "ablation": "bare"})
-    message = (
-        r"bare has no ablation.json among its artifacts: .* compare its runs with the query \"tags.ablation = 'bare'\""
-    )
+    message = r"bare has no ablation\.json among its artifacts: .* with the query .tags\.ablation = 'bare'"
     with pytest.raises(ConfigError, match=message):
         find_runs(store, ["bare"])
 
