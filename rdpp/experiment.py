@@ -304,11 +304,12 @@ class ExperimentConfig:
         Interval.parse(self.checkpoint_every, "checkpoint_every")
         require(self.heatmaps >= 0, f"heatmaps must be at least 0, got {self.heatmaps}")
         require(bool(self.terms), "losses must have at least one term with a weight above 0, such as distillation")
-        has = {"projection": self.projection, "noise": self.noise is not None}
+        noise = self.noise is not None
+        has = {"projection": self.projection, "noise": noise, "noisy_student": noise}
         for name, term in self.terms.items():
             for part in term.needs:
                 require(
-                    has.get(part, True),
+                    has[part],
                     f"losses.{name} needs the {part}; switch {part} on, or set losses.{name} to null",
                 )
 
@@ -331,7 +332,7 @@ class ExperimentConfig:
         return {name: term for name, term in self.losses.items() if term.weight > 0}
 
     def needs(self, part: str) -> bool:
-        """Whether any term needs this (`Loss.needs`); noisy features are made for such terms alone."""
+        """Whether a term that trains names this part in its `needs`."""
         return any(part in term.needs for term in self.terms.values())
 
     @classmethod

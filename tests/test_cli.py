@@ -15,6 +15,7 @@ from rdpp.cli.flags import changes_of
 from rdpp.cli.results import say_ui
 from rdpp.config import ConfigError
 from rdpp.display.output import print_json
+from rdpp.display.screen import Terminal
 from rdpp.tracking.store.mlflow_store import Store
 from rdpp.tracking.ui.labels import DESCRIPTION
 
@@ -80,6 +81,16 @@ def test_train_prints_a_table_and_how_to_predict(capsys, quick_file, tracked):
     assert capsys.readouterr().err.endswith(f", then open {page}/{run.data.tags['mlflow.parentRunId']}\n")
     assert main(["train", str(quick_file), *tracked, "--set", "keep=none", "--seeds", "9"]) == 0
     assert "rdpp predict" not in capsys.readouterr().err
+
+
+def test_the_time_left_knows_what_finished_before(quick_file, tracked, write_ablation, monkeypatch):
+    told = []
+    monkeypatch.setattr(Terminal, "finished_before", lambda screen, runs: told.append(runs))
+    ablation = str(write_ablation(name="timed", seeds=(81, 84)))
+    for command in (["train", str(quick_file), "--seeds", "82,83"], ["ablate", ablation]):
+        for flags in ([], [], ["--again"]):
+            assert main([*command, *tracked, *flags]) == 0
+    assert told == [0, 2, 0, 0, 4, 0]
 
 
 @pytest.mark.usefixtures("printing_store")

@@ -79,11 +79,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with results_alone():
             return options.run(options)
 
-    return exit_code_of(run)
+    return exit_code_of(run, "stopped; run the same command again to go on")
 
 
-def exit_code_of(run: Callable[[], int | None]) -> int:
-    """The exit code of what a command or script does; what a user can mend is said in one line."""
+def exit_code_of(run: Callable[[], int | None], stopped: str = "stopped") -> int:
+    """The exit code of what a command or script does. What a user can mend is said in one line.
+
+    Args:
+        run: the work; returns its own exit code, or nothing.
+        stopped: what is said where a signal stopped it.
+    """
     try:
         return run() or 0
     except ValueError as error:
@@ -102,9 +107,9 @@ def exit_code_of(run: Callable[[], int | None]) -> int:
             raise
         print(f"rdpp: {disk_problem(error)}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, Stopped) as stopped:
-        print("rdpp: stopped; run the same command again to go on", file=sys.stderr)
-        return stopped.exit_code if isinstance(stopped, Stopped) else 130
+    except (KeyboardInterrupt, Stopped) as signal:
+        print(f"rdpp: {stopped}", file=sys.stderr)
+        return signal.exit_code if isinstance(signal, Stopped) else 130
 
 
 def build_parser() -> argparse.ArgumentParser:

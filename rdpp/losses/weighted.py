@@ -14,8 +14,9 @@ class Loss(Protocol):
     """One term: a frozen dataclass whose fields are its YAML keys."""
 
     needs: ClassVar[tuple[str, ...]]
-    """Parts of the method without which the term means nothing: `projection`, `noise`; and `noisy_student`, what the
-    student makes of the noisy features, which is computed for such terms alone."""
+    """Parts of the method without which the term means nothing: `projection`, `noise`, or `noisy_student` (what the
+    student makes of the noisy features). Noise, and what the student makes of it, are computed only if a term that
+    trains names them."""
 
     @property
     def weight(self) -> float:

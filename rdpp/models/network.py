@@ -17,8 +17,8 @@ from rdpp.types import Features, Stages
 class Network(nn.Module):
     """Teacher stages to `Features`.
 
-    The student restores the teacher's clean features; noisy ones only meet the projection. Without a
-    projection (plain RD) the bottleneck sees the teacher's features.
+    The student restores the teacher's clean features; noisy ones only meet the projection, unless `restore_noisy`
+    asks for more. Without a projection (plain RD) the bottleneck sees the teacher's features.
     """
 
     def __init__(self, architecture: Architecture, *, projection: bool = True) -> None:
@@ -28,12 +28,19 @@ class Network(nn.Module):
         self.student = Student(architecture)
 
     def forward(self, teacher: Stages, teacher_noisy: Stages | None = None, *, restore_noisy: bool = False) -> Features:
-        """With `restore_noisy` bottleneck and student take the noisy features too, in one batch with the clean ones."""
+        """Args:
+        teacher: of clean images, (B, C_k, H_k, W_k) each.
+        teacher_noisy: of the same images with noise.
+        restore_noisy: the student makes something of the noisy features too. They are one batch of 2 B with the clean
+            ones, so in training BatchNorm takes its statistics over both.
+        """
         projected = self.projection(teacher) if self.projection else teacher
         noisy = self.projection(teacher_noisy) if self.projection and teacher_noisy else None
         if not restore_noisy:
             return Features(teacher, projected, self.student(self.bottleneck(projected)), teacher_noisy, noisy)
-        both = tuple(torch.cat(stages) for stages in zip(projected, noisy or teacher_noisy or (), strict=True))
+        seen = noisy or teacher_noisy
+        assert seen is not None, "restore_noisy needs noisy features"
+        both = tuple(torch.cat(stages) for stages in zip(projected, seen, strict=True))
         restored = [stage.chunk(2) for stage in self.student(self.bottleneck(both))]
         student, student_noisy = zip(*restored, strict=True)
         return Features(teacher, projected, student, teacher_noisy, noisy, student_noisy)

@@ -190,8 +190,13 @@ class Tree(Protocol):
 
 
 def is_finished(spec: RunSpec, tree: Tree, since: float = 0.0) -> bool:
-    """Whether a run that ended after this time (time.time()) would be taken over, and not trained or evaluated. Not one
-    of a category that cannot be used."""
+    """Whether the tree holds a run's results, so that nothing is left to do; False where its images cannot be used.
+
+    Args:
+        spec: the run.
+        tree: where it is looked for.
+        since: it ended after this time (time.time()).
+    """
     try:
         found = tree.find(spec, since)
     except ConfigError:  # which `prepare` tells

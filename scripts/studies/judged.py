@@ -2,10 +2,10 @@
 
     python scripts/studies/judged.py photographs-hard --variant hard --against released --categories pill,transistor
 
-The runs are those of an ablation with `evaluation.selection: last`, or with `{selection: held_out, audit: true}`. The
-variant's runs count with their last epoch, or the one that the held-out images chose. The other's count twice: with the
-epoch that was chosen in the same way, and with the one that the released code would keep, the best on the test images
-(which flatters it). The table tells both differences, tested as `rdpp compare` tests them for these categories.
+The variant's runs count with their last epoch, or with the one that the held-out images chose. The other's count twice:
+with the epoch that was chosen in the same way, and with the one that the released code would keep, the best on the test
+images (which flatters it). Its runs must have been evaluated there in every epoch: with `evaluation.audit: true`, or
+without held-out images. The table tells both differences, tested as `rdpp compare` tests them for these categories.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from rdpp.engine.selection import OFFICIAL_METRICS, official_value
 from rdpp.tracking.reading.finished import evaluations_under, prefix_of_test_epochs
 from rdpp.tracking.store.mlflow_store import Store
 
-CHOSEN = ("as the variant's", "the test images, for the other")
+CHOSEN = ("what chose the variant's", "the test images")
 
 
 def main() -> None:
@@ -88,8 +88,19 @@ def _by_category(pairs: Sequence[tuple[str, int]], values: Sequence[tuple[float,
 
 def _table(title: str, comparisons: Sequence[Comparison]) -> Table:
     table = Table(title=f"{title}; per cent")
-    for name in ("metric", "epochs chosen on", "variant", "other", "difference", "interval", "p", "by category"):
-        table.add_column(name, justify="left" if name in ("metric", "epochs chosen on", "by category") else "right")
+    for name in (
+        "metric",
+        "the other's epochs chosen on",
+        "variant",
+        "other",
+        "difference",
+        "interval",
+        "p",
+        "by category",
+    ):
+        table.add_column(
+            name, justify="left" if name in ("metric", "the other's epochs chosen on", "by category") else "right"
+        )
     for one in comparisons:
         answer = one.these_categories
         by_category = ", ".join(f"{name} {100 * value:+.1f}" for name, value in one.by_category.items())

@@ -5,6 +5,7 @@ import importlib
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rdpp.comparison.pairing import HEADLINE, compare_runs
@@ -65,9 +66,8 @@ def cells(compared, variant, told):
     found = []
     for metric, difference in zip(HEADLINE, told[1::2], strict=False):
         of_metric = [one for one in compared if one.metric == metric and variant in ("rd", one.variant)]
-        one = max(
-            of_metric, key=lambda one: one.pairs
-        )  # beside a variant that misses a run, the baseline misses it too
+        # beside a variant that misses a run, the baseline is without it too
+        one = max(of_metric, key=lambda one: one.pairs)
         mean = one.baseline_mean if variant == "rd" else one.variant_mean
         found += [f"{100 * mean:.1f}", "" if variant == "rd" else shown(one, difference)]
     return found
@@ -121,6 +121,22 @@ def test_a_table_has_the_figures_of_the_recorded_results(results, section, headi
                 ("image AUROC", "released", "released", "image_auroc"),
             )
         ),
+        *(
+            (
+                "A search",
+                "mean of 3 seeds",
+                f"{words}, hard distillation less plain RD",
+                "photographs-judged",
+                "hard",
+                "rd",
+                metric,
+            )
+            for words, metric in (
+                ("image AUROC", "image_auroc"),
+                ("pixel AUROC", "pixel_auroc"),
+                ("AU-PRO 0.3", "pixel_aupro"),
+            )
+        ),
     ],
 )
 def test_a_row_by_category_has_the_figures_of_the_recorded_results(
@@ -133,16 +149,48 @@ def test_a_row_by_category_has_the_figures_of_the_recorded_results(
 
 
 @pytest.mark.slow
-def test_the_judgement_by_epochs_has_the_figures_of_the_recorded_results(results, monkeypatch):
+@pytest.mark.parametrize(
+    ("section", "heading", "ablation", "other"),
+    [
+        (
+            "Learning where",
+            "hard distillation, epochs chosen without the test images, against released",
+            "photographs-hard",
+            "released",
+        ),
+        (
+            "A search",
+            "hard distillation, last epoch, against `released-audited`",
+            "photographs-judged",
+            "released-audited",
+        ),
+    ],
+)
+def test_the_judgement_by_epochs_has_the_figures_of_the_recorded_results(
+    results, monkeypatch, section, heading, ablation, other
+):
     monkeypatch.syspath_prepend(DOCS.parent / "scripts" / "studies")
     judged = importlib.import_module("judged")
-    found = find_runs(results, ["tags.ablation = 'photographs-hard'"])
-    _, told = rows("Learning where", "hard distillation, epochs chosen without the test images, against released")
+    found = find_runs(results, [f"tags.ablation = '{ablation}'"])
+    _, told = rows(section, heading)
     for name, row in told.items():
         wanted = NOT_LOOKED_AT if name.startswith("the four") else {run.category for run in found.runs}
-        way = judged.CHOSEN["chosen on the test images" in name]
-        compared = judged.judge(results, found, "hard", "released", wanted)
+        way = judged.CHOSEN["on the test images" in name]
+        compared = judged.judge(results, found, "hard", other, wanted)
         of_way = {one.metric: one for one in compared if one.variant == way}
         others = ", ".join(f"{100 * of_way[metric].baseline_mean:.1f}" for metric in HEADLINE)
         assert name.endswith(f"({others})"), (name, others)
         assert row == [shown(of_way[metric], cell) for metric, cell in zip(HEADLINE, row, strict=True)]
+
+
+@pytest.mark.slow
+def test_the_searches_have_the_objectives_of_the_recorded_results(results):
+    _, told = rows("A search", "search")
+    for study, (name, row) in zip(("photographs-search", "photographs-search-rdpp"), told.items(), strict=True):
+        assert name.startswith(f"`{study.removeprefix('photographs-')}`: ")
+        by_trial = {}
+        for run in find_runs(results, [f"tags.study = '{study}'"], by="trial").runs:
+            by_trial.setdefault(run.variant, []).append(np.mean([run.metrics[metric] for metric in HEADLINE]))
+        whole = {trial: f"{100 * np.mean(values):.1f}" for trial, values in by_trial.items() if len(values) == 4}
+        assert row[0].startswith(f"{len(whole)}, ")
+        assert row[1:] == [f"{min(whole.values())} to {max(whole.values())}", whole["trial-000"]]

@@ -106,6 +106,16 @@ def test_the_student_restores_noisy_features_where_they_are_asked_for(projection
     assert network(clean, noisy).student_noisy is None
 
 
+def test_in_training_clean_and_noisy_features_are_one_batch_for_batch_norm():
+    network, clean, noisy = drawn().train(), stages(), stages(1)
+    with torch.no_grad():
+        alone = network(clean, noisy)
+        beside = network(clean, noisy, restore_noisy=True)
+        same = network(clean, clean, restore_noisy=True)
+    assert not torch.allclose(beside.student[0], alone.student[0], atol=1e-2)
+    torch.testing.assert_close(same.student[0], alone.student[0])  # twice the same batch has its statistics
+
+
 def test_the_projection_treats_each_image_alone():
     projection = drawn().projection
     with torch.no_grad():

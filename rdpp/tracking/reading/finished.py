@@ -78,7 +78,7 @@ def evaluations_of(store: Store, run: Run) -> Sequence[tuple[int, Mapping[str, f
 
 
 def prefix_of_test_epochs(logged: Iterable[str]) -> str:
-    """What begins the names of the metrics that a run logged on the test images in every evaluated epoch: nothing, or
+    """What begins the names of the metrics that a run logged on the test images in every evaluated epoch: empty, or
     `audit/` where it watched held-out images."""
     return AUDIT if any(name.startswith(HELD_OUT) for name in logged) else ""
 

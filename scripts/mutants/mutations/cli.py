@@ -18,6 +18,20 @@ MUTATIONS = [
         "tests/display/test_time_left.py",
     ),
     Mutation(
+        "ablate: the time left counts runs that finished before",
+        "rdpp/ablation/command.py",
+        "screen.finished_before(done)",
+        "pass",
+        "tests/test_cli.py -k finished_before",
+    ),
+    Mutation(
+        "train: the time left forgets runs that are trained anew",
+        "rdpp/workers/grid.py",
+        "is_finished(spec, tree, options.since)",
+        "is_finished(spec, tree)",
+        "tests/test_cli.py -k finished_before",
+    ),
+    Mutation(
         "built-in: init writes over a user's file",
         "rdpp/built_in.py",
         "if path.exists() and not replace:",

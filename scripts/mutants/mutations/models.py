@@ -54,7 +54,7 @@ MUTATIONS = [
     Mutation(
         "network: the noisy student sees clean features",
         "rdpp/models/network.py",
-        "zip(projected, noisy or teacher_noisy or (),",
+        "zip(projected, seen,",
         "zip(projected, projected,",
         _NETWORK,
     ),
