@@ -169,7 +169,9 @@ def _evaluated(training: PlainTraining, setup: Setup) -> dict[str, float]:
 
 
 def _table(category: str, rows: Sequence[Row], margin: float) -> Table:
-    """Each side's mean over states, the differences from `plain` with their intervals, and what scatters how far."""
+    """Each side's mean over states, the differences from `plain` with their intervals, and what scatters how far. All
+    sides count with the same epochs: rdpp trains the begun last one too, `plain` whole ones alone."""
+    rows = _of_common_epochs(rows)
     title = f"{category}: means over the second half of the epochs, per cent; margin {margin:g} points"
     table = Table(title=title)
     for name in (
@@ -193,6 +195,15 @@ def _table(category: str, rows: Sequence[Row], margin: float) -> Table:
             mean = np.mean(list(means.values())) if means else np.nan
             table.add_row(metric, side, str(len(means)), f"{mean:.1f}", *cells, f"{scatter:.1f}", f"{spread:.1f}")
     return table
+
+
+def _of_common_epochs(rows: Sequence[Row]) -> list[Row]:
+    """Up to the last epoch that every run has."""
+    last: dict[tuple[str, int], int] = {}
+    for row in rows:
+        run = row["side"], row["state"]
+        last[run] = max(last.get(run, 0), row["epoch"])
+    return [row for row in rows if row["epoch"] <= min(last.values())]
 
 
 def _means(rows: Sequence[Row], side: str, metric: str) -> tuple[dict[int, float], float]:
