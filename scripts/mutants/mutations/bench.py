@@ -1,4 +1,4 @@
-"""Mutations of scripts/bench."""
+"""Mutations of scripts/bench and scripts/studies."""
 
 from mutations.mutation import Mutation
 
@@ -31,5 +31,19 @@ MUTATIONS = [
         "share * IMAGES * PATCHES",
         "share * PATCHES",
         _LATENCY,
+    ),
+    Mutation(
+        "agreement: the sides count with other epochs",
+        "scripts/studies/agreement.py",
+        "<= min(last.values())",
+        "<= max(last.values())",
+        "tests/docs/test_agreement.py",
+    ),
+    Mutation(
+        "judged: the epoch that is worst on the test images",
+        "scripts/studies/judged.py",
+        "max(epochs, key=official_value)",
+        "min(epochs, key=official_value)",
+        "tests/comparison/test_judged.py",
     ),
 ]
