@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from rdpp.config import ConfigError
 from rdpp.display.console import ConsoleObserver
@@ -36,8 +35,11 @@ def train(experiment: ExperimentConfig, options: WorkOptions, stop: Stop) -> Tra
     """
     specs = grid(experiment)
     with options.tree() as tree, Terminal(len(specs)) as screen:
-        train_all = partial(work_at_grid, tree=tree, screen=screen, options=options, stop=stop)
-        screen.finished_before(sum(is_finished(spec, tree, options.since) for spec in specs))
+
+        def train_all(planned: Sequence[Planned], unusable: Mapping[str, ConfigError]) -> GridJob:
+            screen.finished_before(sum(is_finished(plan.spec, tree, options.since) for plan in planned))
+            return work_at_grid(planned, unusable, tree=tree, screen=screen, options=options, stop=stop)
+
         attempt = str(options.since or "")
         job = train_grid(specs, tree, [ConsoleObserver(screen)], train_all, attempt=attempt)
         tree.finish()

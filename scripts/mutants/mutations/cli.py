@@ -27,8 +27,8 @@ MUTATIONS = [
     Mutation(
         "train: the time left forgets runs that are trained anew",
         "rdpp/workers/grid.py",
-        "is_finished(spec, tree, options.since)",
-        "is_finished(spec, tree)",
+        "is_finished(plan.spec, tree, options.since)",
+        "is_finished(plan.spec, tree)",
         "tests/test_cli.py -k finished_before",
     ),
     Mutation(
