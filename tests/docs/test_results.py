@@ -184,6 +184,26 @@ def test_the_judgement_by_epochs_has_the_figures_of_the_recorded_results(
 
 
 @pytest.mark.slow
+def test_the_noises_have_the_figures_of_the_recorded_results(results):
+    noises = {"simplex, a new field for each image": "simplex", "CutPaste": "cutpaste"}
+    compared = compare_runs(find_runs(results, ["tags.ablation = 'photographs-noises'"]), "rd").comparisons
+    _, told = rows("Which pseudo-anomaly?", "means of 2 categories and 2 seeds")
+    for name, row in told.items():
+        variant = noises.get(name, name.lower())
+        of_metric = [one for metric in HEADLINE for one in compared if one.metric == metric]
+        if name == "plain RD":
+            means = [one.baseline_mean for one in of_metric if one.variant == "simplex"]
+            expected = [cell for mean in means for cell in (f"{100 * mean:.1f}", "")] + [""]
+        else:
+            own = [one for one in of_metric if one.variant == variant]
+            expected = [
+                cell for one in own for cell in (f"{100 * one.variant_mean:.1f}", f"{100 * one.difference:+.1f}")
+            ]
+            expected.append(", ".join(f"{100 * own[0].by_category[name]:+.1f}" for name in ("metal_plate", "pill")))
+        assert row == expected, name
+
+
+@pytest.mark.slow
 def test_the_searches_have_the_objectives_of_the_recorded_results(results):
     _, told = rows("A search", "search")
     for study, (name, row) in zip(("photographs-search", "photographs-search-rdpp"), told.items(), strict=True):
