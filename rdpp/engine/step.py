@@ -58,8 +58,8 @@ class Stepper:
             if self.noise is None:
                 return self.network(clean).float()
             noisy, changed = self.noise(batch.images, self.streams.noise, inplace=True)
-            dirty = self.teacher.near(noisy, changed, clean)
-            return self.network(clean, dirty, restore_noisy=self.restore_noisy).float()
+            teacher_noisy = self.teacher.near(noisy, changed, clean)
+            return self.network(clean, teacher_noisy, restore_noisy=self.restore_noisy).float()
 
     def update(self) -> None:
         """Update with the gradients gathered so far, their sum or their mean; nothing where there are none."""

@@ -99,8 +99,8 @@ MUTATIONS = [
     Mutation(
         "step: noise on the clean image",
         "rdpp/engine/step.py",
-        "self.network(clean, dirty, restore",
-        "self.network(dirty, clean, restore",
+        "self.network(clean, teacher_noisy, restore",
+        "self.network(teacher_noisy, clean, restore",
         _STEP,
     ),
     Mutation(
