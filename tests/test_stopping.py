@@ -11,11 +11,13 @@ from rdpp.stopping import Stop, Stopped, stopping
 
 
 @pytest.fixture(autouse=True)
-def _ctrl_c_is_listened_to():
-    """As it is not where a script starts the tests in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_are_listened_to():
+    """As they are not where a script starts the tests in the background, or with nohup."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def send(number):
