@@ -18,7 +18,7 @@ from rdpp.comparison.pairing import HEADLINE
 from rdpp.comparison.search import TrainedRun, find_runs
 from rdpp.config import ConfigError
 from rdpp.display.console import output_console
-from rdpp.tracking.reading.finished import evaluations_under, prefix_of_test_epochs
+from rdpp.tracking.reading.finished import evaluations_on_test
 from rdpp.tracking.store.mlflow_store import Store
 
 
@@ -41,7 +41,7 @@ def main() -> None:
 def means_of_parts(store: Store, run: TrainedRun, parts: int) -> np.ndarray:
     """(metrics, parts): of a run's epochs on the test images, in the order of HEADLINE. The first parts have an epoch
     more than the last where they do not come out even."""
-    found = evaluations_under(store, store.client.get_run(run.run_id), prefix_of_test_epochs(run.logged))
+    found = evaluations_on_test(store, run.run_id)
     if len(found) < parts:
         raise ConfigError(
             f"the run {run.run_id} has {len(found)} epochs on the test images, fewer than {parts} parts; "

@@ -22,7 +22,7 @@ from rdpp.comparison.statistics import Comparison, compare
 from rdpp.config import ConfigError, choose
 from rdpp.display.console import output_console
 from rdpp.engine.selection import OFFICIAL_METRICS, official_value
-from rdpp.tracking.reading.finished import evaluations_under, prefix_of_test_epochs
+from rdpp.tracking.reading.finished import evaluations_on_test
 from rdpp.tracking.store.mlflow_store import Store
 
 CHOSEN = ("what chose the variant's", "the test images")
@@ -71,8 +71,7 @@ def judge(
 def chosen_on_test(store: Store, run: TrainedRun) -> dict[str, float]:
     """Metrics of the epoch that is best on the test images by the released rule."""
     names = {*HEADLINE, *OFFICIAL_METRICS}
-    evaluations = evaluations_under(store, store.client.get_run(run.run_id), prefix_of_test_epochs(run.logged))
-    epochs = [{name: of[name] for name in names} for _, of in evaluations]
+    epochs = [{name: of[name] for name in names} for _, of in evaluations_on_test(store, run.run_id)]
     epochs = [found for found in epochs if not np.isnan(list(found.values())).any()]
     if not epochs:
         raise ConfigError(f"the run {run.run_id} has no epochs on the test images; set evaluation.audit to true")
@@ -88,19 +87,9 @@ def _by_category(pairs: Sequence[tuple[str, int]], values: Sequence[tuple[float,
 
 def _table(title: str, comparisons: Sequence[Comparison]) -> Table:
     table = Table(title=f"{title}; per cent")
-    for name in (
-        "metric",
-        "the other's epochs chosen on",
-        "variant",
-        "other",
-        "difference",
-        "interval",
-        "p",
-        "by category",
-    ):
-        table.add_column(
-            name, justify="left" if name in ("metric", "the other's epochs chosen on", "by category") else "right"
-        )
+    texts = ("metric", "the other's epochs chosen on", "by category")
+    for name in (*texts[:2], "variant", "other", "difference", "interval", "p", texts[2]):
+        table.add_column(name, justify="left" if name in texts else "right")
     for one in comparisons:
         answer = one.these_categories
         by_category = ", ".join(f"{name} {100 * value:+.1f}" for name, value in one.by_category.items())

@@ -4,9 +4,10 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from audits import audited_run, audited_store
+from audits import audited_store
 
 from rdpp.config import ConfigError
 
@@ -25,15 +26,15 @@ def judged(monkeypatch):
     return importlib.import_module("judged")
 
 
-@pytest.mark.parametrize(("watched", "prefix"), [("held_out/", "audit/"), ("", "")])
-def test_the_epoch_that_the_released_code_would_keep(judged, watched, prefix):
-    found = judged.chosen_on_test(audited_store(SERIES, prefix), audited_run(watched))
+@pytest.mark.parametrize("watched", ["held_out/", ""])
+def test_the_epoch_that_the_released_code_would_keep(judged, watched):
+    found = judged.chosen_on_test(audited_store(SERIES, watched), SimpleNamespace(run_id="a"))
     assert found == {name: values[6] for name, values in SERIES.items()}
 
 
 def test_a_run_that_was_not_audited(judged):
     with pytest.raises(ConfigError, match=r"the run a has no epochs on the test images; set evaluation\.audit to true"):
-        judged.chosen_on_test(audited_store({name: {} for name in SERIES}), audited_run())
+        judged.chosen_on_test(audited_store({name: {} for name in SERIES}), SimpleNamespace(run_id="a"))
 
 
 @pytest.mark.parametrize("script", ["judged.py", "curve.py"])

@@ -88,8 +88,8 @@ def test_a_table_has_the_figures_of_the_recorded_results(results, section, headi
     found = find_runs(results, [f"tags.ablation = '{ablation}'"])
     if categories:
         found = dataclasses.replace(found, runs=[run for run in found.runs if run.category in categories])
-    found = dataclasses.replace(found, variants=tuple(name for name in found.variants if name in names.values()))
-    found = dataclasses.replace(found, runs=[run for run in found.runs if run.variant in names.values()])
+    variants = tuple(name for name in found.variants if name in names.values())
+    found = dataclasses.replace(found, variants=variants, runs=[run for run in found.runs if run.variant in variants])
     compared = compare_runs(found, "rd").comparisons
     _, told = rows(section, heading)
     expected = {name: cells(compared, variant, told[name]) for name, variant in names.items()}

@@ -73,14 +73,23 @@ def read_evaluations(store: Store, run_id: str) -> Sequence[tuple[int, Mapping[s
 
 def evaluations_of(store: Store, run: Run) -> Sequence[tuple[int, Mapping[str, float]]]:
     """The same of a run that has been read already."""
-    watched_held_out = any(name.startswith(HELD_OUT) for name in run.data.metrics)
-    return evaluations_under(store, run, HELD_OUT if watched_held_out else "")
+    return evaluations_under(store, run, HELD_OUT if _watched_held_out(run.data.metrics) else "")
+
+
+def evaluations_on_test(store: Store, run_id: str) -> Sequence[tuple[int, Mapping[str, float]]]:
+    """Epoch and metrics on the test images, of every epoch that was evaluated there, in order."""
+    run = store.client.get_run(run_id)
+    return evaluations_under(store, run, prefix_of_test_epochs(run.data.metrics))
 
 
 def prefix_of_test_epochs(logged: Iterable[str]) -> str:
     """What begins the names of the metrics that a run logged on the test images in every evaluated epoch: empty, or
     `audit/` where it watched held-out images."""
-    return AUDIT if any(name.startswith(HELD_OUT) for name in logged) else ""
+    return AUDIT if _watched_held_out(logged) else ""
+
+
+def _watched_held_out(logged: Iterable[str]) -> bool:
+    return any(name.startswith(HELD_OUT) for name in logged)
 
 
 def evaluations_under(store: Store, run: Run, prefix: str) -> Sequence[tuple[int, Mapping[str, float]]]:

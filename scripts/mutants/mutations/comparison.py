@@ -123,8 +123,8 @@ MUTATIONS = [
     Mutation(
         "window: held-out values under the name of the test images",
         "rdpp/tracking/reading/finished.py",
-        "return AUDIT if any(name.startswith(HELD_OUT)",
-        "return HELD_OUT if any(name.startswith(HELD_OUT)",
+        "return AUDIT if _watched_held_out(logged)",
+        "return HELD_OUT if _watched_held_out(logged)",
         "tests/comparison/test_window.py",
     ),
     Mutation(
