@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Generator, Tensor
 
 from rdpp.config import require
-from rdpp.kernels.cosine import cosine_similarity
+from rdpp.losses.cosine_distance import POSITIONS, cosine_distance
 from rdpp.types import Features
 
 
@@ -30,5 +29,4 @@ class Denoising:
 
     def __call__(self, features: Features, generator: Generator) -> Tensor:
         assert features.student_noisy is not None
-        pairs = zip(features.teacher, features.student_noisy, strict=True)
-        return torch.stack([(1 - cosine_similarity(clean, noisy, (1,))).mean() for clean, noisy in pairs]).sum()
+        return cosine_distance(features.teacher, features.student_noisy, POSITIONS)

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Generator, Tensor
 
 from rdpp.config import require
-from rdpp.kernels.cosine import cosine_similarity
+from rdpp.losses.cosine_distance import IMAGES, cosine_distance
 from rdpp.types import Features
 
 
@@ -27,9 +26,4 @@ class Distillation:
         require(self.weight >= 0, f"weight must be at least 0, got {self.weight}")
 
     def __call__(self, features: Features, generator: Generator) -> Tensor:
-        return torch.stack(
-            [
-                (1 - cosine_similarity(teacher, student, (1, 2, 3))).mean()
-                for teacher, student in zip(features.teacher, features.student, strict=True)
-            ]
-        ).sum()
+        return cosine_distance(features.teacher, features.student, IMAGES)

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Generator, Tensor
 
 from rdpp.config import require
-from rdpp.kernels.cosine import cosine_similarity
+from rdpp.losses.cosine_distance import POSITIONS, cosine_distance
 from rdpp.types import Features
 
 
@@ -24,9 +23,4 @@ class Reconstruction:
 
     def __call__(self, features: Features, generator: Generator) -> Tensor:
         assert features.projected_noisy is not None
-        return torch.stack(
-            [
-                (1 - cosine_similarity(noisy, clean, (1,))).mean()
-                for noisy, clean in zip(features.projected_noisy, features.projected, strict=True)
-            ]
-        ).sum()
+        return cosine_distance(features.projected_noisy, features.projected, POSITIONS)

@@ -7,19 +7,19 @@ _SSOT = "tests/losses/test_ssot.py"
 _PAIRS = "tests/losses/test_pairs.py"
 
 MUTATIONS = [
-    Mutation("distillation: sign", "rdpp/losses/distillation.py", "(1 - cosine", "(1 + cosine", _COSINE),
+    Mutation("cosine distance: sign", "rdpp/losses/cosine_distance.py", "(1 - cosine", "(1 + cosine", _COSINE),
     Mutation(
         "distillation: position by position",
         "rdpp/losses/distillation.py",
-        "student, (1, 2, 3)",
-        "student, (1,)",
+        "features.student, IMAGES)",
+        "features.student, (1,))",
         _COSINE,
     ),
     Mutation(
         "distillation: against noisy teacher features",
         "rdpp/losses/distillation.py",
-        "zip(features.teacher,",
-        "zip(features.teacher_noisy or features.teacher,",
+        "cosine_distance(features.teacher,",
+        "cosine_distance(features.teacher_noisy or features.teacher,",
         "tests/losses/test_losses_conformance.py",
     ),
     Mutation(
@@ -39,16 +39,22 @@ MUTATIONS = [
     Mutation(
         "reconstruction: whole images",
         "rdpp/losses/reconstruction.py",
-        "clean, (1,)",
-        "clean, (1, 2, 3)",
+        "features.projected, POSITIONS)",
+        "features.projected, (1, 2, 3))",
         _COSINE,
     ),
-    Mutation("denoising: whole images", "rdpp/losses/denoising.py", "noisy, (1,)", "noisy, (1, 2, 3)", _COSINE),
+    Mutation(
+        "denoising: whole images",
+        "rdpp/losses/denoising.py",
+        "features.student_noisy, POSITIONS)",
+        "features.student_noisy, (1, 2, 3))",
+        _COSINE,
+    ),
     Mutation(
         "denoising: what the student makes of clean features",
         "rdpp/losses/denoising.py",
-        "zip(features.teacher, features.student_noisy,",
-        "zip(features.teacher, features.student,",
+        "features.teacher, features.student_noisy",
+        "features.teacher, features.student",
         "tests/losses/test_losses_conformance.py",
     ),
     Mutation("contrast: margin ignored", "rdpp/losses/contrast.py", " - self.margin)", ")", _COSINE),
