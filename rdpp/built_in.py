@@ -28,6 +28,7 @@ FILES: Mapping[Kind, Mapping[str, str]] = {
         "demo": "sweeps/ablation.yaml",
         "mvtec": "sweeps/ablation_mvtec.yaml",
         "photographs": "sweeps/photographs.yaml",
+        "photographs-600": "sweeps/photographs_600.yaml",
         "hard": "sweeps/photographs_hard.yaml",
         "noises": "sweeps/photographs_noises.yaml",
         "judged": "sweeps/photographs_judged.yaml",
