@@ -61,9 +61,10 @@ _EPILOG = """first steps, in any folder, with built-in images and a small networ
 
 exit codes:
   0    done
-  1    a run failed: one line on standard error says why; of `rdpp replay`: the run is not equal
+  1    a run failed, or an image could not be read: one line on standard error says why; of `rdpp replay`: the run is
+       not equal
   2    bad input: one line on standard error says what to mend
-  130  stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP); the same command goes on from there"""
+  130  stopped by Ctrl-C (143 by SIGTERM, 129 by SIGHUP, 138 by SIGUSR1); the same command goes on from there"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

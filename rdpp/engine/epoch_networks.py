@@ -1,5 +1,6 @@
 """Networks of earlier epochs, kept until the choice between them is made."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -38,14 +39,23 @@ class EpochNetworks:
         network.load_state_dict(safetensors.torch.load_file(self._path(epoch)))
 
     def save(self, folder: Path) -> None:
-        """Copy the files into a folder, which is made."""
-        shutil.copytree(self._scratch.name, folder)
+        """Put the files into a folder, which is made. They are never written again, so they are linked, not copied: with
+        `evaluation.audit` there is one for each evaluated epoch."""
+        shutil.copytree(self._scratch.name, folder, copy_function=_link)
 
     def load(self, folder: Path) -> None:
         """Take the files that `save` wrote; a folder without any may be missing."""
         folder.mkdir(exist_ok=True)
-        shutil.copytree(folder, self._scratch.name, dirs_exist_ok=True)
+        shutil.copytree(folder, self._scratch.name, dirs_exist_ok=True, copy_function=_link)
         self.epochs = sorted(int(path.stem) for path in folder.iterdir())
 
     def _path(self, epoch: int) -> Path:
         return Path(self._scratch.name) / f"{epoch}.safetensors"
+
+
+def _link(source: str, target: str) -> None:
+    """A second name for a file; a copy where the folders lie on two file systems."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

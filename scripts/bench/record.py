@@ -29,7 +29,7 @@ def table(rows: list[dict[str, Any]]) -> Table:
         "other": lambda row: _seconds(row.get("plain_s")),
         "rdpp": lambda row: _seconds(row["rdpp_s"]),
         "times": lambda row: f"{row['ratio']:.2f}" if "ratio" in row else "",
-        "of floor": lambda row: f"{100 * row['share_of_floor']:.0f} %" if "share_of_floor" in row else "",
+        "floor / rdpp": lambda row: f"{100 * row['share_of_floor']:.0f} %" if "share_of_floor" in row else "",
         "calls": lambda row: f"{row.get('plain_calls', '')} {row.get('rdpp_calls', '')}".strip(),
         "peak GB": lambda row: " ".join(
             f"{row[name]:.2f}" for name in ("plain_peak_gb", "rdpp_peak_gb") if name in row
