@@ -19,6 +19,7 @@ from rdpp.runs.scratch import temporary_files_in
 
 _LOCKS, _SCRATCH = "locks", "scratch"
 _ALL, _USER, _ID = "all", "user", "id"
+_UNIQUE = "[0-9a-f]" * 32
 
 COMMAND = "command-"
 """Beginning of the names of folders that belong to one command."""
@@ -44,6 +45,12 @@ class WorkFolder:
     def of(self, key: str) -> Path:
         """The folder of a run, or of a parent run; whoever writes into it makes it."""
         return self.root / key
+
+    def foreign(self) -> list[str]:
+        """What lies in a folder that has never been a work folder, which its `locks` would show, by name."""
+        if (self.root / _LOCKS).is_dir() or not self.root.is_dir():
+            return []
+        return sorted(path.name for path in self.root.iterdir())
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -104,12 +111,15 @@ class WorkFolder:
 
     def needed_for_a_while(self) -> list[Path]:
         """The folders of commands and processes, in order. Who needs one holds the lock of its name."""
-        found = [*self.root.glob(f"{COMMAND}*"), *(self.root / _SCRATCH).glob("*")]
+        found = [*self.root.glob(f"{COMMAND}*"), *self._scratches()]
         return sorted(folder for folder in found if folder.is_dir())
+
+    def _scratches(self) -> Iterator[Path]:
+        return (self.root / _SCRATCH).glob(f"{_SCRATCH}-{_UNIQUE}")
 
     def _clear(self) -> None:
         """Remove what nobody needs: all that is held now is the scratch of a process that works in another folder."""
-        for folder in (self.root / _SCRATCH).glob("*"):
+        for folder in self._scratches():
             if not self.is_locked(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
         for file in (self.root / _LOCKS).glob("*.lock"):
@@ -129,7 +139,7 @@ class WorkFolder:
         self._file(own).unlink(missing_ok=True)
 
     def _others(self, name: str, own: str) -> Iterator[bool]:
-        for file in (self.root / _LOCKS).glob(f"{name}-{'[0-9a-f]' * 32}.lock"):
+        for file in (self.root / _LOCKS).glob(f"{name}-{_UNIQUE}.lock"):
             if file.stem != own:
                 yield self.is_locked(file.stem)
 

@@ -125,8 +125,10 @@ def test_the_systems_temporary_files_may_be_asked_for(folder):
 
 
 def test_what_a_killed_process_left_is_removed_by_the_last_to_leave(folder):
-    left = folder.root / "scratch" / f"scratch-{'0' * 32}"
-    left.mkdir(parents=True)
+    left, other = folder.root / "scratch" / f"scratch-{'0' * 32}", folder.root / "scratch" / "a person's"
+    for path in (left, other):
+        path.mkdir(parents=True)
     with folder.in_use():
         assert left.is_dir()
     assert not left.exists()
+    assert other.is_dir()

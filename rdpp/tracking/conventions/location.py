@@ -30,12 +30,20 @@ def storage_url(given: str | None) -> str:
 
 
 def work_folder(uri: str) -> WorkFolder:
-    """Where what is not finished lies: RDPP_WORK_FOLDER, else beside an sqlite file, else in ./runs."""
-    given = os.environ.get(WORK_FOLDER_VARIABLE)
-    if given:
-        return WorkFolder(Path(given).absolute())
-    file = sqlite_file(uri)
-    return WorkFolder((DEFAULT_FOLDER if file is None else file.parent).absolute() / "work")
+    """Where what is not finished lies: RDPP_WORK_FOLDER, else beside an sqlite file, else in ./runs.
+
+    Raises:
+        ConfigError: it is a folder with other things, among which rdpp must not remove what it no longer needs.
+    """
+    given, file = os.environ.get(WORK_FOLDER_VARIABLE), sqlite_file(uri)
+    beside = DEFAULT_FOLDER if file is None else file.parent
+    folder = WorkFolder(Path(given).absolute() if given else beside.absolute() / "work")
+    if others := folder.foreign():
+        raise ConfigError(
+            f"the work folder {folder.root} holds other things: {', '.join(others[:3])}{', ...' * (len(others) > 3)}; "
+            f"name an empty or a new folder in {WORK_FOLDER_VARIABLE}"
+        )
+    return folder
 
 
 def sqlite_url(file: Path) -> str:

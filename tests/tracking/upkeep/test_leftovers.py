@@ -24,7 +24,10 @@ def store(tmp_path_factory):
 
 @pytest.fixture
 def work(store):
-    return work_folder(store.uri)
+    """As any command leaves it."""
+    folder = work_folder(store.uri)
+    with folder.in_use():
+        return folder
 
 
 @pytest.fixture
@@ -144,17 +147,18 @@ def test_scratch_of_dead_processes_goes_and_what_stands_in_for_a_state_stays(sto
     write_state(work.of("k6"))
     (work.of("k6") / "state").rename(work.of("k6") / ".state.before")  # killed between two renamings
     (work.of("k6") / ".state-x1").mkdir()
-    for name in ("command-dead", "command-alive", "scratch/user-dead"):
+    dead = f"scratch-{'0' * 32}"
+    for name in ("command-dead", "command-alive", f"scratch/{dead}"):
         work.of(name).mkdir(parents=True)
     with work.lock("command-alive"):
         found = survey(store.uri)
         assert [(run.batch, run.code_changed) for run in found.interrupted] == [(7, False)]
         scratch = {one.path.name: one.in_work for one in found.scratch}
-        assert scratch == {"command-alive": True, "command-dead": False, ".state-x1": False, "user-dead": False}
+        assert scratch == {"command-alive": True, "command-dead": False, ".state-x1": False, dead: False}
         assert clean(store) == 0
         assert work.of("command-alive").exists()
     assert not work.of("command-dead").exists()
-    assert not work.of("scratch/user-dead").exists()
+    assert not work.of(f"scratch/{dead}").exists()
     assert [path.name for path in work.of("k6").iterdir()] == [".state.before"]
     assert clean(store, "--states") == 0
     assert survey(store.uri).scratch == ()
@@ -184,7 +188,8 @@ def test_list_makes_no_store(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert main(["runs", "list"]) == 2
     assert "no runs here" in capsys.readouterr().err
-    (tmp_path / "runs" / "work" / "command-dead").mkdir(parents=True)  # killed before it could make the store
+    for name in ("locks", "command-dead"):  # killed before it could make the store
+        (tmp_path / "runs" / "work" / name).mkdir(parents=True)
     assert main(["runs", "list"]) == 0
     assert "left over" in capsys.readouterr().out
     assert not (tmp_path / "runs" / "mlflow.db").exists()
@@ -214,3 +219,22 @@ def test_runs_of_another_machine_are_left_alone(store, work, opened, monkeypatch
     assert statuses(store) == {"theirs": "elsewhere", "ours": "dead", "of an earlier version": "elsewhere"}
     assert clean(store) == 0
     assert status(store, theirs) == "RUNNING"
+
+
+def test_a_folder_with_other_things_is_no_work_folder(store, tmp_path, monkeypatch, capsys):
+    """A command would remove from it what it no longer needs."""
+    home = tmp_path / "home"
+    for name in ("scratch", "photos", ".ssh"):
+        (home / name).mkdir(parents=True)
+    monkeypatch.setenv("RDPP_WORK_FOLDER", str(home))
+    for command in (["list"], ["clean", "--states", "--yes"]):
+        assert main(["runs", *command, "--tracking-uri", store.uri]) == 2
+        said = capsys.readouterr().err
+        assert f"{home} holds other things: .ssh, photos, scratch; name an empty or a new folder" in said
+    assert len(list(home.iterdir())) == 3
+    monkeypatch.setenv("RDPP_WORK_FOLDER", str(tmp_path / "new"))
+    with work_folder(store.uri).in_use():
+        pass
+    (tmp_path / "new" / "command-dead").mkdir()
+    assert clean(store) == 0
+    assert not (tmp_path / "new" / "command-dead").exists()
