@@ -3,6 +3,7 @@
 A file is complete, or the difference from one named `base` beside it. null switches a part off.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +83,8 @@ class DataConfig:
         require(
             threshold is None or 0 < threshold <= 1, f"mask_threshold must be above 0 and at most 1, got {threshold}"
         )
+        twice = sorted(name for name, count in Counter(self.categories).items() if count > 1)
+        require(not twice, f"categories must differ, got {', '.join(twice)} more than once")
         require(self.max_megapixels > 0, f"max_megapixels must be above 0, got {self.max_megapixels}")
         choose(self.reader, (AUTO, *READERS), "reader")
         require(
@@ -371,7 +374,7 @@ class ExperimentConfig:
         data = self.to_mapping()
         for path, value in overrides.items():
             change: Any = value
-            for key in reversed(path.split(".")):
+            for key in reversed(str(path).split(".")):
                 change = {key: change}
             data = merge(data, change)
         return decode(type(self), data)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 from mlflow.entities import Run
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rdpp.config import ConfigError, require
 from rdpp.tracking.conventions.artifacts import ABLATION_INDEX
@@ -22,9 +21,10 @@ from rdpp.tracking.conventions.tags import (
     TEACHER_FINGERPRINT,
     TRAIN_MANIFEST,
     groups,
+    is_run,
     taken_by,
 )
-from rdpp.tracking.reading.checkpoints import is_run_id
+from rdpp.tracking.reading.checkpoints import is_run_id, leaves
 from rdpp.tracking.reading.recorded import refuse_unknown, studies_and_ablations
 from rdpp.tracking.store.listing import StoredRun, runs_with_tag
 from rdpp.tracking.store.mlflow_store import Store
@@ -133,11 +133,7 @@ def _find(store: Store, source: str, by: str | None) -> RunSet:
     for level, run in studies_and_ablations(store, source):
         return _of_ablation(store, run, by) if level == "ablation" else _of_study(store, run, by)
     if is_run_id(source):
-        places = (f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{source}'", f"tags.`{taken_by(source)}` != ''")
-        below = [_of_query(store, query, by or "variant") for query in places]
-        if runs := tuple(run for run_set in below for run in run_set.runs):
-            return RunSet(source, "runs", None, None, _in_order(runs), runs, ())
-        return _of_query(store, f"attributes.run_id = '{source}'", by or "variant")
+        return _of_id(store, source, by or "variant")
     if not re.search(r"[=<>]| like ", source, re.IGNORECASE):
         refuse_unknown(store, source, "ablation", "study")
     return _of_query(store, source, by or "variant")
@@ -189,6 +185,20 @@ def _of_query(store: Store, query: str, by: str) -> RunSet:
     runs = store.search(f"{query} and {RUNS} and attributes.status = 'FINISHED'")
     trained = tuple(_trained(StoredRun.of(run), by) for run in runs)
     return RunSet(query, "runs", None, None, _in_order(trained), trained, ())
+
+
+def _of_id(store: Store, run_id: str, by: str) -> RunSet:
+    """A run, or the runs of a training, a trial or a variant; those that it took over are of its own name."""
+    below = leaves(store, run_id)
+    require(len(below) > 0, f"no finished run in {run_id}; let it run first (rdpp ablate, rdpp sweep)")
+    query = f"attributes.run_id IN ({', '.join(map(repr, below))})"
+    tags = store.client.get_run(run_id).data.tags
+    if is_run(tags) or by not in tags:
+        return _of_query(store, query, by)
+    runs = store.search(f"{query} and {RUNS} and attributes.status = 'FINISHED'")
+    variant = _trial(tags[by]) if by == "trial" else tags[by]
+    trained = tuple(_trained(StoredRun.of(run), None, variant) for run in runs)
+    return RunSet(run_id, "runs", None, None, _in_order(trained), trained, ())
 
 
 def _members(store: Store, parent: Run) -> list[StoredRun]:

@@ -50,7 +50,8 @@ def cross_fitted(
     maps = np.empty((len(whole), *whole.images.shape[2:]), np.float32)
     for number, rows in enumerate(parts):
         left = np.setdiff1d(np.arange(len(whole)), rows)
-        train, fold = (whole.part(part, f"fold {number} of {folds}, {len(part)}") for part in (left, rows))
+        train = whole.part(left, f"without fold {number} of {folds}")  # names tell parts of one size apart
+        fold = whole.part(rows, f"fold {number} of {folds}")
         setup = Setup.on(spec, train, fold, None)
         judged = _judge(setup, checkpoint.epoch, begin(number, setup))
         scores[rows], maps[rows] = judged.image_scores, judged.anomaly_maps

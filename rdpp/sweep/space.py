@@ -1,5 +1,6 @@
 """The search space: dotted paths into an experiment, each with a range or a list of choices."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -100,15 +101,23 @@ def check_space(space: Space, base: ExperimentConfig) -> None:
     """Try the ends of every range and every choice on the experiment.
 
     Raises:
-        ConfigError: a path that leads nowhere, or a value that the experiment refuses.
+        ConfigError: a path that leads nowhere, a value that the experiment refuses, or one that lets other images
+            judge a trial: then trials could not be compared.
     """
     require(len(space) > 0, "space must name at least one path, such as losses.ssot.weight")
     for path, dimension in space.items():
         for value in dimension.samples():
             try:
-                base.with_overrides({path: value})
+                changed = base.with_overrides({path: value})
             except ConfigError as error:
                 raise ConfigError(f"space.{path}: {value!r} does not fit: {error}") from None
+            same = _judges(changed) == _judges(base)
+            require(same, f"space.{path}: {value!r} changes which images judge a trial; trials of one study share them")
+
+
+def _judges(experiment: ExperimentConfig) -> tuple[str, float]:
+    """Which images choose the epoch and judge the trial."""
+    return experiment.evaluation.watched, experiment.evaluation.held_out_share
 
 
 def suggest(space: Space, trial: optuna.trial.BaseTrial) -> dict[str, Any]:
@@ -124,5 +133,6 @@ def base_point(space: Space, base: ExperimentConfig) -> dict[str, Any] | None:
 
 
 def _check_range(low: float, high: float, log: bool) -> None:
+    require(math.isfinite(low) and math.isfinite(high), f"low and high must be finite, got {low} and {high}")
     require(low < high, f"low must be below high, got {low} and {high}")
     require(not log or low > 0, f"a logarithmic range must start above 0, got low {low}")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rdpp.config import ConfigError
+from rdpp.data import load_train
 from rdpp.engine import CheckpointWriter, cross_fitted, put_thresholds, read_checkpoint
 from rdpp.engine.setup import Setup
 from rdpp.engine.training import fit
@@ -53,6 +54,16 @@ def test_every_training_image_is_judged_once_by_a_network_that_has_not_seen_it(c
         assert len(events) == 2 * setup.steps_per_epoch  # as many epochs as the run
         judged += fold
     assert sorted(judged) == sorted(paths)
+
+
+def test_two_halves_are_told_apart(checkpoint, begun, monkeypatch):
+    """Else one half would be judged by the other's features, which are kept in memory by the split's key."""
+    four = lambda *arguments: load_train(*arguments).part(np.arange(4), "four")  # noqa: E731
+    monkeypatch.setattr("rdpp.engine.cross_fitting.load_train", four)
+    cross_fitted(checkpoint, 2, {"device": "cpu"}, begun)
+    splits = [split for setup in begun.setups for split in (setup.train.split, setup.watched.split)]
+    assert [len(split) for split in splits] == [2] * 4
+    assert len({split.key for split in splits}) == 4
 
 
 def test_stored_with_the_checkpoint(checkpoint, begun, tmp_path):

@@ -62,3 +62,27 @@ def test_the_base_point_is_the_experiments_own_where_it_lies_inside(tiny):
 def test_ranges_that_make_no_sense_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, float("inf")), (float("-inf"), 1.0), (float("nan"), 1.0)])
+def test_a_range_is_finite(low, high):
+    with pytest.raises(ValueError, match="low and high must be finite"):
+        FloatRange(low, high)
+
+
+def test_a_path_that_is_no_text_is_refused(tiny):
+    with pytest.raises(ValueError, match=r"space.1: 0.1 does not fit: .*unknown key '1'"):
+        check_space({1: FloatRange(0.1, 1.0)}, tiny)
+
+
+@pytest.mark.parametrize(
+    ("path", "dimension"),
+    [
+        ("evaluation.selection", Choice(("official", "held_out"))),
+        ("evaluation.hold_out", FloatRange(0.1, 0.5)),
+    ],
+)
+def test_all_trials_are_judged_by_the_same_images(tiny, path, dimension):
+    with pytest.raises(ValueError, match=rf"space.{path}: .* changes which images judge a trial"):
+        check_space({path: dimension}, tiny)
+    check_space({"evaluation.sigma": FloatRange(1.0, 4.0)}, tiny)

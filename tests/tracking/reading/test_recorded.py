@@ -8,6 +8,7 @@ from rdpp.comparison.search import find_runs
 from rdpp.config import ConfigError
 from rdpp.deploy.registry import register
 from rdpp.tracking.conventions.tags import taken_by
+from rdpp.tracking.reading.checkpoints import leaves
 from rdpp.tracking.reading.recorded import recorded_experiment, run_with_checkpoint
 from rdpp.tracking.store.listing import StoredRun
 from rdpp.tracking.store.mlflow_store import Store
@@ -94,8 +95,13 @@ def test_runs_that_a_trial_took_over_are_its_own(store, study, tiny):
     store.set_tags(taken, {taken_by(study.id): '["0"]'})
     elsewhere = other.run(other.trial(5), 5, "weave", 3)
     store.set_tags(elsewhere, {taken_by(study.id): '["1"]'})
-    study.run(trial, 0, "bolt", 3)
+    own = study.run(trial, 0, "bolt", 3)
     assert recorded_experiment(store, study.name).experiment.data.categories == ("bolt", "speckle")
+    assert sorted(leaves(store, trial)) == sorted([own, taken])
+    assert sorted(leaves(store, study.id)) == sorted([own, taken, elsewhere])
+    found = find_runs(store, [trial], "trial")
+    assert sorted(run.run_id for run in found.runs) == sorted([own, taken])
+    assert found.variants == ("trial-000",)
 
 
 def test_a_pruned_trial_says_so(store, study):
