@@ -55,6 +55,21 @@ def ensure_writable(folder: Path, remedy: str) -> None:
         raise unwritable(folder, error, remedy) from None
 
 
+def ensure_writable_file(file: Path, remedy: str) -> None:
+    """See that a file can be written at a path, whose folder is made where it is missing.
+
+    Args:
+        file: to be written.
+        remedy: which setting or flag names another, for the message.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if file.is_dir():
+        raise ConfigError(f"{file} is a folder; {remedy}")
+    ensure_writable(file.parent, remedy)
+
+
 def unwritable(path: Path, error: OSError, remedy: str) -> ConfigError:
     """The error for a file or folder that cannot be written."""
     return ConfigError(f"{path} cannot be written ({error.strerror or error}); {remedy}")

@@ -210,7 +210,10 @@ def test_a_size_is_a_side_or_height_and_width():
         ({"seeds": []}, "seeds must name at least one seed"),
         ({"seeds": [1, -2]}, r"seeds must be at least 0, got \[1, -2\]"),
         ({"seeds": [1, 2, 1]}, r"seeds must differ, got \[1, 2, 1\]"),
-        ({"data": {"root": "x", "categories": ["bolt", "weave", "bolt"]}}, "categories must differ, got bolt more than"),
+        (
+            {"data": {"root": "x", "categories": ["bolt", "weave", "bolt"]}},
+            "categories must differ, got bolt",
+        ),
         ({"threads": 0}, "threads must be at least 1, got 0"),
         ({"heatmaps": -1}, "heatmaps must be at least 0, got -1"),
         ({"keep": "best"}, "unknown value for keep 'best'; choices: chosen, last, none"),

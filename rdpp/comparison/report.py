@@ -19,9 +19,9 @@ from rdpp.comparison.search import RunSet, TrainedRun, find_runs
 from rdpp.comparison.shown import MOST_VARIANTS, shown_categories
 from rdpp.comparison.tables import as_data
 from rdpp.comparison.trials import Trials, ranked_trials
-from rdpp.config import ConfigError
+from rdpp.config import ConfigError, choose
 from rdpp.display.console import percent
-from rdpp.folders import ensure_writable
+from rdpp.folders import ensure_writable_file
 from rdpp.metrics import METRICS, of_defect_type
 from rdpp.tracking.conventions.metric_names import (
     GRADIENT_NORM,
@@ -57,15 +57,17 @@ def write_report(source: str, out: Path | None, tracking_uri: str | None, baseli
         Where the page lies.
 
     Raises:
-        ConfigError: no such study or ablation, or no finished run in it.
+        ConfigError: no such study or ablation, no finished run in it, no such baseline, or no file can be written.
     """
     store = Store(tracking_uri, create=False)
     run_set = find_runs(store, [source])
     if run_set.parent is None:
         raise ConfigError(f"a report is of one study or ablation, got the query '{source}'; see rdpp compare")
-    page = render(store, run_set, baseline)
+    if baseline is not None:
+        choose(baseline, run_set.variants, "baseline")
     path = out or Path(f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', run_set.title)}.html")
-    ensure_writable(path.parent, "give another file with --out")
+    ensure_writable_file(path, "give another file with --out")
+    page = render(store, run_set, baseline)
     path.write_text(page, encoding="utf-8")
     store.client.log_text(run_set.parent, page, "report.html")
     return path
@@ -135,7 +137,9 @@ def _leaderboard(run_set: RunSet, trials: Trials | None, baseline: str | None) -
     frame = run_set.frame()
     names = [name for name in METRICS if name in frame.columns]
     names += [f"held_out/{name}" for name in HEADLINE if f"held_out/{name}" in frame.columns]
-    against = baseline or run_set.baseline or run_set.variants[0]
+    against = baseline or run_set.baseline
+    if against not in run_set.variants:  # none of its runs has finished
+        against = run_set.variants[0]
     means, notes = common_means(frame, names, against)
     headline = [name for name in HEADLINE if name in names]
     order = sorted(means, key=lambda v: -np.nan_to_num(sum(means[v][name] for name in headline), nan=-np.inf))

@@ -21,6 +21,7 @@ from rdpp.deploy.program import Program
 from rdpp.deploy.source import located
 from rdpp.engine import load_network, read_checkpoint
 from rdpp.engine.teachers import shared_teacher
+from rdpp.folders import ensure_writable_file
 from rdpp.models import ARCHITECTURES, Network
 from rdpp.models.official import load_official, save_official
 
@@ -65,6 +66,7 @@ def export(model: Model, images: Sequence[Path], kind: str, out: Path) -> Export
         ConfigError: images of another kind, a package that is missing, or a program that differs by more than
             TOLERANCE: then nothing is written.
     """
+    ensure_writable_file(out, "give another file with --out")
     pixels = [_eight_bits(model, path) for path in images]
     require(bool(pixels), "no image to check the export on; name some with --images")
     program = Program(model.detector, model.experiment.data.fit).eval()
@@ -77,7 +79,6 @@ def export(model: Model, images: Sequence[Path], kind: str, out: Path) -> Export
     shapes = {"images": {0: batch, 1: height, 2: width}}
     exported = torch.export.export(program, (example,), dynamic_shapes=shapes)
     scratch = out.with_name(f".{out.name}")
-    out.parent.mkdir(parents=True, exist_ok=True)
     try:
         run = PROGRAMS[kind](exported, json.dumps(metadata(model)), scratch)
         difference = max(_difference(model, run, one) for one in pixels)
@@ -193,8 +194,10 @@ def export_official(source: str, tracking_uri: str | None, out: Path) -> None:
     """Write a checkpoint that the released code's inference loads: `proj`, `decoder` and `bn` in a torch file.
 
     Raises:
-        ConfigError: no such model, or a network without projection, which the released code does not know.
+        ConfigError: no such model, a network without projection, which the released code does not know, or no file
+            can be written there.
     """
+    ensure_writable_file(out, "give another file with --out")
     with located(source, tracking_uri) as found:
         checkpoint = read_checkpoint(found.path)
         require(
@@ -203,7 +206,6 @@ def export_official(source: str, tracking_uri: str | None, out: Path) -> None:
         )
         teacher = shared_teacher(checkpoint.experiment.teacher, checkpoint.seed, torch.device("cpu"))
         network = load_network(checkpoint, teacher)
-        out.parent.mkdir(parents=True, exist_ok=True)
         save_official(network, out)
         again = Network(ARCHITECTURES[checkpoint.experiment.teacher.name])
         load_official(again, out)

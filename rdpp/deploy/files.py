@@ -10,6 +10,8 @@ from rdpp.data.listing import images_in
 
 LISTED = "-"
 """Stands for paths on standard input, one a line."""
+MAPS = "maps"
+"""The folder of maps within that of a prediction."""
 
 
 def images_of(given: Sequence[str], lines: Iterable[str], out: Path) -> list[Path]:
@@ -18,15 +20,17 @@ def images_of(given: Sequence[str], lines: Iterable[str], out: Path) -> list[Pat
     Args:
         given: files, folders (all images below them), globs, or `-`.
         lines: what `-` stands for. A path among them need not be there: that is told when its turn comes.
-        out: a folder whose files are none of the images, such as those of an earlier prediction.
+        out: the folder of an earlier prediction, whose maps are none of the images where a folder or glob holds them.
 
     Raises:
         ConfigError: an argument that names no image.
     """
-    below = os.path.abspath(out) + os.sep
+    maps = os.path.abspath(out / MAPS) + os.sep
     found: dict[str, Path] = {}
     for argument in given:
-        named = [path for path in _named(argument, lines) if not os.path.abspath(path).startswith(below)]
+        named = list(_named(argument, lines))
+        if argument != LISTED and not Path(argument).is_file():
+            named = [path for path in named if not os.path.abspath(path).startswith(maps)]
         if not named:
             raise ConfigError(_nothing(argument))
         for path in named:

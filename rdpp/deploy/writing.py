@@ -15,13 +15,13 @@ from scipy.ndimage import maximum_filter
 from rdpp.config import choose
 from rdpp.data import printable
 from rdpp.deploy.ahead import alone_if_large
+from rdpp.deploy.files import MAPS
 from rdpp.deploy.prediction import ImagePrediction, Unreadable
 from rdpp.models import STRIDES
 
 HIGHEST = 2.0 * len(STRIDES)
 """No anomaly map lies above: a sum over stages of 1 - cos."""
 _WHITE = 65535
-_FOLDER = "maps"
 _STRIP = 512
 """Rows that are drawn at a time."""
 _QUICK = 1
@@ -93,7 +93,7 @@ class MapWriter:
 
     def _write(self, kind: str, name: Path, found: ImagePrediction) -> str:
         suffix, write = KINDS[kind]
-        path = self._out / _FOLDER / f"{name}{suffix}"
+        path = self._out / MAPS / f"{name}{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         write(self, found, path)
         return printable(path.relative_to(self._out).as_posix())

@@ -39,8 +39,8 @@ class EpochNetworks:
         network.load_state_dict(safetensors.torch.load_file(self._path(epoch)))
 
     def save(self, folder: Path) -> None:
-        """Put the files into a folder, which is made. They are never written again, so they are linked, not copied: with
-        `evaluation.audit` there is one for each evaluated epoch."""
+        """Put the files into a folder, which is made. They are never written again, so they are linked, not copied.
+        With `evaluation.audit` there is one for each evaluated epoch."""
         shutil.copytree(self._scratch.name, folder, copy_function=_link)
 
     def load(self, folder: Path) -> None:

@@ -44,8 +44,9 @@ class Judge:
         """Whether the pruner lets a trial through a gate; if not, the trial ends with its runs so far and `batches` of
         the one in work. Without `may_end` the pruner is told and not heard."""
         gate, pruner = way.gates[place], self.points.study.pruner
-        value = mean({run: of for run, of in values.items() if run <= gate.run})
-        if self.points.gives_up(way.number, pruner, gate.step, value) and may_end:
+        so_far = {run: of for run, of in values.items() if run <= gate.run}
+        known = any(of is not None for of in so_far.values())  # else every run so far has failed: nothing to judge by
+        if known and self.points.gives_up(way.number, pruner, gate.step, mean(so_far)) and may_end:
             self._end(way, TrialState.PRUNED, batches=batches)
             return False
         self.points.put(way.number, PASSED, place + 1)
@@ -150,8 +151,8 @@ class Judge:
 
 
 def spent_steps(trials: list[FrozenTrial]) -> int:
-    """Training steps of the trials that are complete or pruned."""
-    return sum(trial.user_attrs.get(STEPS, 0) for trial in trials if trial.state in DONE)
+    """Training steps of the trials that have ended: complete, pruned or failed."""
+    return sum(trial.user_attrs.get(STEPS, 0) for trial in trials if trial.state.is_finished())
 
 
 def done_trials(trials: list[FrozenTrial]) -> int:

@@ -159,6 +159,24 @@ def test_a_variant_without_a_metric_has_a_dash(small):
     assert re.search(r"<td>ot</td>\s*<td>-</td>", by_metric[: by_metric.index("</table>")])
 
 
+def test_a_baseline_without_a_finished_run_is_told(small):
+    """The runs of the ablation's own baseline failed, or are still to come."""
+    _, store, _ = small
+    found = dataclasses.replace(find_runs(store, ["small"]), baseline="gone")
+    text = render(store, found)
+    assert "unknown baseline &#39;gone&#39;" in text
+    assert text.count("<td>ot</td>")
+
+
+@pytest.mark.parametrize(
+    ("where", "baseline", "told"),
+    [("", None, "is a folder; give another file with --out"), ("a.html", "typo", "unknown baseline 'typo'; choices: ")],
+)
+def test_what_a_report_cannot_do_is_refused(small, tmp_path, where, baseline, told):
+    with pytest.raises(ConfigError, match=told):
+        write_report("small", tmp_path / where, small[1].uri, baseline)
+
+
 def test_trials_are_ranked_by_what_chose_and_not_by_the_test_images(small):
     """The best on the test images is not the best; one that was given up has no value."""
     store = small[1]

@@ -138,6 +138,8 @@ def test_the_command_tells_what_was_written(judge, tmp_path, quick, capsys):
     assert main([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["path"], told["images"], set(told["milliseconds"])) == (str(out), 1, {"1", "16"})
+    assert main([*command[:4], "--out", str(tmp_path), *command[6:]]) == 2
+    assert f"{tmp_path} is a folder; give another file with --out" in capsys.readouterr().err
     assert main(command) == 0
     assert "differs from the network by at most" in capsys.readouterr().out
     told = json.loads(out.read_text())

@@ -105,6 +105,12 @@ def test_what_was_written_before_is_no_image(predict, photos, tmp_path):
     predict(photos)
     code, rows, _ = predict(tmp_path)
     assert (code, len(rows)) == (0, 3)
+    shutil.move(photos, tmp_path / "out" / "photos")
+    for given in (tmp_path / "out", tmp_path / "out" / "photos"):
+        code, rows, _ = predict(given)
+        assert (code, len(rows)) == (0, 3)
+    shutil.move(tmp_path / "out" / "photos" / "1.PNG", tmp_path / "out" / "maps" / "1.PNG")
+    assert predict(tmp_path / "out" / "maps" / "1.PNG")[0] == 0  # who names a file means it
 
 
 def test_a_broken_image_is_told_and_the_rest_are_done(predict, photos, tmp_path):

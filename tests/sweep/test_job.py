@@ -285,6 +285,17 @@ def test_without_its_failed_runs_where_that_is_allowed(sweep, worker):
     assert states(job) == ["COMPLETE", "FAIL"]
 
 
+@pytest.mark.parametrize("pruner", ["halving", "median"])
+def test_a_trial_is_not_given_up_for_a_run_that_failed(sweep, worker, pruner):
+    """Nothing can be judged where every run so far has failed."""
+    sweep = dataclasses.replace(sweep, allow_failed_runs=True, trials=6, pruner=pruner)
+    job = worker(dataclasses.replace(sweep, halving=HalvingConfig(min_resource=1, reduction_factor=2)))
+    for value in (0.5, 0.6, 0.7, 0.8, 0.9):
+        job.open_more()
+        settle(job, DIVERGED, *[value] * 3)
+    assert states(job) == ["COMPLETE"] * 5
+
+
 def test_an_objective_that_turns_out_undefined_is_a_failure(sweep, worker):
     job = worker(sweep)
     with pytest.raises(ConfigError, match=r"objective pixel_auroc is undefined \(NaN\)"):
@@ -323,6 +334,14 @@ def test_no_trial_begins_once_the_budget_is_spent(sweep, worker):
     assert _progress(sweep, job.points) == "2 trials done, 24 of 13 steps spent"
     assert not worker(dataclasses.replace(sweep, budget=25)).done()
     assert worker(dataclasses.replace(sweep, trials=2, budget=25)).done()
+
+
+def test_failed_trials_spend_the_budget_too(sweep, worker):
+    job = worker(dataclasses.replace(sweep, trials=None, budget=13))
+    job.open_more()
+    settle(job, 0.1, DIVERGED)
+    assert states(job) == ["FAIL"]
+    assert spent_steps(job.points.all()) == 3
 
 
 def climbing(sweep, **halving):

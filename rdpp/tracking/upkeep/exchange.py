@@ -6,6 +6,7 @@ The file has a line of JSON a run, compressed by gzip; `pandas.read_json(file, l
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from mlflow.entities import Run
 
 from rdpp.config import ConfigError, require
-from rdpp.folders import write_whole
+from rdpp.folders import ensure_writable_file, write_whole
 from rdpp.metrics import METRICS
 from rdpp.provenance import code_tags
 from rdpp.tracking.conventions.metric_names import (
@@ -62,12 +63,12 @@ def export_runs(store: Store, file: Path, query: str | None = None) -> int:
         How many there are.
 
     Raises:
-        ConfigError: none, or a query that MLflow does not understand.
+        ConfigError: none, a query that MLflow does not understand, or no file can be written there.
     """
+    ensure_writable_file(file, "give another file")
     runs = store.search(_FINISHED + (f" and {query}" if query else ""))
     require(bool(runs), f"no finished run answers {query or _FINISHED}; see what is there with rdpp ui")
     lines = [json.dumps(_line(store, run), sort_keys=True) for run in reversed(runs)]
-    file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0))
     return len(lines)
 
@@ -123,9 +124,9 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
     try:
         texts = gzip.decompress(file.read_bytes()).decode().splitlines()
         lines = [json.loads(text) for text in texts]
-    except FileNotFoundError:
-        raise ConfigError(f"there is no {file}; rdpp runs export writes such a file") from None
-    except (gzip.BadGzipFile, EOFError, ValueError) as error:
+    except (FileNotFoundError, IsADirectoryError):
+        raise ConfigError(f"there is no file {file}; rdpp runs export writes such a file") from None
+    except (gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
         raise ConfigError(f"{file} is no file of rdpp runs export ({error}); export it anew") from None
     for line in lines:
         known = isinstance(line, dict) and line.keys() - {_AUDITS} == _KEYS

@@ -134,8 +134,9 @@ def test_the_commands(here, file, tmp_path, capsys, new_store):
         (b"no gzip", "is no file of rdpp runs export"),
         (gzip.compress(b"{}\n"), "its lines need ended, evaluations"),
         (gzip.compress(b"[1\n"), "is no file of rdpp runs export"),
+        (gzip.compress(b"[1\n")[:10] + b"\xff" * 9, "is no file of rdpp runs export"),
     ],
-    ids=["none", "no gzip", "other keys", "no JSON"],
+    ids=["none", "no gzip", "other keys", "no JSON", "damaged"],
 )
 def test_other_files(there, tmp_path, content, told):
     path = tmp_path / "file"
@@ -144,6 +145,13 @@ def test_other_files(there, tmp_path, content, told):
     with pytest.raises(ConfigError, match=told):
         import_runs(there, path)
     assert there.search("") == []
+
+
+def test_a_folder_is_no_file(here, there, tmp_path):
+    with pytest.raises(ConfigError, match=f"there is no file {tmp_path}; "):
+        import_runs(there, tmp_path)
+    with pytest.raises(ConfigError, match=f"{tmp_path} is a folder; give another file"):
+        export_runs(here[0], tmp_path)
 
 
 def test_results_of_a_newer_version_are_refused(there, file, tmp_path):
