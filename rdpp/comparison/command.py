@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rdpp.comparison.figures import differences
-from rdpp.comparison.pairing import HEADLINE, Compared, compare_runs, read_published
+from rdpp.comparison.pairing import Compared, compare_runs, compared_metrics, read_published
 from rdpp.comparison.rescoring import rescore
 from rdpp.comparison.search import find_runs
 from rdpp.comparison.tables import as_csv, as_data, print_comparison
@@ -43,7 +43,7 @@ def run_compare(
     store = Store(tracking_uri, create=False)
     found = find_runs(store, sources, by)
     if last is not None:
-        found = over_last_epochs(store, found, metrics or HEADLINE, last)
+        found = over_last_epochs(store, found, compared_metrics(found, metrics), last)
     compared = compare_runs(found, baseline, metrics, read_published(published), loosely=loosely)
     return log_comparison(store, compared), compared
 

@@ -51,11 +51,18 @@ def image_rows(store: Store, run_set: RunSet) -> tuple[list[ImageRow], list[str]
             rows += logged
             missing += [] if logged else [f"{category}: no run logged heatmaps, or stored its anomaly maps"]
             continue
+        first = next(name for name in runs if name in maps)
         try:
-            split = _split(store, next(iter(runs.values())), category)
+            split = _split(store, runs[first], category)
         except ConfigError as error:
             missing.append(f"{category}: {error}")
             continue
+        unlike = [name for name in maps if not _is_of(split, runs[name], runs[first], maps[name])]
+        if unlike:
+            missing.append(
+                f"{category}: maps of other test files or of another size than those of {first}: {', '.join(unlike)}"
+            )
+        maps = {name: stored for name, stored in maps.items() if name not in unlike}
         ranks = {name: rankdata(stored.image_scores) / len(stored.image_scores) for name, stored in maps.items()}
         rows += [_row(category, split, index, maps, ranks) for index in _telling(split, ranks)]
     return rows, missing
@@ -72,6 +79,12 @@ def _split(store: Store, run: TrainedRun, category: str) -> Split:
     if found.fingerprint != run.tags[DATA_MANIFEST]:
         raise ConfigError(f"the images of {category} in {found.root} are no longer those that were tested")
     return load_test(found, data.size, Path(data.cache), data.reading)
+
+
+def _is_of(split: Split, run: TrainedRun, first: TrainedRun, stored: StoredMaps) -> bool:
+    """Whether a run's maps are of the images in the split, which are those of the first run."""
+    same = run.tags[DATA_MANIFEST] == first.tags[DATA_MANIFEST]
+    return same and stored.anomaly_maps.shape == split.masks.shape
 
 
 def _telling(split: Split, ranks: Mapping[str, np.ndarray]) -> list[int]:

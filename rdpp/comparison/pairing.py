@@ -71,10 +71,7 @@ def compare_runs(
     baseline = baseline or run_set.baseline or run_set.variants[0]
     choose(baseline, run_set.variants, "baseline")
     frame = run_set.frame()
-    known = [name for name in frame.columns if name.removeprefix("held_out/") in METRICS]
-    for name in metrics or ():
-        choose(name, known, "metric (of these runs)")
-    names = tuple(dict.fromkeys(metrics or (name for name in HEADLINE if name in known)))
+    names = compared_metrics(run_set, metrics)
     others = [name for name in run_set.variants if name != baseline]
     require(len(others) > 0, f"only one variant ({baseline}) in {run_set.title}; comparing needs two")
     notes = dict.fromkeys(run_set.notes)
@@ -87,6 +84,18 @@ def compare_runs(
     means, _ = common_means(frame, names, baseline, loosely=loosely)
     comparisons = tuple(compare(baseline, values))
     return Compared(run_set, baseline, names, comparisons, means, tuple(published), tuple(notes))
+
+
+def compared_metrics(run_set: RunSet, given: Sequence[str] | None) -> tuple[str, ...]:
+    """Those that are given, else the headline metrics that the runs have. Without masks, they have none of pixels.
+
+    Raises:
+        ConfigError: the runs have no such metric.
+    """
+    known = [name for name in run_set.frame().columns if name.removeprefix("held_out/") in METRICS]
+    for name in given or ():
+        choose(name, known, "metric (of these runs)")
+    return tuple(dict.fromkeys(given or (name for name in HEADLINE if name in known)))
 
 
 def _nothing_paired(baseline: str, others: Sequence[str], notes: Sequence[str]) -> str:

@@ -61,6 +61,13 @@ class TrainedRun:
     """All that the run logged, the last values, by the names of today."""
     tags: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
+    start_time: int = 0
+    """Milliseconds since 1970."""
+
+    @property
+    def cell(self) -> tuple[str, str, int]:
+        """Variant, category and seed: where it stands in a table."""
+        return self.variant, self.category, self.seed
 
     @property
     def shared(self) -> tuple[tuple[str, str | None], ...]:
@@ -112,7 +119,7 @@ def find_runs(store: Store, sources: Sequence[str], by: str | None = None) -> Ru
         ConfigError: a source that is none of these, or no finished run in them.
     """
     found = [_find(store, source, by) for source in sources]
-    runs, notes = _newest(run for run_set in found for run in run_set.runs)
+    runs, notes = _newest(found)
     require(len(runs) > 0, f"no finished run in {', '.join(sources)}; let it run first (rdpp ablate, rdpp sweep)")
     variants = tuple(dict.fromkeys(name for run_set in found for name in run_set.variants))
     having = {run.variant for run in runs}
@@ -218,7 +225,17 @@ def _trained(run: StoredRun, by: str | None, variant: str = "") -> TrainedRun:
     if by is not None:
         variant = _trial(tags[by]) if by == "trial" else tags[by]
     chosen = chosen_metrics(run.metrics)
-    return TrainedRun(run.run_id, variant, tags["category"], int(tags["seed"]), chosen, run.metrics, tags, run.params)
+    return TrainedRun(
+        run.run_id,
+        variant,
+        tags["category"],
+        int(tags["seed"]),
+        chosen,
+        run.metrics,
+        tags,
+        run.params,
+        run.start_time,
+    )
 
 
 def _trial(number: str) -> str:
@@ -229,16 +246,21 @@ def _in_order(runs: Iterable[TrainedRun]) -> tuple[str, ...]:
     return tuple(sorted({run.variant for run in runs}))
 
 
-def _newest(runs: Iterable[TrainedRun]) -> tuple[list[TrainedRun], list[str]]:
-    """One run a cell: runs come the newest first."""
+def _newest(run_sets: Iterable[RunSet]) -> tuple[list[TrainedRun], list[str]]:
+    """One run a cell. Of one source it is the first: the newest, or one whose test files are those of today. Of several
+    sources it is the newest of these."""
     cells: dict[tuple[str, str, int], TrainedRun] = {}
     older: list[TrainedRun] = []
-    for run in runs:
-        key = (run.variant, run.category, run.seed)
-        if key not in cells:
-            cells[key] = run
-        elif run.run_id != cells[key].run_id:
-            older.append(run)
+    for run_set in run_sets:
+        own: dict[tuple[str, str, int], TrainedRun] = {}
+        for run in run_set.runs:
+            if own.setdefault(run.cell, run).run_id != run.run_id:
+                older.append(run)
+        for cell, run in own.items():
+            known = cells.setdefault(cell, run)
+            if known.run_id != run.run_id:
+                cells[cell] = max(known, run, key=lambda one: one.start_time)
+                older.append(min(run, known, key=lambda one: one.start_time))
     which = ", ".join(f"{run.variant} {run.category} seed {run.seed} (run {run.run_id[:8]})" for run in older[:_NAMED])
     more = f" and {len(older) - _NAMED} more" if len(older) > _NAMED else ""
     found = f"{len(older)} older runs of the same variant, category and seed are left out: {which}{more}"

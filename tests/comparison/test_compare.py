@@ -13,8 +13,8 @@ from PIL import Image
 
 from rdpp.cli import main
 from rdpp.comparison.figures import differences
-from rdpp.comparison.pairing import common_means, compare_runs, pair
-from rdpp.comparison.search import RunSet, TrainedRun, find_runs
+from rdpp.comparison.pairing import common_means, compare_runs, compared_metrics, pair
+from rdpp.comparison.search import RunSet, TrainedRun, _newest, find_runs
 from rdpp.comparison.statistics import Answer, Comparison
 from rdpp.comparison.tables import as_data, comparison_table, plain_answer, sentences
 from rdpp.config import ConfigError
@@ -241,6 +241,27 @@ def test_finding_by_name_id_and_query(small):
     assert by_seed.variants == ("1", "2")
     leaf = by_name.runs[0]
     assert [run.run_id for run in find_runs(store, [leaf.run_id]).runs] == [leaf.run_id]
+
+
+def test_of_several_sources_the_newest_run_counts_whatever_their_order():
+    old, new = (TrainedRun(f"{time}", "rd", "a", 1, {}, {}, {}, start_time=time) for time in (1, 2))
+    sets = [RunSet("made", "runs", None, None, ("rd",), runs, ()) for runs in ((old,), (new,))]
+    for order in (sets, sets[::-1]):
+        runs, (note,) = _newest(order)
+        assert runs == [new]
+        assert note.endswith("are left out: rd a seed 1 (run 1)")
+    assert _newest([sets[0], sets[0]]) == ([old], [])  # found by both
+    of_today = RunSet(
+        "made", "ablation", None, None, ("rd",), (old, new), ()
+    )  # an ablation's first is of today's files
+    assert _newest([of_today])[0] == [old]
+
+
+def test_metrics_are_those_that_the_runs_have(small):
+    assert compared_metrics(run_set(made()), None) == ("image_auroc", "pixel_auroc")
+    with pytest.raises(ConfigError, match=r"unknown metric \(of these runs\) 'pixel_aupro'"):
+        compared_metrics(run_set(made()), ["pixel_aupro"])
+    assert main(["compare", "small", "--metrics", "image_aurok", "--last", "1", "--tracking-uri", small[1].uri]) == 2
 
 
 def test_a_study_that_does_not_exist(small):

@@ -9,6 +9,7 @@ import pytest
 from tracked import PLAIN, WEIGHT, tracked_study
 
 from rdpp.cli import main
+from rdpp.comparison.map_grid import image_rows
 from rdpp.comparison.report import render, write_report
 from rdpp.comparison.rescoring import rescore
 from rdpp.comparison.search import find_runs
@@ -19,6 +20,7 @@ from rdpp.sweep.attributes import value_on_test
 from rdpp.sweep.config import SamplerConfig, SweepConfig
 from rdpp.sweep.space import FloatRange
 from rdpp.tracking.artifacts.maps import load_maps
+from rdpp.tracking.conventions.tags import DATA_MANIFEST
 
 
 class Page(HTMLParser):
@@ -214,9 +216,34 @@ def test_trials_are_ranked_by_what_chose_and_not_by_the_test_images(small):
     assert re.findall(r"<td>(trial-\d+)</td>", by_metric) == ["trial-001", "trial-000"]  # as on the leaderboard
 
 
+def test_maps_of_other_test_files_are_not_shown_as_these(small, monkeypatch):
+    _, store, _ = small
+    found = find_runs(store, ["small"])
+
+    def rows(change):
+        runs = tuple(change(run) if run.variant == "ot" else run for run in found.runs)
+        shown, missing = image_rows(store, dataclasses.replace(found, runs=runs))
+        return {name for row in shown for name, *_ in row.maps}, missing
+
+    assert rows(lambda run: run) == ({"rd", "ot"}, [])
+    told = "bolt: maps of other test files or of another size than those of rd: ot"
+    other = lambda run: dataclasses.replace(run, tags={**run.tags, DATA_MANIFEST: "0"})  # noqa: E731
+    assert rows(other) == ({"rd"}, [told])
+    whole = load_maps
+
+    def smaller(store, run_id):
+        stored = whole(store, run_id)
+        half = {"anomaly_maps": stored.anomaly_maps[:, ::2, ::2], "masks": stored.masks[:, ::2, ::2]}
+        ours = {run.run_id for run in found.runs if run.variant == "ot"}
+        return dataclasses.replace(stored, **half) if run_id in ours else stored
+
+    monkeypatch.setattr("rdpp.comparison.map_grid.load_maps", smaller)
+    assert rows(lambda run: run) == ({"rd"}, [told])
+
+
 def test_pictures_show_the_highest_of_many_variants(small):
     from rdpp.comparison import figures
-    from rdpp.comparison.map_grid import MOST_MAPS, image_rows
+    from rdpp.comparison.map_grid import MOST_MAPS
     from rdpp.comparison.pairing import compare_runs
 
     _, store, _ = small
