@@ -179,10 +179,9 @@ class TrialDisplay:
 
     def _best(self) -> str:
         spent = _spent(self.sweep, self.points) if self.sweep.budget is not None else ""
-        study = self.points.study
-        if not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)):
+        if (trial := self.points.best()) is None or trial.value is None:
             return spent
-        best = f"best so far: trial {study.best_trial.number} with {with_unit(study.best_value)}"
+        best = f"best so far: trial {trial.number} with {with_unit(trial.value)}"
         return f"{spent}, {best}" if spent else best
 
 

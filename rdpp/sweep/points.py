@@ -53,7 +53,11 @@ class Points:
     @functools.cached_property
     def key(self) -> str:
         """Tells the study from others, whatever their names and storages."""
-        return self.study.user_attrs["key"]
+        return self._attributes()["key"]
+
+    @_patient
+    def _attributes(self) -> dict[str, Any]:
+        return self._storage.get_study_user_attrs(self._study_id)
 
     @_patient
     def all(self) -> list[FrozenTrial]:
@@ -64,6 +68,11 @@ class Points:
     def get(self, number: int) -> FrozenTrial:
         """One of them as it is now."""
         return self._storage.get_trial(self._id(number))
+
+    def best(self) -> FrozenTrial | None:
+        """The complete one with the highest value, of equal ones the first; None if none is complete."""
+        complete = [trial for trial in self.all() if trial.state == TrialState.COMPLETE and trial.value is not None]
+        return max(complete, key=lambda trial: trial.value or 0.0, default=None)
 
     def open(self) -> list[FrozenTrial]:
         """Those in work."""
@@ -96,7 +105,7 @@ class Points:
     @_patient
     def most_kept(self) -> float:
         """Of how many trials, at most, checkpoints and pictures are kept now; infinite where nobody knows."""
-        kept = self._storage.get_study_user_attrs(self._study_id).get(_KEPT)
+        kept = self._attributes().get(_KEPT)
         if kept is None and self.all():
             return math.inf
         return math.inf if kept == "all" else kept or 0

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial
 
+from rdpp.config import ConfigError
 from rdpp.engine import RunSpec, grid, planned_epochs
 from rdpp.experiment import ExperimentConfig
 from rdpp.runs import Failure, Node
@@ -18,8 +19,16 @@ from rdpp.sweep.gates import Gate, open_runs
 
 
 def planned_evaluations(specs: Sequence[RunSpec]) -> list[int]:
-    """How often each run is evaluated, if it does not stop early."""
-    return [-(-planned_epochs(spec) // spec.experiment.evaluation.every) for spec in specs]
+    """How often each run is evaluated, if it does not stop early. A run whose images cannot be read is not: it fails, and
+    what is wrong is told when the study is prepared."""
+    return [_planned(spec) for spec in specs]
+
+
+def _planned(spec: RunSpec) -> int:
+    try:
+        return -(-planned_epochs(spec) // spec.experiment.evaluation.every)
+    except ConfigError:
+        return 0
 
 
 @dataclass(frozen=True)

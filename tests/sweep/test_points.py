@@ -153,6 +153,9 @@ def test_an_absent_database_is_waited_for(database, monkeypatch):
     monkeypatch.setattr(points.study, "get_trials", away)
     assert points.all() == []
     assert len(calls) == 4
+    calls.clear()
+    assert points.best() is None
+    assert len(calls) == 4
 
 
 def test_a_database_that_does_not_come_back_is_told_in_one_line(database, monkeypatch):

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import shutil
 import threading
 import time
 from itertools import islice, permutations, product
@@ -386,3 +387,16 @@ def test_a_diverging_trial_is_a_result_and_the_study_goes_on(sweep, storage, sto
     assert (run.info.status, "NotFinite" in run.data.tags["error"]) == ("FAILED", True)
     again, _ = tracked_study(sweep, storage, store)
     assert len(again.all()) == 2
+
+
+def test_a_category_that_cannot_be_read_stops_no_study_that_may_go_on_without_it(sweep, storage, store_uri, tmp_path):
+    """Also where epochs follow from the number of its images."""
+    root = tmp_path / "data"
+    shutil.copytree(sweep.experiment.data.root, root)
+    next((root / "weave" / "train" / "good").iterdir()).write_bytes(b"no image")
+    experiment = sweep.experiment.with_overrides(
+        {"data.root": str(root), "training.epochs": None, "training.steps": 3, "data.cache": str(tmp_path / "cache")}
+    )
+    changed = dataclasses.replace(sweep, experiment=experiment, allow_failed_runs=True, pruner="halving", trials=1)
+    (trial,) = tracked_study(changed, storage, Store(store_uri))[0].all()
+    assert (trial.state.name, sum(key.startswith("run/") for key in trial.user_attrs)) == ("COMPLETE", 1)
