@@ -19,8 +19,8 @@ from rdpp.sweep.gates import Gate, open_runs
 
 
 def planned_evaluations(specs: Sequence[RunSpec]) -> list[int]:
-    """How often each run is evaluated, if it does not stop early. A run whose images cannot be read is not: it fails, and
-    what is wrong is told when the study is prepared."""
+    """How often each run is evaluated, if it does not stop early. A run whose images cannot be read is not: it fails,
+    and what is wrong is told when the study is prepared."""
     return [_planned(spec) for spec in specs]
 
 
