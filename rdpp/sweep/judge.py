@@ -17,8 +17,6 @@ from rdpp.sweep.pruners import PRUNERS
 from rdpp.sweep.way import Way, may_try, mean
 from rdpp.tracking.conventions.tags import STATE
 
-DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-
 
 @dataclass(frozen=True)
 class Judge:

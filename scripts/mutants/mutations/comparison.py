@@ -8,6 +8,20 @@ _COMPARE = "tests/comparison/test_compare.py"
 
 MUTATIONS = [
     Mutation(
+        "search: the order of sources decides which run counts",
+        "rdpp/comparison/search.py",
+        "max(known, run, key=lambda one: one.start_time)",
+        "known",
+        "tests/comparison/test_compare.py -k several_sources",
+    ),
+    Mutation(
+        "report: maps over images that are not theirs",
+        "rdpp/comparison/map_grid.py",
+        "return same and stored.anomaly_maps.shape == split.masks.shape",
+        "return True",
+        "tests/comparison/test_report.py -k other_test_files",
+    ),
+    Mutation(
         "tables: the plain answer calls what is lower better",
         "rdpp/comparison/tables.py",
         'for word in ("higher", "lower"))\n',

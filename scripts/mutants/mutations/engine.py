@@ -86,6 +86,20 @@ MUTATIONS = [
         "tests/engine/test_cross_fitting.py",
     ),
     Mutation(
+        "cross-fitting: two halves of one name",
+        "rdpp/engine/cross_fitting.py",
+        'f"without fold {number} of {folds}"',
+        'f"fold {number} of {folds}"',
+        "tests/engine/test_cross_fitting.py -k told_apart",
+    ),
+    Mutation(
+        "epoch networks: copied into a state",
+        "rdpp/engine/epoch_networks.py",
+        "        os.link(source, target)\n",
+        "        shutil.copyfile(source, target)\n",
+        "tests/engine/test_epoch_networks.py",
+    ),
+    Mutation(
         "step: never accumulated",
         "rdpp/engine/step.py",
         "self.learning.gathered == self.training.accumulate",

@@ -226,6 +226,20 @@ MUTATIONS = [
         _WORK,
     ),
     Mutation(
+        "work folder: a folder with other things is one",
+        "rdpp/tracking/conventions/location.py",
+        "if others := folder.foreign():",
+        "if others := []:",
+        "tests/tracking/upkeep/test_leftovers.py -k other_things",
+    ),
+    Mutation(
+        "leaves: runs that a trial took over are forgotten",
+        "rdpp/tracking/reading/checkpoints.py",
+        "root = parent.data.tags.get(ROOT, parent.info.run_id)",
+        "root = parent.info.run_id",
+        "tests/tracking/reading/test_recorded.py -k took_over",
+    ),
+    Mutation(
         "judge: told before it is in the store",
         "rdpp/sweep/judge.py",
         "        self.tree.share()\n",
