@@ -38,7 +38,7 @@ from rdpp.sweep.config import SamplerConfig
 from rdpp.sweep.findings import spread
 from rdpp.sweep.halving import HalvingConfig
 from rdpp.sweep.job import StudyJob
-from rdpp.sweep.judge import DONE, spent_steps
+from rdpp.sweep.judge import spent_steps
 from rdpp.sweep.space import FloatRange
 from rdpp.sweep.study import open_study, open_study_node, prepare_study, run_study
 from rdpp.sweep.way import Way
@@ -54,6 +54,7 @@ SPACE = {
 }
 """That of sweeps/demo.yaml and the learning rate, without which trials hardly differ."""
 KINDS = ("full", "economical")
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 NEVER = HalvingConfig(min_resource=1_000_000)
 """Gives nothing up."""
 
