@@ -5,6 +5,7 @@ ends; a process that is suspended keeps it. So there are no heartbeats, and no r
 Processes on several machines share a work folder on a file system whose locks hold across them, such as NFS 4.
 """
 
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -47,10 +48,12 @@ class WorkFolder:
         return self.root / key
 
     def foreign(self) -> list[str]:
-        """What lies in a folder that has never been a work folder, which its `locks` would show, by name."""
+        """What lies in a folder that has never been a work folder, which its `locks` would show, and is none of what
+        lies in one, by name."""
         if (self.root / _LOCKS).is_dir() or not self.root.is_dir():
             return []
-        return sorted(path.name for path in self.root.iterdir())
+        ours = re.compile(rf"{_LOCKS}|{_SCRATCH}|{OUTBOX}|{_ID}|{COMMAND}.*|[0-9a-f]{{16}}")
+        return sorted(path.name for path in self.root.iterdir() if not ours.fullmatch(path.name))
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -230,7 +230,7 @@ def test_a_folder_with_other_things_is_no_work_folder(store, tmp_path, monkeypat
     for command in (["list"], ["clean", "--states", "--yes"]):
         assert main(["runs", *command, "--tracking-uri", store.uri]) == 2
         said = capsys.readouterr().err
-        assert f"{home} holds other things: .ssh, photos, scratch; name an empty or a new folder" in said
+        assert f"{home} holds other things: .ssh, photos; name an empty or a new folder" in said
     assert len(list(home.iterdir())) == 3
     monkeypatch.setenv("RDPP_WORK_FOLDER", str(tmp_path / "new"))
     with work_folder(store.uri).in_use():
