@@ -92,7 +92,8 @@ def compared_metrics(run_set: RunSet, given: Sequence[str] | None) -> tuple[str,
     Raises:
         ConfigError: the runs have no such metric.
     """
-    known = [name for name in run_set.frame().columns if name.removeprefix("held_out/") in METRICS]
+    logged = dict.fromkeys(name for run in run_set.runs for name in run.metrics)
+    known = [name for name in logged if name.removeprefix("held_out/") in METRICS]
     for name in given or ():
         choose(name, known, "metric (of these runs)")
     return tuple(dict.fromkeys(given or (name for name in HEADLINE if name in known)))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 from mlflow.entities import Run
@@ -188,9 +188,11 @@ def _of_study(store: Store, parent: Run, by: str | None) -> RunSet:
     return RunSet(name, "study", parent.info.run_id, baseline, variants, tuple(trained), ())
 
 
-def _of_query(store: Store, query: str, by: str) -> RunSet:
+def _of_query(store: Store, query: str, by: str, variant: str | None = None) -> RunSet:
+    """The runs of a query; all of one variant where it is given."""
     runs = store.search(f"{query} and {RUNS} and attributes.status = 'FINISHED'")
-    trained = tuple(_trained(StoredRun.of(run), by) for run in runs)
+    tag = by if variant is None else None
+    trained = tuple(_trained(StoredRun.of(run), tag, variant or "") for run in runs)
     return RunSet(query, "runs", None, None, _in_order(trained), trained, ())
 
 
@@ -198,14 +200,10 @@ def _of_id(store: Store, run_id: str, by: str) -> RunSet:
     """A run, or the runs of a training, a trial or a variant; those that it took over are of its own name."""
     below = leaves(store, run_id)
     require(len(below) > 0, f"no finished run in {run_id}; let it run first (rdpp ablate, rdpp sweep)")
-    query = f"attributes.run_id IN ({', '.join(map(repr, below))})"
     tags = store.client.get_run(run_id).data.tags
-    if is_run(tags) or by not in tags:
-        return _of_query(store, query, by)
-    runs = store.search(f"{query} and {RUNS} and attributes.status = 'FINISHED'")
-    variant = _trial(tags[by]) if by == "trial" else tags[by]
-    trained = tuple(_trained(StoredRun.of(run), None, variant) for run in runs)
-    return RunSet(run_id, "runs", None, None, _in_order(trained), trained, ())
+    variant = None if is_run(tags) or by not in tags else _told_apart(tags, by)
+    found = _of_query(store, f"attributes.run_id IN ({', '.join(map(repr, below))})", by, variant)
+    return replace(found, title=run_id)
 
 
 def _members(store: Store, parent: Run) -> list[StoredRun]:
@@ -223,7 +221,7 @@ def _trained(run: StoredRun, by: str | None, variant: str = "") -> TrainedRun:
     if by is not None and by not in tags:
         raise ConfigError(f"the run {run.run_id} has no tag '{by}' to tell variants by; name another with --by")
     if by is not None:
-        variant = _trial(tags[by]) if by == "trial" else tags[by]
+        variant = _told_apart(tags, by)
     chosen = chosen_metrics(run.metrics)
     return TrainedRun(
         run.run_id,
@@ -236,6 +234,11 @@ def _trained(run: StoredRun, by: str | None, variant: str = "") -> TrainedRun:
         run.params,
         run.start_time,
     )
+
+
+def _told_apart(tags: Mapping[str, str], by: str) -> str:
+    """The variant that the tag stands for."""
+    return _trial(tags[by]) if by == "trial" else tags[by]
 
 
 def _trial(number: str) -> str:

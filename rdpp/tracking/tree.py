@@ -15,7 +15,7 @@ from rdpp.runs import Finished, Hold, Locks, Node, View, run_lock
 from rdpp.runs.patience import PATIENCE, Patience
 from rdpp.tracking.conventions.artifacts import CHECKPOINT
 from rdpp.tracking.conventions.location import check_location, is_empty, tracking_uri, work_folder
-from rdpp.tracking.conventions.tags import KEY, KEY_TRAINING, LEVEL
+from rdpp.tracking.conventions.tags import KEY, KEY_TRAINING, LEVEL, group_of
 from rdpp.tracking.outbox.delivery import Delivery, tell
 from rdpp.tracking.outbox.outboxes import Home, Outboxes
 from rdpp.tracking.outbox.records import Kind
@@ -271,9 +271,8 @@ class MlflowTree:
 
     def take_over(self, finished: Finished, parent: Node, tags: Mapping[str, object]) -> None:
         """See `Tree.take_over`."""
-        group = str(tags.get("trial", tags.get("variant", "")))
         taken = finished.node and finished.node.id
-        self._put(parent, "take_over", run_id=finished.run_id, taken=taken, tags=_texts(tags), group=group)
+        self._put(parent, "take_over", run_id=finished.run_id, taken=taken, tags=_texts(tags), group=group_of(tags))
 
     def forget(self, node: Node) -> None:
         """See `Tree.forget`."""

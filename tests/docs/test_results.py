@@ -35,15 +35,7 @@ PHOTOGRAPHS = {
     "every term alive": "alive",
 }
 
-LONG = {
-    "plain RD": "rd",
-    "hard distillation": "hard",
-    "projection, no further loss": "projection",
-    "transport (sliced Wasserstein), no noise": "ot-sliced",
-    "noise, no transport": "noise",
-    "released noise and terms": "released",
-    "every term alive": "alive",
-}
+LONG = {name: PHOTOGRAPHS[name] for name in PHOTOGRAPHS if PHOTOGRAPHS[name] != "ot"} | {"hard distillation": "hard"}
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,11 @@ def taken_by(root: str) -> str:
     return f"{TAKEN_BY}{root}"
 
 
+def group_of(tags: Mapping[str, object]) -> str:
+    """Of a node and of its runs: its trial or variant, by which a run that was taken over names it; else empty."""
+    return str(tags.get("trial", tags.get("variant", "")))
+
+
 def groups(tags: Mapping[str, str], tag: str) -> list[str]:
     """What the value of a tag `taken_by` lists; nothing where a run has no such tag."""
     return json.loads(tags.get(tag, "[]"))

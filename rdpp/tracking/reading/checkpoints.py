@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from rdpp.addresses import shown
 from rdpp.config import ConfigError
 from rdpp.tracking.conventions.artifacts import CHECKPOINT
-from rdpp.tracking.conventions.tags import ROOT, groups, is_run, taken_by
+from rdpp.tracking.conventions.tags import ROOT, group_of, groups, is_run, taken_by
 from rdpp.tracking.store.mlflow_store import Store
 
 
@@ -51,10 +51,21 @@ def leaves(store: Store, run_id: str) -> list[str]:
         raise ConfigError(f"no run {run_id} in {shown(store.uri)}; give its store with --tracking-uri") from None
     if is_run(run.data.tags):
         return [run_id]
-    children = [*store.search(f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'"), *_taken(store, run)]
-    children.sort(key=lambda child: child.info.start_time)
-    kept = [c for c in children if not is_run(c.data.tags) or c.info.status == "FINISHED"]
-    return list(dict.fromkeys(leaf for child in kept for leaf in leaves(store, child.info.run_id)))
+    found = _runs(store, [*_children(store, run_id), *_taken(store, run)])
+    return list(dict.fromkeys(leaf.info.run_id for leaf in found if leaf.info.status == "FINISHED"))
+
+
+def _runs(store: Store, nodes: Iterable[Run]) -> Iterator[Run]:
+    """Those of one category and seed: the nodes themselves, or what lies below them; the oldest first."""
+    for node in sorted(nodes, key=lambda node: node.info.start_time):
+        if is_run(node.data.tags):
+            yield node
+        else:
+            yield from _runs(store, _children(store, node.info.run_id))
+
+
+def _children(store: Store, run_id: str) -> list[Run]:
+    return store.search(f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run_id}'")
 
 
 def _taken(store: Store, parent: Run) -> list[Run]:
@@ -63,5 +74,4 @@ def _taken(store: Store, parent: Run) -> list[Run]:
     found = store.search(f"tags.`{taken_by(root)}` != ''")
     if root == parent.info.run_id:
         return found
-    group = parent.data.tags.get("trial", parent.data.tags.get("variant", ""))
-    return [run for run in found if group in groups(run.data.tags, taken_by(root))]
+    return [run for run in found if group_of(parent.data.tags) in groups(run.data.tags, taken_by(root))]

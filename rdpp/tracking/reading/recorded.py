@@ -16,7 +16,7 @@ from rdpp.config import ConfigError, choose, require
 from rdpp.data import AUTO
 from rdpp.experiment import ExperimentConfig, TrainingConfig
 from rdpp.tracking.conventions.artifacts import CHECKPOINT, CONFIGURATION
-from rdpp.tracking.conventions.tags import LEVEL, ROOT, STATE, groups, is_run, taken_by
+from rdpp.tracking.conventions.tags import LEVEL, ROOT, STATE, group_of, groups, is_run, taken_by
 from rdpp.tracking.reading.checkpoints import is_run_id
 from rdpp.tracking.store.listing import StoredRun, runs_with_tag
 from rdpp.tracking.store.mlflow_store import Store
@@ -129,8 +129,7 @@ def run_with_checkpoint(store: Store, trial: StoredRun) -> StoredRun | None:
 def runs_below(store: Store, parent: StoredRun, *, finished: bool = False) -> list[StoredRun]:
     """The runs of one category and seed of a trial, a variant or a training: its own, then those that it took over;
     the newest first. `finished`: only those that have ended well."""
-    root = parent.tags.get(ROOT, parent.run_id)
-    group = parent.tags.get("trial", parent.tags.get("variant", ""))
+    root, group = parent.tags.get(ROOT, parent.run_id), group_of(parent.tags)
     taken = runs_with_tag(store, taken_by(root), None, level="run", finished=finished)
     return [
         *runs_with_tag(store, MLFLOW_PARENT_RUN_ID, parent.run_id, level="run", finished=finished),
